@@ -1,1 +1,27 @@
-//! See the crate's README line in ARCHITECTURE.md.
+//! Data sets as shared, immutable rows with index views; index splitting; preparation. Knows nothing of graphs.
+//!
+//! A [`Source`] holds the rows once; a [`Dataset`] is a handle on it with an optional list of row indices,
+//! so folds, subsets and bootstrap samples share one copy. A splitter only makes indices.
+
+mod allotment;
+mod builder;
+mod dataset;
+mod describe;
+mod from_csv;
+mod from_idx;
+mod moments;
+pub mod options;
+pub mod order;
+pub mod prepare;
+mod schema;
+mod source;
+pub mod split;
+
+pub use builder::{SourceParts, TargetParts};
+pub use dataset::Dataset;
+pub use describe::{ColumnSummary, Description, LevelCount, TargetSummary};
+pub use from_csv::{CsvOptions, Names, PositiveClass, Task, from_table, read_csv};
+pub use from_idx::{IdxOptions, from_idx, read_idx};
+pub use nabla_formats::nearest;
+pub use schema::{ColumnSchema, Schema, TargetSchema};
+pub use source::{Column, Groups, Kind, Matrix, Source, Target};

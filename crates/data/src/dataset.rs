@@ -1,0 +1,245 @@
+//! A handle on shared rows: cloning and selecting copy indices, never rows.
+
+use std::sync::Arc;
+
+use nabla_error::{Code, Error, Result};
+
+use crate::describe::{self, Description};
+use crate::schema::Schema;
+use crate::source::{Groups, Matrix, Source, Target};
+
+/// Rows of a [`Source`], in an order of its own, each any number of times.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    source: Arc<Source>,
+    view: Option<Arc<[u32]>>,
+}
+
+impl From<Source> for Dataset {
+    fn from(source: Source) -> Self {
+        Self { source: Arc::new(source), view: None }
+    }
+}
+
+impl Dataset {
+    /// How many rows this view has.
+    pub fn rows(&self) -> usize {
+        self.view.as_ref().map_or(self.source.rows, |view| view.len())
+    }
+
+    /// Values a row.
+    pub fn width(&self) -> usize {
+        self.source.width
+    }
+
+    /// The shared rows behind the view.
+    pub fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+
+    /// The view's row indices, or `None` for all rows in the source's order.
+    pub fn view(&self) -> Option<&[u32]> {
+        self.view.as_deref()
+    }
+
+    /// The index in the source of this view's row `row` (which must be below `rows()`).
+    #[inline]
+    pub fn row_index(&self, row: usize) -> u32 {
+        match &self.view {
+            Some(view) => view[row],
+            None => row as u32,
+        }
+    }
+
+    /// The index in the source of each row.
+    pub fn source_rows(&self) -> Vec<u32> {
+        match &self.view {
+            Some(view) => view.to_vec(),
+            None => (0..self.source.rows as u32).collect(),
+        }
+    }
+
+    /// The rows at `indices` of this view, in that order; an index may occur many times (bootstrap). Costs 4 bytes a row.
+    ///
+    /// # Errors
+    /// `INVALID_DATA` when an index is not below `rows()`.
+    pub fn select(&self, indices: &[u32]) -> Result<Dataset> {
+        let rows = self.rows();
+        if let Some(at) = indices.iter().position(|&index| index as usize >= rows) {
+            return Err(Error::new(Code::InvalidData, format!("row {} of a data set with {rows} rows", indices[at]))
+                .at(format!("indices[{at}]"))
+                .expected(format!("an integer from 0 to {}", rows as i64 - 1))
+                .received(indices[at].to_string()));
+        }
+        let view = match &self.view {
+            Some(view) => indices.iter().map(|&index| view[index as usize]).collect(),
+            None => Arc::from(indices),
+        };
+        Ok(Dataset { source: self.source.clone(), view: Some(view) })
+    }
+
+    /// The first `count` rows (all of them when there are fewer).
+    pub fn take(&self, count: usize) -> Dataset {
+        let count = count.min(self.rows());
+        let view = match &self.view {
+            Some(view) => Arc::from(&view[..count]),
+            None => (0..count as u32).collect(),
+        };
+        Dataset { source: self.source.clone(), view: Some(view) }
+    }
+
+    /// What the data set is, without its values.
+    pub fn schema(&self) -> Schema {
+        Schema::of(&self.source, self.rows())
+    }
+
+    /// A summary of each column and of the target over this view's rows.
+    pub fn describe(&self) -> Description {
+        describe::describe(self)
+    }
+
+    /// How many classes the target has, or `None` when it is not classes.
+    pub fn classes(&self) -> Option<usize> {
+        match &self.source.target {
+            Some(Target::Classes { names, .. }) => Some(names.len()),
+            _ => None,
+        }
+    }
+
+    /// The class of each row, or `None` when the target is not classes.
+    pub fn labels(&self) -> Option<Vec<u32>> {
+        match &self.source.target {
+            Some(Target::Classes { labels, .. }) => Some(self.pick(labels)),
+            _ => None,
+        }
+    }
+
+    /// The target numbers, `[rows, width]` row-major, or `None` when the target is not numbers.
+    pub fn targets(&self) -> Option<Vec<f64>> {
+        let Some(Target::Numbers { width, values, .. }) = &self.source.target else { return None };
+        let mut out = Vec::with_capacity(self.rows() * width);
+        for row in 0..self.rows() {
+            let from = self.row_index(row) as usize * width;
+            out.extend_from_slice(&values[from..from + width]);
+        }
+        Some(out)
+    }
+
+    /// The weight of each row, if given.
+    pub fn weights(&self) -> Option<Vec<f64>> {
+        self.source.weights.as_ref().map(|weights| self.pick(weights))
+    }
+
+    /// The group of each row, if given.
+    pub fn groups(&self) -> Option<Vec<u32>> {
+        self.source.groups.as_ref().map(|Groups { codes, .. }| self.pick(codes))
+    }
+
+    /// A copy of the features as f64, `[rows, width]` row-major.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY`.
+    pub fn features_f64(&self) -> Result<Vec<f64>> {
+        let (width, length) = (self.width(), self.rows().saturating_mul(self.width()));
+        let mut out = Vec::new();
+        out.try_reserve_exact(length)
+            .map_err(|_| Error::new(Code::OutOfMemory, format!("no memory for {length} features as f64")))?;
+        out.resize(length, 0.0);
+        for (row, out) in out.chunks_exact_mut(width).enumerate() {
+            self.row_to(row, out);
+        }
+        Ok(out)
+    }
+
+    /// The features of one row into `out`, as f64.
+    #[inline]
+    pub fn row_to(&self, row: usize, out: &mut [f64]) {
+        self.source.features.copy_to(self.row_index(row) as usize * self.source.width, out);
+    }
+
+    /// Refuses missing cells, as training does before its first step.
+    ///
+    /// # Errors
+    /// `INVALID_DATA` naming the column and the row.
+    pub fn check_finite(&self) -> Result<()> {
+        let width = self.width();
+        let missing = |row: &usize| {
+            let from = self.row_index(*row) as usize * width;
+            match &self.source.features {
+                Matrix::F32(values) => values[from..from + width].iter().position(|v| v.is_nan()),
+                Matrix::F64(values) => values[from..from + width].iter().position(|v| v.is_nan()),
+                Matrix::U8(_) => None,
+            }
+        };
+        if matches!(self.source.features, Matrix::U8(_)) {
+            return Ok(());
+        }
+        match (0..self.rows()).find_map(|row| Some((row, missing(&row)?))) {
+            Some((row, column)) => Err(missing_cell(&self.source, column, self.row_index(row) as usize)),
+            None => Ok(()),
+        }
+    }
+
+    /// 32 hexadecimal digits over the schema and the values of the view's rows in order: equal data, equal fingerprint,
+    /// on every machine; made to notice change, not to resist an attacker.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Fingerprint::new();
+        hash.bytes(serde_json::to_string(&self.schema()).unwrap_or_default().as_bytes());
+        let mut values = vec![0.0; self.width()];
+        for row in 0..self.rows() {
+            self.row_to(row, &mut values);
+            values.iter().for_each(|value| hash.word(value.to_bits()));
+        }
+        self.labels().iter().flatten().for_each(|&label| hash.word(label.into()));
+        self.targets().iter().flatten().for_each(|value| hash.word(value.to_bits()));
+        self.weights().iter().flatten().for_each(|weight| hash.word(weight.to_bits()));
+        self.groups().iter().flatten().for_each(|&group| hash.word(group.into()));
+        format!("{:016x}{:016x}", mix(hash.0), mix(hash.1))
+    }
+
+    fn pick<T: Copy>(&self, values: &[T]) -> Vec<T> {
+        match &self.view {
+            Some(view) => view.iter().map(|&row| values[row as usize]).collect(),
+            None => values.to_vec(),
+        }
+    }
+}
+
+/// The error for a missing cell where none is allowed; `row` counts from 0 in the source.
+pub(crate) fn missing_cell(source: &Source, column: usize, row: usize) -> Error {
+    Error::new(Code::InvalidData, "the cell is missing")
+        .at(format!("{}, row {row}", source.column_place(column)))
+        .expected("a finite number")
+        .received("NaN (a missing cell)")
+        .hint("Drop the column or the rows without a value; rows are counted from 0.")
+}
+
+/// Two multiply-rotate lanes with different constants; the words' order counts.
+struct Fingerprint(u64, u64);
+
+impl Fingerprint {
+    fn new() -> Self {
+        Self(0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344)
+    }
+
+    #[inline]
+    fn word(&mut self, word: u64) {
+        self.0 = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+        self.1 = (self.1.rotate_left(23) ^ word).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.word(bytes.len() as u64);
+        bytes.iter().for_each(|&byte| self.word(byte.into()));
+    }
+}
+
+/// The finalizer of SplitMix64 (Steele, Lea, Flood 2014).
+fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! What a data set is, without its values: goes to TypeScript and into saved models.
+
+use serde::{Deserialize, Serialize};
+
+use crate::source::{Kind, Source, Target};
+
+/// `{ rows, width, sampleShape, featureType, columns, target, weights, groups }`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Schema {
+    /// Rows of the view.
+    pub rows: usize,
+    /// Values a row.
+    pub width: usize,
+    /// `[64]`, `[28, 28, 1]`.
+    pub sample_shape: Vec<usize>,
+    /// `f32`, `f64` or `u8`.
+    pub feature_type: String,
+    /// One a value; empty for samples of more than one axis.
+    pub columns: Vec<ColumnSchema>,
+    /// What is to be predicted.
+    pub target: Option<TargetSchema>,
+    /// Whether rows have weights.
+    pub weights: bool,
+    /// Whether rows have groups.
+    pub groups: bool,
+}
+
+/// `{ name, kind, levels? }`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnSchema {
+    /// Unique.
+    pub name: String,
+    /// `kind` and, for a category, its `levels`.
+    #[serde(flatten)]
+    pub kind: Kind,
+}
+
+/// `{ kind: "classes", names }` or `{ kind: "numbers", names, width }`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
+pub enum TargetSchema {
+    /// One class a row.
+    Classes {
+        /// Names of the classes.
+        names: Vec<String>,
+    },
+    /// Numbers.
+    Numbers {
+        /// One a number.
+        names: Vec<String>,
+        /// Numbers a row.
+        width: usize,
+    },
+}
+
+impl Schema {
+    pub(crate) fn of(source: &Source, rows: usize) -> Self {
+        Self {
+            rows,
+            width: source.width,
+            sample_shape: source.sample_shape.clone(),
+            feature_type: source.features.type_name().to_owned(),
+            columns: source.columns.iter().map(|c| ColumnSchema { name: c.name.clone(), kind: c.kind.clone() }).collect(),
+            target: source.target.as_ref().map(|target| match target {
+                Target::Classes { names, .. } => TargetSchema::Classes { names: names.clone() },
+                Target::Numbers { names, width, .. } => TargetSchema::Numbers { names: names.clone(), width: *width },
+            }),
+            weights: source.weights.is_some(),
+            groups: source.groups.is_some(),
+        }
+    }
+}

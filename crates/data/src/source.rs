@@ -1,0 +1,199 @@
+//! The rows themselves: one row-major matrix of one storage type, its columns, and what belongs to each row.
+
+use serde::{Deserialize, Serialize};
+
+/// Feature values, row-major. A missing cell is NaN; `U8` has none.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Matrix {
+    /// Single precision.
+    F32(Vec<f32>),
+    /// Double precision: everything read from CSV.
+    F64(Vec<f64>),
+    /// Bytes: images stay 0…255 until they are gathered into a batch.
+    U8(Vec<u8>),
+}
+
+impl Matrix {
+    /// How many values.
+    pub fn len(&self) -> usize {
+        match self {
+            Matrix::F32(values) => values.len(),
+            Matrix::F64(values) => values.len(),
+            Matrix::U8(values) => values.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value at a row-major position.
+    pub fn get(&self, at: usize) -> f64 {
+        match self {
+            Matrix::F32(values) => f64::from(values[at]),
+            Matrix::F64(values) => values[at],
+            Matrix::U8(values) => f64::from(values[at]),
+        }
+    }
+
+    /// The values from `from` on into `out`, as f64.
+    pub fn copy_to(&self, from: usize, out: &mut [f64]) {
+        let to = from + out.len();
+        match self {
+            Matrix::F32(values) => out.iter_mut().zip(&values[from..to]).for_each(|(out, &v)| *out = f64::from(v)),
+            Matrix::F64(values) => out.copy_from_slice(&values[from..to]),
+            Matrix::U8(values) => out.iter_mut().zip(&values[from..to]).for_each(|(out, &v)| *out = f64::from(v)),
+        }
+    }
+
+    /// `f32`, `f64` or `u8`, as in the schema.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Matrix::F32(_) => "f32",
+            Matrix::F64(_) => "f64",
+            Matrix::U8(_) => "u8",
+        }
+    }
+
+    /// What V8 should know that the native side holds.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Matrix::F32(values) => size_of_val(values.as_slice()),
+            Matrix::F64(values) => size_of_val(values.as_slice()),
+            Matrix::U8(values) => values.len(),
+        }
+    }
+}
+
+/// What the numbers of a column mean.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
+pub enum Kind {
+    /// A quantity.
+    Number,
+    /// A code into `levels`; the order of the levels says nothing.
+    Category {
+        /// Names of the levels; code i is `levels[i]`.
+        levels: Vec<String>,
+    },
+}
+
+/// A named column of the feature matrix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Unique in its data set.
+    pub name: String,
+    /// What its numbers mean.
+    pub kind: Kind,
+}
+
+impl Column {
+    /// A column of quantities.
+    pub fn number(name: impl Into<String>) -> Self {
+        Self { name: name.into(), kind: Kind::Number }
+    }
+}
+
+/// What is to be predicted.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    /// One class a row.
+    Classes {
+        /// Names of the classes; label i is `names[i]`. Of two classes the second is the positive one.
+        names: Vec<String>,
+        /// One a row, each below `names.len()`.
+        labels: Vec<u32>,
+    },
+    /// One or more numbers a row.
+    Numbers {
+        /// One a number.
+        names: Vec<String>,
+        /// Numbers a row.
+        width: usize,
+        /// Row-major, finite.
+        values: Vec<f64>,
+    },
+}
+
+/// Which rows belong together (patients, speakers): a splitter keeps a group whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Groups {
+    /// Names of the groups.
+    pub names: Vec<String>,
+    /// One a row, each below `names.len()`.
+    pub codes: Vec<u32>,
+}
+
+/// Validated rows; made by [`crate::SourceParts::build`] and never changed after.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    pub(crate) rows: usize,
+    pub(crate) width: usize,
+    pub(crate) sample_shape: Vec<usize>,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) features: Matrix,
+    pub(crate) target: Option<Target>,
+    pub(crate) weights: Option<Vec<f64>>,
+    pub(crate) groups: Option<Groups>,
+}
+
+impl Source {
+    /// How many rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Values a row: the product of the sample shape.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The shape of one row: `[64]`, or `[28, 28, 1]` for images.
+    pub fn sample_shape(&self) -> &[usize] {
+        &self.sample_shape
+    }
+
+    /// One a value of a row; empty for images and other samples of more than one axis, whose values have no names.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The feature matrix, `[rows, width]`.
+    pub fn features(&self) -> &Matrix {
+        &self.features
+    }
+
+    /// What is to be predicted, if known.
+    pub fn target(&self) -> Option<&Target> {
+        self.target.as_ref()
+    }
+
+    /// The weight of each row in losses and metrics, if given.
+    pub fn weights(&self) -> Option<&[f64]> {
+        self.weights.as_deref()
+    }
+
+    /// The group of each row, if given.
+    pub fn groups(&self) -> Option<&Groups> {
+        self.groups.as_ref()
+    }
+
+    /// The position of a value in a row for people: `column "age"`, or `value [3, 27, 0]` of an image.
+    pub fn column_place(&self, column: usize) -> String {
+        match self.columns.get(column) {
+            Some(named) => format!("column {:?}", named.name),
+            None => format!("value {:?}", position_in(&self.sample_shape, column)),
+        }
+    }
+}
+
+/// The multi-index of a flat position, last axis fastest.
+fn position_in(shape: &[usize], mut flat: usize) -> Vec<usize> {
+    let mut position = vec![0; shape.len()];
+    for (axis, &size) in shape.iter().enumerate().rev() {
+        position[axis] = flat % size.max(1);
+        flat /= size.max(1);
+    }
+    position
+}

@@ -1,0 +1,420 @@
+//! Splitters: they make row indices and touch no data.
+
+use nabla_error::{Code, Error, Result};
+use serde::Deserialize;
+
+use crate::allotment::{whole_groups, within_one};
+use crate::order::permutation;
+
+/// Static split into train, validation and test rows.
+///
+/// Sizes: `counts` as given; `ratios` give validation = round(v·n) and test = round(t·n), train the rest (or round(train·n),
+/// and rows left over belong to no part). `'auto'` (the default) gives validation = test = min(round(0.2·n), 10 000), the
+/// validation scaled by `tuning`: the fewer hyperparameters, the fewer rows to judge them.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct HoldOutOptions {
+    /// How many rows there are.
+    pub rows: usize,
+    /// Shares; not together with `counts`.
+    pub ratios: Option<Ratios>,
+    /// Numbers of rows; a missing `train` is the rest.
+    pub counts: Option<Counts>,
+    /// For `'auto'`: none 0, light ½, full 1 (the default).
+    pub tuning: Option<Tuning>,
+    /// Keep class shares within one row; needs labels. False by default.
+    pub stratify: bool,
+    /// Random rows (true, the default), or the first for training and the last for the test, as for series.
+    pub shuffle: bool,
+    /// Of the random order; 0 by default.
+    pub seed: u64,
+}
+
+impl Default for HoldOutOptions {
+    fn default() -> Self {
+        Self { rows: 0, ratios: None, counts: None, tuning: None, stratify: false, shuffle: true, seed: 0 }
+    }
+}
+
+/// `'auto'` or shares.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ratios {
+    /// 60/20/20 up to tens of thousands of rows, 10 000 + 10 000 beyond.
+    Auto,
+    /// Given.
+    Shares(Shares),
+}
+
+/// Shares in [0, 1] with a sum of at most 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Shares {
+    /// The rest when missing.
+    pub train: Option<f64>,
+    /// 0 when missing.
+    pub validation: Option<f64>,
+    /// 0 when missing.
+    pub test: Option<f64>,
+}
+
+/// Numbers of rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Counts {
+    /// The rest when missing.
+    pub train: Option<usize>,
+    /// 0 when missing.
+    pub validation: Option<usize>,
+    /// 0 when missing.
+    pub test: Option<usize>,
+}
+
+impl<'de> Deserialize<'de> for Ratios {
+    /// By hand, so a misspelt share is named: an untagged enum would only say that nothing matched.
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::String(text) if text == "auto" => Ok(Ratios::Auto),
+            value @ serde_json::Value::Object(_) => serde_json::from_value(value).map(Ratios::Shares).map_err(serde::de::Error::custom),
+            other => Err(serde::de::Error::custom(format!("expected ratios 'auto' or {{ train?, validation?, test? }}, got {other}"))),
+        }
+    }
+}
+
+/// How many hyperparameters the validation rows have to judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Tuning {
+    /// None: no validation rows.
+    None,
+    /// A few: half as many.
+    Light,
+    /// Many: as many as for the test.
+    Full,
+}
+
+/// Row indices of each part, in the random order when shuffled, else ascending.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HoldOut {
+    /// To learn from.
+    pub train: Vec<u32>,
+    /// To choose by.
+    pub validation: Vec<u32>,
+    /// To judge once.
+    pub test: Vec<u32>,
+}
+
+/// The sizes `[train, validation, test]` that the options ask for.
+///
+/// # Errors
+/// `INVALID_OPTION` when shares or counts do not fit, or no row is left for training.
+pub fn hold_out_sizes(options: &HoldOutOptions) -> Result<[usize; 3]> {
+    let n = options.rows;
+    if n == 0 || n > u32::MAX as usize {
+        return Err(Error::option("rows", "from 1 to 4,294,967,295", n));
+    }
+    if options.ratios.is_some() && options.counts.is_some() {
+        return Err(Error::new(Code::InvalidOption, "give ratios or counts, not both").at("ratios"));
+    }
+    let auto = options.counts.is_none() && matches!(options.ratios, None | Some(Ratios::Auto));
+    if options.tuning.is_some() && !auto {
+        return Err(Error::new(Code::InvalidOption, "tuning only scales ratios: 'auto'").at("tuning"));
+    }
+    let round = |share: f64| (share * n as f64).round() as usize;
+    let sizes = match (&options.ratios, &options.counts) {
+        (Some(Ratios::Shares(shares)), _) => {
+            let given = [("train", shares.train), ("validation", shares.validation), ("test", shares.test)];
+            for (name, share) in given {
+                if let Some(share) = share.filter(|share| !(0.0..=1.0).contains(share)) {
+                    return Err(Error::option(name, "in [0, 1]", share).at("ratios"));
+                }
+            }
+            let sum: f64 = given.iter().filter_map(|(_, share)| *share).sum();
+            // Three decimals such as 0.7 + 0.2 + 0.1 may sum to a little more than 1.
+            if sum > 1.0 + 1e-9 {
+                return Err(Error::option("ratios", "with a sum of at most 1", sum));
+            }
+            let test = round(shares.test.unwrap_or(0.0));
+            let validation = round(shares.validation.unwrap_or(0.0)).min(n - test);
+            let rest = n - test - validation;
+            let train = match shares.train {
+                Some(train) if sum < 1.0 - 1e-9 => round(train).min(rest),
+                _ => rest,
+            };
+            [train, validation, test]
+        }
+        (_, Some(counts)) => {
+            let (validation, test) = (counts.validation.unwrap_or(0), counts.test.unwrap_or(0));
+            let held = validation.saturating_add(test);
+            let train = counts.train.unwrap_or(n.saturating_sub(held));
+            if held.saturating_add(train) > n {
+                return Err(Error::option("counts", format!("with a sum of at most the {n} rows"), held.saturating_add(train)));
+            }
+            [train, validation, test]
+        }
+        _ => {
+            let test = round(0.2).min(10_000);
+            let validation = match options.tuning.unwrap_or(Tuning::Full) {
+                Tuning::None => 0,
+                Tuning::Light => test.div_ceil(2),
+                Tuning::Full => test,
+            };
+            [n - test - validation, validation, test]
+        }
+    };
+    if sizes[0] == 0 {
+        let message = format!("no row is left for training: {} for validation and {} for the test, of {n}", sizes[1], sizes[2]);
+        return Err(Error::new(Code::InvalidOption, message).at("ratios"));
+    }
+    Ok(sizes)
+}
+
+/// Splits rows into train, validation and test: each row in one part at most.
+///
+/// Sizes are exact. With `stratify` each class's share is within one row of the part's; with `groups` each group stays
+/// whole, so sizes are only as near as the groups allow.
+///
+/// # Errors
+/// As [`hold_out_sizes`]; `INVALID_DATA` when a class has fewer rows than there are parts or the groups cannot fill the parts.
+pub fn hold_out(options: &HoldOutOptions, labels: Option<&[u32]>, groups: Option<&[u32]>) -> Result<HoldOut> {
+    let sizes = hold_out_sizes(options)?;
+    let n = options.rows;
+    expect_rows("labels", labels, n)?;
+    expect_rows("groups", groups, n)?;
+    let labels = match (options.stratify, labels) {
+        (false, _) => None,
+        (true, Some(labels)) => Some(labels),
+        (true, None) => return Err(no_labels()),
+    };
+    let unused = n - sizes.iter().sum::<usize>();
+    let wanted = [sizes[0], sizes[1], sizes[2], unused];
+    let order = if options.shuffle { permutation(n, options.seed) } else { (0..n as u32).collect() };
+    let part_of = match groups {
+        Some(groups) => by_groups(&order, labels, groups, &wanted)?,
+        None => by_rows(&order, labels, &wanted)?,
+    };
+    let mut parts = HoldOut::default();
+    for row in order {
+        match part_of[row as usize] {
+            0 => parts.train.push(row),
+            1 => parts.validation.push(row),
+            2 => parts.test.push(row),
+            _ => {}
+        }
+    }
+    Ok(parts)
+}
+
+/// Walks the rows in order; each goes to the first part that still wants one of its class.
+fn by_rows(order: &[u32], labels: Option<&[u32]>, wanted: &[usize; 4]) -> Result<Vec<u32>> {
+    let mut left = match labels {
+        None => vec![wanted.to_vec()],
+        Some(labels) => {
+            let counts = class_counts(labels);
+            let parts = wanted.iter().filter(|&&size| size > 0).count();
+            if let Some((class, &count)) = counts.iter().enumerate().find(|&(_, &count)| count > 0 && count < parts) {
+                return Err(Error::new(Code::InvalidData, format!("class {class} has {count} of the rows, too few to be in each of {parts} parts"))
+                    .at("stratify")
+                    .expected(format!("at least {parts} rows of each class"))
+                    .received(count.to_string())
+                    .hint("Use stratify: false, merge rare classes, or make fewer parts."));
+            }
+            within_one(&counts, wanted)
+        }
+    };
+    let mut part_of = vec![0u32; order.len()];
+    for &row in order {
+        let left = &mut left[labels.map_or(0, |labels| labels[row as usize] as usize)];
+        let part = left.iter().position(|&left| left > 0).ok_or_else(|| Error::internal("a split that does not add up"))?;
+        left[part] -= 1;
+        part_of[row as usize] = part as u32;
+    }
+    Ok(part_of)
+}
+
+fn by_groups(order: &[u32], labels: Option<&[u32]>, groups: &[u32], wanted: &[usize; 4]) -> Result<Vec<u32>> {
+    let (dense, counts) = group_counts(order, labels, groups);
+    let parts: Vec<usize> = (0..4).filter(|&p| wanted[p] > 0).collect();
+    let n = order.len() as f64;
+    let classes = counts.first().map_or(1, Vec::len);
+    let totals: Vec<f64> = (0..classes).map(|c| counts.iter().map(|group| group[c] as f64).sum()).collect();
+    let targets: Vec<Vec<f64>> = parts.iter().map(|&p| totals.iter().map(|t| t * wanted[p] as f64 / n).collect()).collect();
+    let part_of_group = whole_groups(&counts, &targets);
+    let empty = (0..parts.len()).find(|&p| parts[p] != 3 && !part_of_group.contains(&(p as u32)));
+    if let Some(p) = empty {
+        let name = ["training", "validation", "test"][parts[p]];
+        return Err(Error::new(Code::InvalidData, format!("{} groups cannot fill {} parts: the {name} part is empty", counts.len(), parts.len()))
+            .at("groups")
+            .hint("Ask for fewer or larger parts, or split without groups."));
+    }
+    Ok(dense.iter().map(|&g| parts[part_of_group[g as usize] as usize] as u32).collect())
+}
+
+/// How many folds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Folds {
+    /// 20 under 200 rows, 10 to 10 000, 5 to 100 000, then 3.
+    Auto,
+    /// From 2 to the number of rows.
+    Count(usize),
+}
+
+impl<'de> Deserialize<'de> for Folds {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        match (value.as_str(), value.as_u64()) {
+            (Some("auto"), _) => Ok(Folds::Auto),
+            (_, Some(k)) => Ok(Folds::Count(k as usize)),
+            _ => Err(serde::de::Error::custom(format!("expected k an integer or 'auto', got {value}"))),
+        }
+    }
+}
+
+/// k folds; each row is in one. Defaults: k 10, shuffled by seed 0.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct KFoldOptions {
+    /// How many rows there are.
+    pub rows: usize,
+    /// How many folds.
+    pub k: Folds,
+    /// Random rows (true, the default), or neighbours together.
+    pub shuffle: bool,
+    /// Of the random order.
+    pub seed: u64,
+}
+
+impl Default for KFoldOptions {
+    fn default() -> Self {
+        Self { rows: 0, k: Folds::Count(10), shuffle: true, seed: 0 }
+    }
+}
+
+impl KFoldOptions {
+    /// The number of folds for these rows.
+    ///
+    /// # Errors
+    /// `INVALID_OPTION` when k is not from 2 to the number of rows.
+    pub fn folds(&self) -> Result<usize> {
+        let k = match (self.k, self.rows) {
+            (Folds::Count(k), _) => k,
+            (Folds::Auto, rows) if rows < 200 => 20.min(rows),
+            (Folds::Auto, rows) if rows <= 10_000 => 10,
+            (Folds::Auto, rows) if rows <= 100_000 => 5,
+            (Folds::Auto, _) => 3,
+        };
+        if k < 2 || k > self.rows || self.rows > u32::MAX as usize {
+            return Err(Error::option("k", format!("from 2 to the {} rows", self.rows), k));
+        }
+        Ok(k)
+    }
+}
+
+/// The fold of each row. Without labels the first `rows mod k` folds hold one row more, as scikit-learn's `KFold`.
+/// With labels class counts are those of its `StratifiedKFold`: per fold within one row of each other, and fold sizes too.
+/// With groups each group is in one fold (heaviest group to the lightest fold, as its `GroupKFold`).
+///
+/// # Errors
+/// `INVALID_OPTION` for k; `INVALID_DATA` when every class has fewer than k rows, or there are fewer than k groups.
+pub fn k_fold(options: &KFoldOptions, labels: Option<&[u32]>, groups: Option<&[u32]>) -> Result<Vec<u32>> {
+    let (n, k) = (options.rows, options.folds()?);
+    expect_rows("labels", labels, n)?;
+    expect_rows("groups", groups, n)?;
+    let order = if options.shuffle { permutation(n, options.seed) } else { (0..n as u32).collect() };
+    if let Some(groups) = groups {
+        let (dense, counts) = group_counts(&order, labels, groups);
+        if counts.len() < k {
+            return Err(Error::new(Code::InvalidData, format!("{} groups cannot fill {k} folds", counts.len()))
+                .at("groups")
+                .expected(format!("at least {k} groups"))
+                .received(counts.len().to_string())
+                .hint("Use a smaller k."));
+        }
+        let classes = counts[0].len();
+        let target: Vec<f64> = (0..classes).map(|c| counts.iter().map(|group| group[c] as f64).sum::<f64>() / k as f64).collect();
+            let fold_of_group = whole_groups(&counts, &vec![target; k]);
+        return Ok(dense.iter().map(|&g| fold_of_group[g as usize]).collect());
+    }
+    let mut fold = vec![0u32; n];
+    let Some(labels) = labels else {
+        let mut rows = order.into_iter();
+        for f in 0..k {
+            let size = n / k + usize::from(f < n % k);
+            rows.by_ref().take(size).for_each(|row| fold[row as usize] = f as u32);
+        }
+        return Ok(fold);
+    };
+    let mut left = stratified_counts(labels, k)?;
+    // The rows of a class come in random order, so filling one fold after the other is random; unshuffled, they stay neighbours.
+    for row in order {
+        let left = &mut left[labels[row as usize] as usize];
+        let f = left.iter().position(|&left| left > 0).ok_or_else(|| Error::internal("folds that do not add up"))?;
+        left[f] -= 1;
+        fold[row as usize] = f as u32;
+    }
+    Ok(fold)
+}
+
+/// Rows of class c for fold f, `[class][fold]`: classes in the order of their first row, laid end to end; position i goes to
+/// fold i mod k. That is `StratifiedKFold`'s allocation, and why class counts and fold sizes are both within one.
+fn stratified_counts(labels: &[u32], k: usize) -> Result<Vec<Vec<usize>>> {
+    let counts = class_counts(labels);
+    let most = counts.iter().copied().max().unwrap_or(0);
+    if most < k {
+        return Err(Error::new(Code::InvalidData, format!("no class has the {k} rows that {k} stratified folds need"))
+            .at("stratify")
+            .expected(format!("a class with at least {k} rows"))
+            .received(most.to_string())
+            .hint("Use a smaller k, or stratify: false."));
+    }
+    let mut table = vec![Vec::new(); counts.len()];
+    let mut position = 0;
+    for &label in labels {
+        let row = &mut table[label as usize];
+        if row.is_empty() {
+            let count = counts[label as usize];
+            // Positions position..position + count: count/k in every fold, one more in the next count mod k from position mod k.
+            *row = (0..k).map(|f| count / k + usize::from((f + k - position % k) % k < count % k)).collect();
+            position += count;
+        }
+    }
+    Ok(table)
+}
+
+fn class_counts(labels: &[u32]) -> Vec<usize> {
+    let classes = labels.iter().max().map_or(0, |&most| most as usize + 1);
+    let mut counts = vec![0; classes];
+    labels.iter().for_each(|&label| counts[label as usize] += 1);
+    counts
+}
+
+/// Groups numbered in the order in which `order` meets them: the group of each row, and its rows by class.
+fn group_counts(order: &[u32], labels: Option<&[u32]>, groups: &[u32]) -> (Vec<u32>, Vec<Vec<usize>>) {
+    let classes = labels.map_or(1, |labels| labels.iter().max().map_or(1, |&most| most as usize + 1));
+    let mut number = std::collections::HashMap::new();
+    let mut dense = vec![0u32; order.len()];
+    let mut counts: Vec<Vec<usize>> = Vec::new();
+    for &row in order {
+        let next = number.len() as u32;
+        let g = *number.entry(groups[row as usize]).or_insert(next);
+        if g as usize == counts.len() {
+            counts.push(vec![0; classes]);
+        }
+        counts[g as usize][labels.map_or(0, |labels| labels[row as usize] as usize)] += 1;
+        dense[row as usize] = g;
+    }
+    (dense, counts)
+}
+
+fn expect_rows(what: &str, values: Option<&[u32]>, rows: usize) -> Result<()> {
+    match values {
+        Some(values) if values.len() != rows => Err(Error::new(Code::InvalidData, format!("expected {rows} {what}, got {}", values.len())).at(what)),
+        _ => Ok(()),
+    }
+}
+
+fn no_labels() -> Error {
+    Error::new(Code::InvalidOption, "stratify needs a target of classes").at("stratify").hint("Use stratify: false, or task: 'classification'.")
+}
+
+#[cfg(test)]
+mod tests;

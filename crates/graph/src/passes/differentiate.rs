@@ -1,0 +1,66 @@
+//! Reverse-mode differentiation: derivative rules return graph nodes, gradients that meet are added, and nothing is computed for
+//! what needs no gradient.
+
+use nabla_error::{Code, Error, Result};
+
+use crate::builder::Builder;
+use crate::ir::{Graph, Id};
+use crate::ops::At;
+use crate::ops::elementwise::BinaryKind;
+
+/// The prefix of the outputs that hold parameters' gradients.
+pub const GRADIENT: &str = "gradient:";
+
+/// ∂(Σ seed · y)/∂x for each asked node; `None` where y does not depend on it.
+pub fn gradients(b: &mut Builder, y: Id, seed: Id, of: &[Id]) -> Result<Vec<Option<Id>>> {
+    let count = y + 1;
+    let mut wanted = vec![false; count];
+    of.iter().filter(|&&id| id < count).for_each(|&id| wanted[id] = true);
+    for id in 0..count {
+        wanted[id] = wanted[id] || b.graph.nodes[id].inputs.iter().any(|&i| wanted[i]);
+    }
+    let mut grads: Vec<Option<Id>> = vec![None; count];
+    grads[y] = Some(seed);
+    let outer = std::mem::take(&mut b.path);
+    for id in (0..count).rev() {
+        let (true, Some(dy)) = (wanted[id], grads[id]) else { continue };
+        let node = b.graph.nodes[id].clone();
+        if node.op.is_source() {
+            continue;
+        }
+        b.path.clone_from(&node.path);
+        let wants: Vec<bool> = node.inputs.iter().map(|&i| wanted[i]).collect();
+        let at = At { inputs: &node.inputs, y: id, dy, wants: &wants };
+        let from = node.op.gradient(b, &at).map_err(|e| e.at(node.path.clone()))?;
+        for ((input, dx), want) in node.inputs.iter().zip(from).zip(&wants) {
+            let (true, Some(dx)) = (*want, dx) else { continue };
+            grads[*input] = Some(match grads[*input] {
+                Some(sum) => b.binary(BinaryKind::Add, sum, dx)?,
+                None => dx,
+            });
+        }
+    }
+    b.path = outer;
+    Ok(of.iter().map(|&id| if id < count { grads[id] } else { None }).collect())
+}
+
+/// Adds the gradients of Σ rowWeights · loss with respect to every trainable parameter as outputs. `rowWeights` becomes an input,
+/// one value a row (wᵢ / Σ w): the mean over a batch of any size, weighted or not.
+pub fn differentiate(graph: Graph) -> Result<Graph> {
+    let loss = graph.output("loss")?;
+    let mut b = Builder::from_graph(graph);
+    let shape = b.shape(loss).clone();
+    let weights = b.input("rowWeights", shape)?;
+    let (names, nodes): (Vec<String>, Vec<Id>) =
+        b.graph.parameters.iter().filter(|p| p.trainable).map(|p| (p.name.clone(), p.node)).unzip();
+    let found = gradients(&mut b, loss, weights, &nodes)?;
+    for (name, gradient) in names.into_iter().zip(found) {
+        let gradient = gradient.ok_or_else(|| {
+            Error::new(Code::NoGradient, "no gradient reaches this parameter: the loss does not depend on it")
+                .at(name.clone())
+                .hint("Use its layer's output in the prediction, or freeze it by name.")
+        })?;
+        b.graph.outputs.insert(format!("{GRADIENT}{name}"), gradient);
+    }
+    Ok(b.graph)
+}

@@ -1,0 +1,48 @@
+//! What happens to a graph between tracing and planning; each pass is one file and gives a new graph.
+
+pub mod common_subexpressions;
+pub mod dead_code;
+pub mod differentiate;
+pub mod fuse_linear;
+pub mod mode;
+
+use std::collections::BTreeMap;
+
+use crate::ir::{Graph, Id, Node};
+
+/// A graph that is copied node by node, some nodes replaced on the way.
+#[derive(Default)]
+pub(crate) struct Rewrite {
+    pub nodes: Vec<Node>,
+    /// Where each old node went.
+    pub map: Vec<Id>,
+}
+
+impl Rewrite {
+    /// Copies a node, its inputs renumbered.
+    pub fn copy(&mut self, node: &Node) -> Id {
+        let inputs = node.inputs.iter().map(|&i| self.map[i]).collect();
+        self.push(Node { inputs, ..node.clone() })
+    }
+
+    /// Adds a node whose inputs are new numbers.
+    pub fn push(&mut self, node: Node) -> Id {
+        self.nodes.push(node);
+        self.nodes.len() - 1
+    }
+
+    /// The finished graph; what was dropped (`Id::MAX`) must not be an output.
+    pub fn finish(self, old: &Graph) -> Graph {
+        let rename = |named: &BTreeMap<String, Id>| named.iter().map(|(n, &id)| (n.clone(), self.map[id])).filter(|(_, id)| *id != Id::MAX).collect();
+        let mut parameters = old.parameters.clone();
+        parameters.iter_mut().for_each(|p| p.node = self.map[p.node]);
+        Graph { inputs: rename(&old.inputs), outputs: rename(&old.outputs), parameters, nodes: self.nodes }
+    }
+}
+
+/// How often each node is read (an output counts as a reader).
+pub(crate) fn readers(graph: &Graph) -> Vec<usize> {
+    let mut count = vec![0; graph.nodes.len()];
+    graph.nodes.iter().flat_map(|n| &n.inputs).chain(graph.outputs.values()).for_each(|&i| count[i] += 1);
+    count
+}

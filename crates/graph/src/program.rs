@@ -1,0 +1,308 @@
+//! A compiled graph: planned for a batch capacity, run for any batch up to it, by one thread or a team, with the same bits.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use nabla_error::{Code, Error, Result};
+use nabla_kernels::team::Member;
+use nabla_kernels::{Aligned, Real};
+use nabla_params::{Arena, Spec};
+
+use crate::ir::Graph;
+use crate::ops::io::{Io, Moment, Slot};
+use crate::passes::common_subexpressions::common_subexpressions;
+use crate::passes::dead_code::dead_code;
+use crate::passes::differentiate::differentiate;
+use crate::passes::fuse_linear::fuse_linear;
+use crate::passes::mode::{Mode, mode};
+use crate::plan::{Instruction, Place, Plan, Space, layouts, plan};
+
+/// What a compiled graph is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Purpose {
+    /// Noise on or off.
+    pub mode: Mode,
+    /// Whether the parameters' gradients are computed.
+    pub gradients: bool,
+    /// The outputs wanted beside them.
+    pub outputs: Vec<String>,
+    /// The largest batch.
+    pub capacity: usize,
+}
+
+/// A compiled graph.
+#[derive(Debug)]
+pub struct Program {
+    plan: Plan,
+    /// Where the weights lie.
+    pub arena: Arc<Arena>,
+    /// The dropout rates that the recipe gives, one a slot.
+    pub rates: Vec<f64>,
+    /// The largest batch.
+    pub capacity: usize,
+    /// The graph after all passes.
+    pub graph: Graph,
+}
+
+/// The arena of a graph's parameters: the same for every program of that graph, so that they share the weights.
+pub fn arena(graph: &Graph) -> Result<Arena> {
+    let specs = graph.parameters.iter().zip(layouts(graph)).map(|(p, layout)| Spec {
+        name: p.name.clone(),
+        shape: p.shape.clone(),
+        initializer: p.initializer.clone(),
+        trainable: p.trainable,
+        layout,
+    });
+    Arena::new(specs.collect())
+}
+
+impl Program {
+    /// Compiles a traced graph.
+    pub fn compile(graph: &Graph, arena: &Arc<Arena>, purpose: &Purpose) -> Result<Program> {
+        let (mut graph, rates) = mode(graph, purpose.mode)?;
+        if purpose.gradients {
+            graph = differentiate(graph)?;
+        }
+        graph.outputs.retain(|name, _| purpose.outputs.contains(name) || (purpose.gradients && name.starts_with("gradient:")));
+        for name in &purpose.outputs {
+            graph.output(name)?;
+        }
+        let graph = dead_code(&fuse_linear(&common_subexpressions(&dead_code(&graph))));
+        let plan = plan(&graph, arena, purpose.capacity);
+        if let Some(deep) = graph.nodes.iter().find(|n| n.shape.rank() > 8 || n.inputs.len() > 4) {
+            return Err(Error::new(Code::NotImplemented, "a value of more than eight axes").at(deep.path.clone()));
+        }
+        Ok(Program { plan, arena: Arc::clone(arena), rates, capacity: purpose.capacity, graph })
+    }
+
+    /// The cost of one step in operations at full speed.
+    pub fn work(&self) -> usize {
+        self.plan.work
+    }
+
+    /// The instructions, to look at.
+    pub fn instructions(&self) -> &[Instruction] {
+        &self.plan.instructions
+    }
+
+    /// Lets the members of a team share every instruction, however small: for tests of what sharing must not change.
+    pub fn share_everything(&mut self) {
+        self.plan.share_everything(self.capacity);
+    }
+
+    /// Elements of workspace.
+    pub fn workspace_len(&self) -> usize {
+        self.plan.workspace
+    }
+
+    /// Memory for running it.
+    pub fn memory<T: Real>(&self) -> Result<Memory<T>> {
+        let constants: Vec<T> = self.plan.constants.iter().map(|&v| T::from_f64(v)).collect();
+        Ok(Memory { workspace: Aligned::zeroed(self.plan.workspace)?, constants: Aligned::copied(&constants)? })
+    }
+
+    /// Where a run-time input or an output lies in the workspace, if the program has it. (An output that is a weight or a constant
+    /// itself lies elsewhere.)
+    pub fn place(&self, name: &str) -> Option<Place> {
+        self.plan.places.get(name).copied()
+    }
+
+    fn slot<T>(&self, place: &Place, bases: &Bases<T>, batch: usize) -> Slot<T> {
+        let base = match place.space {
+            Space::Workspace => bases.workspace,
+            Space::Parameters => bases.theta,
+            Space::Gradients => bases.gradient,
+            Space::Constants => bases.constants,
+        };
+        Slot { start: base.wrapping_add(place.offset), len: place.len.at(batch) }
+    }
+
+    #[inline]
+    fn step<T: Real>(&self, i: &Instruction, bases: &Bases<T>, moment: &Moment, member: &Member) {
+        let mut inputs = [Slot { start: std::ptr::null_mut(), len: 0 }; 4];
+        for (slot, place) in inputs.iter_mut().zip(&i.inputs) {
+            *slot = self.slot(place, bases, moment.batch);
+        }
+        i.op.run(&Io {
+            moment,
+            inputs: &inputs,
+            output: self.slot(&i.output, bases, moment.batch),
+            scratch: self.slot(&i.scratch, bases, moment.batch),
+            shapes: &i.shapes,
+            out_shape: &i.out_shape,
+            panels: i.panels,
+            out_panels: i.out_panels,
+            member,
+        });
+    }
+
+    /// Runs this member's part of all instructions. Every member of a team calls it with the same arguments; they must have met
+    /// since the inputs were written, and must meet before the outputs are read.
+    ///
+    /// # Safety
+    /// `bases` must point to this program's memory ([`Program::memory`]), to its arena's weights and, if it computes gradients, to a
+    /// gradient arena, all unused by anybody else while the team runs it, and `moment.batch ≤ capacity`.
+    pub unsafe fn run<T: Real>(&self, bases: &Bases<T>, moment: &Moment, member: &Member) {
+        debug_assert!(moment.batch <= self.capacity);
+        let alone = Member::alone();
+        for i in &self.plan.instructions {
+            if i.barrier {
+                member.barrier();
+            }
+            if i.parallel {
+                self.step(i, bases, moment, member);
+            } else if member.rank() == 0 {
+                self.step(i, bases, moment, &alone);
+            }
+        }
+    }
+
+    /// Runs alone, and stops at the first instruction whose output is not finite.
+    ///
+    /// # Safety
+    /// As [`Program::run`].
+    pub unsafe fn run_checked<T: Real>(&self, bases: &Bases<T>, moment: &Moment) -> Option<NotFinite> {
+        let alone = Member::alone();
+        for i in &self.plan.instructions {
+            self.step(i, bases, moment, &alone);
+            let out = self.slot(&i.output, bases, moment.batch);
+            // SAFETY: the instruction just wrote this memory, which the plan gave it.
+            let values = unsafe { std::slice::from_raw_parts(out.start, out.len) };
+            if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+                let by_row = i.out_shape.0.first().is_some_and(|d| d.batch);
+                let row = by_row.then(|| at / (out.len / moment.batch.max(1)).max(1));
+                return Some(NotFinite { path: i.path.clone(), operator: i.op.name(), row });
+            }
+        }
+        None
+    }
+}
+
+/// Where a value first stopped being finite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotFinite {
+    /// The layer.
+    pub path: String,
+    /// The operator.
+    pub operator: &'static str,
+    /// The row in the batch, where the value has rows.
+    pub row: Option<usize>,
+}
+
+/// The memory one run of a program needs beside the weights.
+#[derive(Debug)]
+pub struct Memory<T: Real> {
+    /// Values of one step.
+    pub workspace: Aligned<T>,
+    constants: Aligned<T>,
+}
+
+/// The starts of all memories, shared by a team.
+#[derive(Clone, Copy, Debug)]
+pub struct Bases<T> {
+    workspace: *mut T,
+    constants: *mut T,
+    theta: *mut T,
+    gradient: *mut T,
+}
+// SAFETY: plain addresses; whoever runs a program with them promises who uses the memory (`Program::run`).
+unsafe impl<T: Send> Send for Bases<T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync> Sync for Bases<T> {}
+
+impl<T: Real> Bases<T> {
+    /// Of a program's memory, the weights and their gradients (empty where there are none).
+    pub fn new(memory: &mut Memory<T>, theta: &mut [T], gradient: &mut [T]) -> Self {
+        Self {
+            workspace: memory.workspace.as_mut_ptr(),
+            // Never written: no instruction has a constant as its output.
+            constants: memory.constants.as_mut_ptr(),
+            theta: theta.as_mut_ptr(),
+            gradient: gradient.as_mut_ptr(),
+        }
+    }
+
+    /// The same with weights that are only read (a program without gradients).
+    pub fn reading(memory: &mut Memory<T>, theta: &[T]) -> Self {
+        Self {
+            workspace: memory.workspace.as_mut_ptr(),
+            constants: memory.constants.as_mut_ptr(),
+            theta: theta.as_ptr().cast_mut(),
+            gradient: std::ptr::null_mut(),
+        }
+    }
+
+    fn start(&self, space: Space) -> *mut T {
+        match space {
+            Space::Workspace => self.workspace,
+            Space::Parameters => self.theta,
+            Space::Gradients => self.gradient,
+            Space::Constants => self.constants,
+        }
+    }
+
+    /// A value to read.
+    ///
+    /// # Safety
+    /// Nobody writes it meanwhile, and the place is one of the program that these are the bases of.
+    pub unsafe fn read<'a>(&self, place: &Place, batch: usize) -> &'a [T] {
+        // SAFETY: the plan gave the place this many elements.
+        unsafe { std::slice::from_raw_parts(self.start(place.space).add(place.offset), place.len.at(batch)) }
+    }
+
+    /// Part of a value to write.
+    ///
+    /// # Safety
+    /// Nobody else reads or writes that part meanwhile, and the place is one of the program that these are the bases of.
+    pub unsafe fn write<'a>(&self, place: &Place, batch: usize, range: std::ops::Range<usize>) -> &'a mut [T] {
+        assert!(range.end <= place.len.at(batch) && range.start <= range.end);
+        // SAFETY: inside the place by the assertion.
+        unsafe { std::slice::from_raw_parts_mut(self.start(place.space).add(place.offset + range.start), range.len()) }
+    }
+}
+
+/// A safe run for tests and small functions: inputs by name in, outputs by name out, row-major, on the calling thread.
+pub fn evaluate<T: Real>(
+    graph: &Graph,
+    purpose: &Purpose,
+    weights: &HashMap<String, Vec<T>>,
+    inputs: &HashMap<String, Vec<T>>,
+    seed: u64,
+) -> Result<HashMap<String, Vec<T>>> {
+    let arena = Arc::new(arena(graph)?);
+    let program = Program::compile(graph, &arena, purpose)?;
+    let mut memory = program.memory::<T>()?;
+    let (mut theta, mut gradient) = (Aligned::zeroed(arena.len)?, Aligned::zeroed(arena.len)?);
+    for row in &arena.rows {
+        if let Some(values) = weights.get(&row.spec.name) {
+            arena.write(row, values, &mut theta)?;
+        }
+    }
+    let batch = purpose.capacity;
+    let bases = Bases::new(&mut memory, &mut theta, &mut gradient);
+    for (name, values) in inputs {
+        if let Some(place) = program.place(name) {
+            if values.len() != place.len.at(batch) {
+                return Err(Error::internal(format!("input {name} has {} values, not {}", values.len(), place.len.at(batch))));
+            }
+            // SAFETY: nothing runs yet.
+            unsafe { bases.write(&place, batch, 0..values.len()) }.copy_from_slice(values);
+        }
+    }
+    let moment = Moment { batch, seed, step: 0, rates: &program.rates };
+    // SAFETY: the memory was made for this program and this call alone uses it.
+    unsafe { program.run(&bases, &moment, &Member::alone()) };
+    let mut found = HashMap::new();
+    for name in &purpose.outputs {
+        if let Some(place) = program.place(name) {
+            // SAFETY: the run is over.
+            found.insert(name.clone(), unsafe { bases.read(&place, batch) }.to_vec());
+        }
+    }
+    if purpose.gradients {
+        for row in arena.rows.iter().filter(|r| r.spec.trainable) {
+            found.insert(format!("gradient:{}", row.spec.name), arena.read(row, &gradient));
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,194 @@
+//! The laws of an operator, run over the whole registry.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use nabla_graph::ops::{Operator, Sample};
+use nabla_graph::passes::differentiate::gradients;
+use nabla_graph::program::{arena, evaluate};
+use nabla_graph::{Bases, Builder, Graph, Id, Mode, Moment, Program, Purpose, Shape};
+use nabla_kernels::level::{self, Level};
+use nabla_kernels::philox::Stream;
+use nabla_kernels::team::Team;
+use nabla_kernels::{Aligned, Real};
+
+const BATCH: usize = 3;
+
+/// The forced SIMD level is one for the process.
+static LEVEL: Mutex<()> = Mutex::new(());
+
+fn values(sample: &Sample, index: usize) -> Vec<f64> {
+    let input = &sample.inputs[index];
+    let count = Shape::from(input.shape.clone()).elements(BATCH);
+    let stream = Stream::new(11, index as u64, 0);
+    let (low, high) = input.range;
+    let real = |i: usize| low + (high - low) * stream.uniform(i as u64);
+    (0..count).map(|i| if input.integers { real(i).floor() } else { real(i) }).collect()
+}
+
+fn sources(b: &mut Builder, sample: &Sample) -> Vec<Id> {
+    sample.inputs.iter().enumerate().map(|(i, x)| b.input(&format!("x{i}"), x.shape.clone().into()).unwrap()).collect()
+}
+
+fn all_values<T: Real>(sample: &Sample) -> HashMap<String, Vec<T>> {
+    (0..sample.inputs.len()).map(|i| (format!("x{i}"), values(sample, i).into_iter().map(T::from_f64).collect())).collect()
+}
+
+fn run<T: Real>(graph: &Graph, outputs: &[&str], inputs: &HashMap<String, Vec<T>>) -> HashMap<String, Vec<T>> {
+    let outputs = outputs.iter().map(|&o| o.to_owned()).collect();
+    let purpose = Purpose { mode: Mode::Infer, gradients: false, outputs, capacity: BATCH };
+    evaluate(graph, &purpose, &HashMap::new(), inputs, 0).unwrap()
+}
+
+fn applied(sample: &Sample) -> Graph {
+    let mut b = Builder::default();
+    let x = sources(&mut b, sample);
+    let y = b.apply(sample.op.clone(), &x).unwrap();
+    b.finish(&[("y", y)])
+}
+
+#[test]
+fn every_operator_is_in_the_registry_with_samples() {
+    for (name, inputs, _) in Operator::all() {
+        let found: Vec<Sample> = Operator::samples().into_iter().filter(|s| s.op.name() == name).collect();
+        assert!(!found.is_empty(), "{name} has no samples");
+        assert!(found.iter().all(|s| s.inputs.len() == inputs), "{name}: a sample has another number of inputs");
+        assert!(found.iter().any(|s| s.inputs.iter().any(|i| i.shape.contains(&0) || i.shape.contains(&1))), "{name}: no edge sample");
+    }
+}
+
+#[test]
+fn bad_samples_are_refused_with_a_code() {
+    for sample in Operator::bad_samples() {
+        let mut b = Builder::default();
+        let x = sources(&mut b, &sample);
+        assert!(b.apply(sample.op.clone(), &x).is_err(), "{sample:?} was accepted");
+    }
+}
+
+#[test]
+fn survives_json() {
+    for sample in Operator::samples() {
+        let graph = applied(&sample);
+        let text = graph.to_json().to_string();
+        assert_eq!(Graph::from_json(&serde_json::from_str(&text).unwrap()).unwrap(), graph, "{text}");
+    }
+}
+
+#[test]
+fn fused_equals_its_decomposition() {
+    for sample in Operator::samples() {
+        let mut b = Builder::default();
+        let x = sources(&mut b, &sample);
+        let y = b.apply(sample.op.clone(), &x).unwrap();
+        let Some(z) = sample.op.decompose(&mut b, &x) else { continue };
+        let z = z.unwrap();
+        assert_eq!(b.shape(y), b.shape(z));
+        let found = run::<f64>(&b.finish(&[("y", y), ("z", z)]), &["y", "z"], &all_values(&sample));
+        for (y, z) in found["y"].iter().zip(&found["z"]) {
+            // Logarithms of sums of exponentials cancel at ±80: an absolute part beside the relative one.
+            assert!((y - z).abs() <= 1e-12 * z.abs().max(1.0), "{sample:?}: {y} is not {z}");
+        }
+    }
+}
+
+#[test]
+fn single_precision_follows_double() {
+    for sample in Operator::samples() {
+        let graph = applied(&sample);
+        let single = run::<f32>(&graph, &["y"], &all_values(&sample));
+        // The same rounded inputs for both, so that only the arithmetic differs.
+        let rounded = all_values::<f32>(&sample).into_iter().map(|(k, v)| (k, v.into_iter().map(f64::from).collect())).collect();
+        let double = run::<f64>(&graph, &["y"], &rounded);
+        for (a, b) in single["y"].iter().zip(&double["y"]) {
+            let tolerance = 2e-5 * b.abs().max(1.0);
+            assert!((f64::from(*a) - b).abs() <= tolerance, "{sample:?}: {a} is not {b}");
+        }
+    }
+}
+
+/// ∂(Σ r·y)/∂x against central differences, for every input that has a gradient.
+#[test]
+fn gradients_equal_central_differences() {
+    let mut checked = 0;
+    for sample in Operator::samples() {
+        let mut b = Builder::default();
+        let x = sources(&mut b, &sample);
+        let y = b.apply(sample.op.clone(), &x).unwrap();
+        let shape = b.shape(y).clone();
+        let r = b.input("r", shape.clone()).unwrap();
+        let Ok(found) = gradients(&mut b, y, r, &x) else { continue };
+        let outputs: Vec<(String, Id)> = found.iter().enumerate().filter_map(|(i, g)| g.map(|g| (format!("d{i}"), g))).collect();
+        let mut named: Vec<(&str, Id)> = outputs.iter().map(|(n, id)| (n.as_str(), *id)).collect();
+        named.push(("y", y));
+        let graph = b.finish(&named);
+        let mut inputs = all_values::<f64>(&sample);
+        let stream = Stream::new(5, 77, 0);
+        inputs.insert("r".into(), (0..shape.elements(BATCH)).map(|i| stream.uniform(i as u64) - 0.3).collect());
+        let names: Vec<&str> = outputs.iter().map(|(n, _)| n.as_str()).collect();
+        let analytic = run(&graph, &names, &inputs);
+        let loss = |inputs: &HashMap<String, Vec<f64>>| -> f64 {
+            run(&graph, &["y"], inputs)["y"].iter().zip(&inputs["r"]).map(|(y, r)| y * r).sum()
+        };
+        for (name, _) in &outputs {
+            let key = format!("x{}", &name[1..]);
+            let count = inputs[&key].len();
+            for element in (0..count).step_by((count / 5).max(1)) {
+                let at = inputs[&key][element];
+                let h = 1e-5 * at.abs().max(1.0);
+                inputs.get_mut(&key).unwrap()[element] = at + h;
+                let above = loss(&inputs);
+                inputs.get_mut(&key).unwrap()[element] = at - h;
+                let below = loss(&inputs);
+                inputs.get_mut(&key).unwrap()[element] = at;
+                let numeric = (above - below) / (2.0 * h);
+                let exact = analytic[name][element];
+                assert!((numeric - exact).abs() <= 1e-6 * exact.abs().max(1.0), "{sample:?}, {key}[{element}]: {exact}, numeric {numeric}");
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 500, "only {checked} derivatives were checked");
+}
+
+fn run_shared<T: Real>(graph: &Graph, threads: usize, inputs: &HashMap<String, Vec<T>>) -> Vec<u64> {
+    let arena = Arc::new(arena(graph).unwrap());
+    let purpose = Purpose { mode: Mode::Infer, gradients: false, outputs: vec!["y".into()], capacity: BATCH };
+    let mut program = Program::compile(graph, &arena, &purpose).unwrap();
+    program.share_everything();
+    let mut memory = program.memory::<T>().unwrap();
+    let (mut theta, mut gradient) = (Aligned::zeroed(arena.len).unwrap(), Aligned::zeroed(arena.len).unwrap());
+    let bases = Bases::new(&mut memory, &mut theta, &mut gradient);
+    for (name, values) in inputs {
+        // SAFETY: nothing runs yet.
+        unsafe { bases.write(&program.place(name).unwrap(), BATCH, 0..values.len()) }.copy_from_slice(values);
+    }
+    let moment = Moment { batch: BATCH, seed: 3, step: 4, rates: &[0.5] };
+    // SAFETY: this test's own memory, used by this team only.
+    Team::new(threads, || {}).run(&|member| unsafe { program.run(&bases, &moment, member) });
+    // SAFETY: the run is over.
+    unsafe { bases.read(&program.place("y").unwrap(), BATCH) }.iter().map(|v| v.to_f64().to_bits()).collect()
+}
+
+#[test]
+fn the_same_bits_on_any_number_of_threads_and_any_simd_level() {
+    let _one = LEVEL.lock().unwrap();
+    let natural = level::level();
+    for sample in Operator::samples() {
+        let graph = applied(&sample);
+        let (single, double) = (all_values::<f32>(&sample), all_values::<f64>(&sample));
+        level::force(Level::Scalar);
+        let expected = (run_shared(&graph, 1, &single), run_shared(&graph, 1, &double));
+        for level in level::available() {
+            level::force(level);
+            for threads in [1, 2, 3, 8] {
+                if level != natural && threads > 1 {
+                    continue;
+                }
+                let found = (run_shared(&graph, threads, &single), run_shared(&graph, threads, &double));
+                assert!(found == expected, "{sample:?} differs on {threads} threads at {level:?}");
+            }
+        }
+        level::force(natural);
+    }
+}

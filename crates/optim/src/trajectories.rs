@@ -1,0 +1,66 @@
+//! Step by step along PyTorch's trajectories (`__test__/fixtures/optimizers-*.json`).
+
+use serde::Deserialize;
+
+use crate::{Optimizer, Step};
+
+#[derive(Deserialize)]
+struct Fixture {
+    start: Vec<f64>,
+    #[serde(default)]
+    matrix: Vec<Vec<f64>>,
+    #[serde(default)]
+    vector: Vec<f64>,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    spec: Optimizer,
+    points: Vec<Vec<f64>>,
+}
+
+macro_rules! fixture {
+    ($name:literal) => {
+        serde_json::from_str::<Fixture>(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../__test__/fixtures/", $name, ".json"))).unwrap()
+    };
+}
+
+/// Largest error relative to the norm of the point, over all steps and cases.
+fn follow(fixture: &Fixture, gradient: impl Fn(&[f64]) -> Vec<f64>) -> f64 {
+    let mut worst = 0.0f64;
+    for case in &fixture.cases {
+        case.spec.validate().unwrap();
+        let mut theta = fixture.start.clone();
+        let mut state = vec![vec![0.0; theta.len()]; case.spec.state_count()];
+        for (i, point) in case.points.iter().enumerate() {
+            let g = gradient(&theta);
+            let mut state: Vec<&mut [f64]> = state.iter_mut().map(|s| &mut s[..]).collect();
+            case.spec.step(Step { t: i as u64 + 1, learning_rate: case.spec.learning_rate() }, &mut theta, &g, &mut state);
+            let size = point.iter().map(|x| x * x).sum::<f64>().sqrt();
+            let error = theta.iter().zip(point).map(|(a, b)| (a - b).abs() / size).fold(0.0, f64::max);
+            // mission: 1e-6; rounding alone stays far below
+            assert!(error < 1e-6, "{:?} step {}: {theta:?}, expected {point:?}", case.spec, i + 1);
+            worst = worst.max(error);
+        }
+    }
+    worst
+}
+
+#[test]
+fn quadratic() {
+    let fixture = fixture!("optimizers-quadratic");
+    let worst = follow(&fixture, |x| {
+        fixture.matrix.iter().zip(&fixture.vector).map(|(row, b)| row.iter().zip(x).map(|(a, x)| a * x).sum::<f64>() - b).collect()
+    });
+    assert!(worst < 1e-12, "worst relative error {worst:e}");
+}
+
+#[test]
+fn rosenbrock() {
+    let worst = follow(&fixture!("optimizers-rosenbrock"), |x| {
+        let slope = x[1] - x[0] * x[0];
+        vec![-2.0 * (1.0 - x[0]) - 400.0 * x[0] * slope, 200.0 * slope]
+    });
+    assert!(worst < 1e-11, "worst relative error {worst:e}");
+}

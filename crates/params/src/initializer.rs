@@ -1,0 +1,326 @@
+//! The initializers: where a parameter's first values come from.
+//!
+//! Values are drawn in f64 for the row-major index, from a counter-based stream keyed by the seed and the parameter's name.
+
+use nabla_error::{Code, Error, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::fan::{Fan, volume};
+use crate::orthogonal::orthogonalize;
+use crate::pending::philox::{Stream, fill_normal, fill_uniform, hash_path};
+use crate::truncated;
+
+/// Which fan a one-sided scale divides by (PyTorch's `mode`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Side {
+    /// Keeps the variance of activations, forward.
+    #[default]
+    FanIn,
+    /// Keeps the variance of gradients, backward.
+    FanOut,
+}
+
+impl Side {
+    fn of(self, shape: &[usize]) -> f64 {
+        match self {
+            Side::FanIn => Fan::of(shape).input_or_one(),
+            Side::FanOut => Fan::of(shape).output_or_one(),
+        }
+    }
+}
+
+/// An initializer and its options, as `{"kind": "heNormal"}`. Fans are those of [`Fan`].
+///
+/// | kind | distribution | source |
+/// |---|---|---|
+/// | `zeros`, `ones`, `constant` | one value | |
+/// | `normal` | N(mean, deviation²) | default deviation 0.05, as Keras |
+/// | `uniform` | U[low, high) | default ±0.05, as Keras |
+/// | `truncatedNormal` | N(mean, deviation²), drawn again outside mean ± 2·deviation | Keras, TensorFlow |
+/// | `xavierUniform` | U(±gain·√(6/(fanIn + fanOut))) | Glorot & Bengio 2010, eq. 16 |
+/// | `xavierNormal` | N(0, gain²·2/(fanIn + fanOut)) | Glorot & Bengio 2010, eq. 12 |
+/// | `heUniform` | U(±√(6/((1 + a²)·fan))), a = `negativeSlope` | He et al. 2015, arXiv:1502.01852, eq. 10 and 15 |
+/// | `heNormal` | N(0, 2/((1 + a²)·fan)) | the same |
+/// | `lecunUniform` | U(±√(3/fanIn)) | LeCun, Bottou, Orr & Müller 1998, eq. 16 |
+/// | `lecunNormal` | N(0, 1/fanIn) | the same: the one-sided √(1/m) |
+/// | `orthogonal` | gain·Q, uniform over orthogonal matrices `[spatial·in, out]` | Saxe et al. 2014, arXiv:1312.6120 |
+/// | `identity` | gain on the diagonal (of the centre tap of a convolution: PyTorch's `dirac_`) | Le, Jaitly & Hinton 2015, arXiv:1504.00941 |
+/// | `sparse` | N(0, deviation²) with ⌈sparsity·fanIn⌉ of each unit's incoming weights 0 | Martens 2010, section 5 |
+///
+/// `xavierNormal`, `heNormal` and `lecunNormal` are plain normals as in the papers and PyTorch; Keras cuts its namesakes at two deviations
+/// and rescales them to the same variance. PyTorch's `sparse_` silences outgoing weights when its matrix is `[out, in]`; here as in Martens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "the table above says what each option is")]
+pub enum Initializer {
+    Zeros {},
+    Ones {},
+    Constant {
+        value: f64,
+    },
+    Normal {
+        #[serde(default)]
+        mean: f64,
+        #[serde(default = "small")]
+        deviation: f64,
+    },
+    Uniform {
+        #[serde(default = "minus_small")]
+        low: f64,
+        #[serde(default = "small")]
+        high: f64,
+    },
+    TruncatedNormal {
+        #[serde(default)]
+        mean: f64,
+        #[serde(default = "small")]
+        deviation: f64,
+    },
+    XavierUniform {
+        #[serde(default = "one")]
+        gain: f64,
+    },
+    XavierNormal {
+        #[serde(default = "one")]
+        gain: f64,
+    },
+    HeUniform {
+        #[serde(default)]
+        negative_slope: f64,
+        #[serde(default)]
+        mode: Side,
+    },
+    HeNormal {
+        #[serde(default)]
+        negative_slope: f64,
+        #[serde(default)]
+        mode: Side,
+    },
+    LecunUniform {},
+    LecunNormal {},
+    Orthogonal {
+        #[serde(default = "one")]
+        gain: f64,
+    },
+    Identity {
+        #[serde(default = "one")]
+        gain: f64,
+    },
+    Sparse {
+        #[serde(default = "mostly")]
+        sparsity: f64,
+        #[serde(default = "hundredth")]
+        deviation: f64,
+    },
+}
+
+fn one() -> f64 {
+    1.0
+}
+fn small() -> f64 {
+    0.05
+}
+fn minus_small() -> f64 {
+    -0.05
+}
+fn mostly() -> f64 {
+    0.9
+}
+fn hundredth() -> f64 {
+    0.01
+}
+
+/// What a distribution is before it is drawn.
+enum Draw {
+    Fixed(f64),
+    Normal { mean: f64, deviation: f64 },
+    Truncated { mean: f64, deviation: f64 },
+    Uniform { low: f64, high: f64 },
+    Orthogonal { gain: f64 },
+    Identity { gain: f64 },
+    Sparse { sparsity: f64, deviation: f64 },
+}
+
+impl Initializer {
+    /// All zeros.
+    pub fn zeros() -> Self {
+        Self::Zeros {}
+    }
+
+    /// All ones.
+    pub fn ones() -> Self {
+        Self::Ones {}
+    }
+
+    /// N(mean, deviation²).
+    pub fn normal(mean: f64, deviation: f64) -> Self {
+        Self::Normal { mean, deviation }
+    }
+
+    /// One of each kind, with its defaults, and some with options: what the laws walk through.
+    pub fn samples() -> Vec<Self> {
+        use Initializer::*;
+        vec![
+            Zeros {},
+            Ones {},
+            Constant { value: -2.5 },
+            Normal { mean: 0.0, deviation: 0.05 },
+            Normal { mean: 3.0, deviation: 2.0 },
+            Uniform { low: -0.05, high: 0.05 },
+            Uniform { low: 1.0, high: 4.0 },
+            TruncatedNormal { mean: 0.0, deviation: 0.05 },
+            TruncatedNormal { mean: -1.0, deviation: 3.0 },
+            XavierUniform { gain: 1.0 },
+            XavierUniform { gain: 5.0 / 3.0 },
+            XavierNormal { gain: 1.0 },
+            HeUniform { negative_slope: 0.0, mode: Side::FanIn },
+            HeUniform { negative_slope: 0.2, mode: Side::FanOut },
+            HeNormal { negative_slope: 0.0, mode: Side::FanIn },
+            HeNormal { negative_slope: 0.2, mode: Side::FanOut },
+            LecunUniform {},
+            LecunNormal {},
+            Orthogonal { gain: 1.0 },
+            Orthogonal { gain: 0.5 },
+            Identity { gain: 1.0 },
+            Sparse { sparsity: 0.9, deviation: 0.01 },
+        ]
+    }
+
+    /// Checks the options, and that a parameter of this shape can be filled.
+    ///
+    /// # Errors
+    /// `INVALID_OPTION` out of range, `SHAPE_MISMATCH` when orthogonal, identity or sparse meet fewer than two axes.
+    pub fn validate(&self, shape: &[usize]) -> Result<()> {
+        use Initializer::*;
+        let finite = |name, x: f64| if x.is_finite() { Ok(()) } else { Err(Error::option(name, "a finite number", x)) };
+        let not_negative =
+            |name, x: f64| if x.is_finite() && x >= 0.0 { Ok(()) } else { Err(Error::option(name, "in [0, ∞)", x)) };
+        match *self {
+            Zeros {} | Ones {} | LecunUniform {} | LecunNormal {} => Ok(()),
+            Constant { value } => finite("value", value),
+            Normal { mean, deviation } | TruncatedNormal { mean, deviation } => {
+                finite("mean", mean)?;
+                not_negative("deviation", deviation)
+            }
+            Uniform { low, high } => {
+                finite("low", low)?;
+                finite("high", high)?;
+                if low <= high { Ok(()) } else { Err(Error::option("low", format!("at most high = {high}"), low)) }
+            }
+            XavierUniform { gain } | XavierNormal { gain } => not_negative("gain", gain),
+            HeUniform { negative_slope, .. } | HeNormal { negative_slope, .. } => finite("negativeSlope", negative_slope),
+            Orthogonal { gain } => finite("gain", gain).and_then(|()| needs_matrix("orthogonal", shape)),
+            Identity { gain } => finite("gain", gain).and_then(|()| needs_matrix("identity", shape)),
+            Sparse { sparsity, deviation } => {
+                if !(0.0..=1.0).contains(&sparsity) {
+                    return Err(Error::option("sparsity", "in [0, 1]", sparsity));
+                }
+                not_negative("deviation", deviation)?;
+                needs_matrix("sparse", shape)
+            }
+        }
+    }
+
+    fn draw(&self, shape: &[usize]) -> Draw {
+        use Initializer::*;
+        let symmetric = |bound: f64| Draw::Uniform { low: -bound, high: bound };
+        let around_zero = |deviation: f64| Draw::Normal { mean: 0.0, deviation };
+        let fan = Fan::of(shape);
+        match *self {
+            Zeros {} => Draw::Fixed(0.0),
+            Ones {} => Draw::Fixed(1.0),
+            Constant { value } => Draw::Fixed(value),
+            Normal { mean, deviation } => Draw::Normal { mean, deviation },
+            Uniform { low, high } => Draw::Uniform { low, high },
+            TruncatedNormal { mean, deviation } => Draw::Truncated { mean, deviation },
+            XavierUniform { gain } => symmetric(gain * (3.0 / fan.mean()).sqrt()),
+            XavierNormal { gain } => around_zero(gain * (1.0 / fan.mean()).sqrt()),
+            HeUniform { negative_slope: a, mode } => symmetric((6.0 / ((1.0 + a * a) * mode.of(shape))).sqrt()),
+            HeNormal { negative_slope: a, mode } => around_zero((2.0 / ((1.0 + a * a) * mode.of(shape))).sqrt()),
+            LecunUniform {} => symmetric((3.0 / fan.input_or_one()).sqrt()),
+            LecunNormal {} => around_zero((1.0 / fan.input_or_one()).sqrt()),
+            Orthogonal { gain } => Draw::Orthogonal { gain },
+            Identity { gain } => Draw::Identity { gain },
+            Sparse { sparsity, deviation } => Draw::Sparse { sparsity, deviation },
+        }
+    }
+
+    /// The values of a parameter of this shape, row-major. Same seed and name, same values, whatever else the model has.
+    pub fn sample(&self, shape: &[usize], seed: u64, name: &str) -> Result<Vec<f64>> {
+        self.validate(shape).map_err(|e| e.at(name))?;
+        let len = volume(name, shape)?;
+        let purpose = hash_path(&format!("initializer/{name}"));
+        let stream = Stream::new(seed, purpose, 0);
+        let mut out = Vec::new();
+        out.try_reserve_exact(len).map_err(|_| Error::new(Code::OutOfMemory, format!("no memory for {len} values")).at(name))?;
+        out.resize(len, 0.0);
+        let affine = |out: &mut [f64], shift: f64, factor: f64| out.iter_mut().for_each(|x| *x = *x * factor + shift);
+        match self.draw(shape) {
+            Draw::Fixed(value) => out.fill(value),
+            Draw::Normal { mean, deviation } => {
+                fill_normal(&stream, 0, &mut out);
+                affine(&mut out, mean, deviation);
+            }
+            Draw::Truncated { mean, deviation } => {
+                truncated::fill(seed, purpose, &mut out);
+                affine(&mut out, mean, deviation);
+            }
+            Draw::Uniform { low, high } => {
+                fill_uniform(&stream, 0, &mut out);
+                affine(&mut out, low, high - low);
+            }
+            Draw::Orthogonal { gain } => {
+                fill_normal(&stream, 0, &mut out);
+                let cols = shape[shape.len() - 1];
+                orthogonalize(len.checked_div(cols).unwrap_or(0), cols, &mut out).map_err(|e| e.at(name))?;
+                affine(&mut out, 0.0, gain);
+            }
+            Draw::Identity { gain } => identity(shape, gain, &mut out),
+            Draw::Sparse { sparsity, deviation } => {
+                fill_normal(&stream, 0, &mut out);
+                affine(&mut out, 0.0, deviation);
+                silence(shape[shape.len() - 1], sparsity, &Stream::new(seed, purpose, 1), &mut out);
+            }
+        }
+        Ok(out)
+    }
+}
+
+fn needs_matrix(what: &str, shape: &[usize]) -> Result<()> {
+    if shape.len() >= 2 {
+        return Ok(());
+    }
+    Err(Error::new(Code::ShapeMismatch, format!("{what} needs at least two axes, got shape {shape:?}"))
+        .expected("[in, out] or [spatial…, in, out]")
+        .received(format!("{shape:?}")))
+}
+
+/// `gain` where input and output channel are equal, at the spatial centre (`[in, out]` has no spatial axes: the whole diagonal).
+fn identity(shape: &[usize], gain: f64, out: &mut [f64]) {
+    if let [spatial @ .., input, output] = shape
+        && !out.is_empty()
+    {
+        let centre = spatial.iter().fold(0, |at, d| at * d + d / 2) * input * output;
+        for i in 0..*input.min(output) {
+            out[centre + i * output + i] = gain;
+        }
+    }
+}
+
+/// Sets ⌈sparsity·rows⌉ values of each column to 0: those with the smallest of independent uniform draws.
+fn silence(cols: usize, sparsity: f64, stream: &Stream, out: &mut [f64]) {
+    let rows = out.len().checked_div(cols).unwrap_or(0);
+    let silent = ((sparsity * rows as f64).ceil() as usize).min(rows);
+    let mut draws = vec![0.0; out.len()];
+    fill_uniform(stream, 0, &mut draws);
+    let mut order: Vec<usize> = Vec::with_capacity(rows);
+    for j in 0..cols {
+        order.clear();
+        order.extend(0..rows);
+        order.sort_unstable_by(|&a, &b| draws[a * cols + j].total_cmp(&draws[b * cols + j]).then(a.cmp(&b)));
+        for &i in &order[..silent] {
+            out[i * cols + j] = 0.0;
+        }
+    }
+}

@@ -1,0 +1,400 @@
+import {
+  expectArgument,
+  expectInteger,
+  expectOneOf,
+  expectOptions,
+  isAnything,
+  isInteger,
+  isListOf,
+  isOneOf,
+  isString,
+  NablaError,
+  notImplemented,
+  optionsOf,
+  register,
+} from '../errors/index.js';
+import { awaitNative, callNative, type NativeArray, type NativeData } from '../native/index.js';
+import { type BuiltinName, builtins, builtinSource } from './builtin.js';
+import { type Cell, type Columns, described, type Features, invalidData, isTypedArray, type NumberArray, readFeatures } from './features.js';
+import { Description } from './description.js';
+import type { Column, Schema, Task } from './schema.js';
+import { type Part, type PartsOf, type SplitOptions, splitIndices } from './split.js';
+import { readGroups, readTargets, readWeights, type Targets } from './targets.js';
+
+/** What `Dataset.from` takes. */
+export interface DatasetInput {
+  /** Nested arrays, a flat or typed array with a `shape`, rows as objects, or an object of columns. */
+  readonly features: Features;
+  /** Shape of flat features, rows first: `[rows, 64]` or `[rows, 28, 28, 1]`. */
+  readonly shape?: readonly number[];
+  /** One class name, boolean or number a row, or several numbers a row. With rows as objects: the name of the column. */
+  readonly targets?: Targets | string;
+  /** One weight a row, not negative. */
+  readonly weights?: NumberArray;
+  /** One group a row: rows of a group are never split apart. */
+  readonly groups?: readonly (string | number)[] | NumberArray;
+  /** `'classification'` makes classes of numbers. Default: text and booleans are classes, numbers regression. */
+  readonly task?: Task;
+  /** The classes and their order. Default: those that occur, sorted. */
+  readonly classes?: readonly string[];
+  /** The positive one of two classes. Default: the last. */
+  readonly positiveClass?: string;
+}
+
+/** Options of `Dataset.fromCsv`; types of columns are inferred. */
+export interface CsvOptions {
+  /** The column to predict. */
+  readonly target?: string;
+  /** `'classification'` makes classes of a numeric target. */
+  readonly task?: Task;
+  /** Columns to leave out. */
+  readonly drop?: readonly string[];
+  /** The column of groups. */
+  readonly groups?: string;
+  /** The column of weights. */
+  readonly weights?: string;
+  /** Cells that mean "missing". Default: an empty cell, NA, NaN, null. */
+  readonly missing?: readonly string[];
+  /** Kinds of columns that inference would get wrong. */
+  readonly kinds?: Readonly<Record<string, 'number' | 'category'>>;
+  /** The positive one of two classes. */
+  readonly positiveClass?: string;
+}
+
+/** Options of `Dataset.fromIdx`. */
+export interface IdxOptions {
+  /** The file of labels beside the file of samples. */
+  readonly labels?: string;
+  /** Names of the classes: `classes[i]` for label i. Default: the labels as text, in numerical order. */
+  readonly classes?: readonly string[];
+}
+
+/** An image in memory, with its class. */
+export interface LabelledImage {
+  readonly bytes: Uint8Array;
+  readonly label: string;
+}
+
+/** Options of `Dataset.fromImages`. */
+export interface ImageOptions {
+  readonly size: readonly [height: number, width: number];
+  readonly channels?: 1 | 3 | 4;
+  readonly fit?: 'cover' | 'contain' | 'fill';
+}
+
+/** Options of `Dataset.fromText`. */
+export interface TextOptions {
+  readonly unit?: 'character' | 'word';
+  readonly length?: number;
+}
+
+/** Options of `data.windows`. */
+export interface WindowOptions {
+  readonly length: number;
+  readonly horizon: number;
+  readonly target: string;
+  readonly stride?: number;
+  readonly gap?: number;
+}
+
+const isTask = isOneOf(['classification', 'regression']);
+
+const fromOptions = optionsOf('Dataset.from', {
+  features: isAnything,
+  shape: isListOf(isInteger({ min: 1 })),
+  targets: isAnything,
+  weights: isAnything,
+  groups: isAnything,
+  task: isTask,
+  classes: isListOf(isString),
+  positiveClass: isString,
+});
+
+const isKinds = (value: unknown): string | undefined =>
+  typeof value === 'object' && value !== null && Object.values(value).every((kind) => kind === 'number' || kind === 'category')
+    ? undefined
+    : "to be an object of columns, each 'number' or 'category'";
+
+const csvOptions = optionsOf('Dataset.fromCsv', {
+  target: isString,
+  task: isTask,
+  drop: isListOf(isString),
+  groups: isString,
+  weights: isString,
+  missing: isListOf((value) => (typeof value === 'string' ? undefined : 'to be a string')),
+  kinds: isKinds,
+  positiveClass: isString,
+});
+
+const idxOptions = optionsOf('Dataset.fromIdx', { labels: isString, classes: isListOf(isString) });
+
+for (const name of ['fromParquet', 'fromNpz', 'fromImages', 'fromText', 'fromArrow', 'stream', 'windows', 'augmented']) register(`Dataset.${name}`);
+
+/** Takes the column `name` out of rows given as objects, or out of an object of columns. */
+const takeColumn = (features: unknown, name: string): { features: Features; targets: readonly unknown[] } => {
+  const refuse = (known: readonly string[]): never => {
+    throw new NablaError({
+      code: 'INVALID_OPTION',
+      message: `there is no column ${JSON.stringify(name)}`,
+      place: 'targets',
+      expected: known.length > 0 ? `one of ${known.join(', ')}` : 'an array, or the name of a column of features with names',
+      received: JSON.stringify(name),
+    });
+  };
+  if (Array.isArray(features)) {
+    const objects = features.every((row) => typeof row === 'object' && row !== null && !Array.isArray(row) && !isTypedArray(row));
+    if (!objects || features.length === 0) return refuse([]);
+    const rows = features as readonly Readonly<Record<string, Cell>>[];
+    if (!(name in (rows[0] ?? {}))) refuse(Object.keys(rows[0] ?? {}));
+    return {
+      features: rows.map(({ [name]: _, ...rest }) => rest),
+      targets: rows.map((row) => row[name]),
+    };
+  }
+  if (typeof features === 'object' && features !== null && !isTypedArray(features)) {
+    const { [name]: targets, ...rest } = features as Columns;
+    if (targets === undefined) return refuse(Object.keys(features));
+    return { features: rest, targets: targets as readonly unknown[] };
+  }
+  return refuse([]);
+};
+
+/** Native handle of a data set; for the rooms above, not for users. */
+export let nativeOf: (data: Dataset) => NativeData;
+/** Schema of a data set; for the rooms above. */
+export let schemaOf: (data: Dataset) => Schema;
+
+/**
+ * Immutable rows in native memory: features, and optionally targets, weights and groups. `split`, `select` and `take` give views by
+ * index that copy no row.
+ */
+export class Dataset {
+  readonly #native: NativeData;
+  readonly #schema: Schema;
+
+  static {
+    nativeOf = (data) => data.#native;
+    schemaOf = (data) => data.#schema;
+  }
+
+  private constructor(native: NativeData, schema: Schema) {
+    this.#native = native;
+    this.#schema = schema;
+  }
+
+  static #wrap(native: NativeData): Dataset {
+    return new Dataset(native, JSON.parse(native.schema()) as Schema);
+  }
+
+  /**
+   * A data set of arrays. Numbers must be finite; `null` is a missing cell.
+   * @throws {NablaError} `INVALID_DATA`, `NOT_FINITE` or `SHAPE_MISMATCH` with the place, such as `features[3][2]`.
+   * @example Dataset.from({ features: [[0, 0], [0, 1], [1, 0], [1, 1]], targets: ['off', 'on', 'on', 'off'] });
+   */
+  static from(input: DatasetInput): Dataset {
+    expectOptions('Dataset.from', input, fromOptions, Dataset.from);
+    const { weights, groups, task, classes, positiveClass, shape } = input;
+    let { features, targets } = input as { features: Features; targets?: unknown };
+    if (typeof targets === 'string') ({ features, targets } = takeColumn(features, targets));
+    const rowsHint = Array.isArray(targets) && !Array.isArray(targets[0]) ? targets.length : undefined;
+    const matrix = readFeatures('features', features, { shape, rows: rowsHint });
+
+    const buffers: NativeArray[] = [matrix.values];
+    const spec: Record<string, unknown> = {
+      rows: matrix.rows,
+      width: matrix.sampleShape.reduce((a, b) => a * b, 1),
+      sampleShape: matrix.sampleShape,
+      features: { buffer: 0 },
+    };
+    if (matrix.columns !== undefined) spec.columns = matrix.columns;
+    if (targets !== undefined && targets !== null) {
+      const read = readTargets('targets', targets, matrix.rows, { task, classes, positiveClass });
+      const buffer = buffers.push(read.kind === 'classes' ? read.labels : read.values) - 1;
+      spec.targets = read.kind === 'classes' ? { kind: 'classes', names: read.names, buffer } : { kind: 'numbers', width: read.width, buffer };
+    }
+    if (weights !== undefined) spec.weights = { buffer: buffers.push(readWeights('weights', weights, matrix.rows)) - 1 };
+    if (groups !== undefined) {
+      const { names, codes } = readGroups('groups', groups, matrix.rows);
+      spec.groups = { buffer: buffers.push(codes) - 1, names };
+    }
+    return Dataset.#wrap(callNative((n) => n.Data.create(JSON.stringify(spec), buffers), Dataset.from));
+  }
+
+  /**
+   * Reads a CSV file with a header line. A column of numbers stays numbers, text becomes categories, an empty cell stays missing.
+   * @throws {NablaError} `DATA_FORMAT` with line and column, `IO` with the path.
+   */
+  static async fromCsv(path: string, options: CsvOptions = {}): Promise<Dataset> {
+    expectArgument('Dataset.fromCsv', 'path', path, isString);
+    expectOptions('Dataset.fromCsv', options, csvOptions);
+    return Dataset.#wrap(await awaitNative((n) => n.Data.readCsv(path, JSON.stringify(options))));
+  }
+
+  /**
+   * Reads the IDX format of MNIST, plain or gzip: `path` holds the samples, `labels` their classes.
+   * @example const train = await Dataset.fromIdx('train-images-idx3-ubyte.gz', { labels: 'train-labels-idx1-ubyte.gz' });
+   */
+  static async fromIdx(path: string, options: IdxOptions = {}): Promise<Dataset> {
+    expectArgument('Dataset.fromIdx', 'path', path, isString);
+    expectOptions('Dataset.fromIdx', options, idxOptions);
+    const { labels = null, ...rest } = options;
+    return Dataset.#wrap(await awaitNative((n) => n.Data.readIdx(path, labels, JSON.stringify(rest))));
+  }
+
+  /** A small real data set that comes with the package: origins and licences are in `datasets/README.md`. */
+  static async builtin(name: BuiltinName): Promise<Dataset> {
+    expectOneOf('Dataset.builtin: name', name, builtins);
+    const { path, options } = builtinSource(name);
+    return Dataset.#wrap(await awaitNative((n) => n.Data.readCsv(path, JSON.stringify(options))));
+  }
+
+  /** Reads a Parquet file. */
+  static async fromParquet(_path: string, _options: CsvOptions = {}): Promise<Dataset> {
+    return notImplemented('Dataset.fromParquet');
+  }
+
+  /** Reads arrays of NumPy (`.npz` or `.npy`). */
+  static async fromNpz(_path: string, _options: { readonly features?: string; readonly targets?: string; readonly task?: Task } = {}): Promise<Dataset> {
+    return notImplemented('Dataset.fromNpz');
+  }
+
+  /** Reads images: a folder of one folder a class, or bytes with labels. */
+  static async fromImages(_source: string | readonly LabelledImage[], _options: ImageOptions): Promise<Dataset> {
+    return notImplemented('Dataset.fromImages');
+  }
+
+  /** Reads text as sequences of characters or words. */
+  static async fromText(_path: string, _options: TextOptions = {}): Promise<Dataset> {
+    return notImplemented('Dataset.fromText');
+  }
+
+  /** Reads an Arrow table from its IPC bytes. */
+  static async fromArrow(_bytes: Uint8Array, _options: CsvOptions = {}): Promise<Dataset> {
+    return notImplemented('Dataset.fromArrow');
+  }
+
+  /** Reads rows that may be more than fit into memory: they are spilled once to a file of nabla's own. */
+  static async stream(_rows: AsyncIterable<Readonly<Record<string, Cell>>>, _options: CsvOptions = {}): Promise<Dataset> {
+    return notImplemented('Dataset.stream');
+  }
+
+  /** Number of rows. */
+  get rows(): number {
+    return this.#schema.rows;
+  }
+
+  /** Shape of one row, such as `[64]` or `[28, 28, 1]`. */
+  get sampleShape(): readonly number[] {
+    return this.#schema.sampleShape;
+  }
+
+  /** Names of the classes, in the order of their indices; empty when the target is numbers. */
+  get classes(): readonly string[] {
+    const { target } = this.#schema;
+    return target?.kind === 'classes' ? target.names : [];
+  }
+
+  /** Columns of the features, with their kinds. */
+  get columns(): readonly Column[] {
+    return this.#schema.columns;
+  }
+
+  /** Statistics of the columns and counts of the classes: an object that prints as a table. */
+  describe(): Description {
+    return new Description(callNative(() => this.#native.describe(), this.describe));
+  }
+
+  /** A copy of the features, row-major, as doubles; missing cells are NaN. */
+  features(): Float64Array {
+    return callNative(() => this.#native.features());
+  }
+
+  /** A copy of the targets: class names, or numbers row by row. */
+  targets(): string[] | Float64Array {
+    const labels = this.labels();
+    if (labels !== undefined) {
+      const names = this.classes;
+      return Array.from(labels, (label) => names[label] ?? String(label));
+    }
+    return callNative(() => this.#native.targets()) ?? new Float64Array(0);
+  }
+
+  /** Index of each row's class, when the target is classes. */
+  labels(): Uint32Array | undefined {
+    if (this.#schema.target?.kind !== 'classes') return undefined;
+    return callNative(() => this.#native.labels()) ?? undefined;
+  }
+
+  /** Weight of each row, when there are weights. */
+  weights(): Float64Array | undefined {
+    return this.#schema.weights ? (callNative(() => this.#native.weights()) ?? undefined) : undefined;
+  }
+
+  /** Index of each row's group, when there are groups. */
+  groups(): Uint32Array | undefined {
+    return this.#schema.groups ? (callNative(() => this.#native.groups()) ?? undefined) : undefined;
+  }
+
+  /**
+   * The rows at `indices`, in that order; an index may occur more than once. Copies no row.
+   * @throws {NablaError} `INVALID_DATA` for an index that is not a row.
+   */
+  select(indices: NumberArray): Dataset {
+    if (!(Array.isArray(indices) || isTypedArray(indices))) throw invalidData('indices', 'an array of row indices', described(indices));
+    if (indices.length === 0) throw invalidData('indices', 'at least one row', 'none');
+    const rows = this.#schema.rows;
+    for (let i = 0; i < indices.length; i++) {
+      const index: unknown = indices[i];
+      if (!Number.isInteger(index) || (index as number) < 0 || (index as number) >= rows) {
+        throw invalidData(`indices[${i}]`, `an integer in [0, ${rows})`, described(index));
+      }
+    }
+    const list = indices instanceof Uint32Array ? indices : Uint32Array.from(indices);
+    return new Dataset(
+      callNative(() => this.#native.select(list), this.select),
+      { ...this.#schema, rows: list.length },
+    );
+  }
+
+  /** The first `count` rows. */
+  take(count: number): Dataset {
+    expectInteger('take: count', count, { min: 1, max: this.#schema.rows });
+    return this.select(Uint32Array.from({ length: count }, (_, i) => i));
+  }
+
+  /**
+   * Splits the rows into training, validation and test parts: views that copy nothing. No row is in two parts.
+   * @example const { train, validation, test } = data.split({ ratios: 'auto', stratify: true, seed: 7 });
+   */
+  split<const O extends SplitOptions = Record<never, never>>(options?: O): { [P in PartsOf<O>]: Dataset } {
+    const chosen: SplitOptions = options ?? {};
+    const indices = splitIndices(chosen, {
+      rows: this.#schema.rows,
+      labels: this.labels() ?? null,
+      groups: this.groups() ?? null,
+    });
+    const result: Partial<Record<Part, Dataset>> = {};
+    for (const [part, rows] of Object.entries(indices)) result[part as Part] = this.select(rows);
+    return result as { [P in PartsOf<O>]: Dataset };
+  }
+
+  /** Samples of `length` consecutive rows with a target `horizon` rows ahead; they remember their source rows. */
+  windows(_options: WindowOptions): Dataset {
+    return notImplemented('Dataset.windows');
+  }
+
+  /** Enlarges the set for good with augmented copies of its rows. */
+  augmented(_recipe: unknown, _options: { readonly copies?: number; readonly seed?: number } = {}): Dataset {
+    return notImplemented('Dataset.augmented');
+  }
+
+  get [Symbol.toStringTag](): string {
+    return 'Dataset';
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    const { rows, sampleShape, target } = this.#schema;
+    const kind = target === null ? 'no target' : target.kind === 'classes' ? `${target.names.length} classes` : `${target.width} number${target.width > 1 ? 's' : ''}`;
+    return `Dataset { ${rows} rows × [${sampleShape.join(', ')}], ${kind} }`;
+  }
+}

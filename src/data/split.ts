@@ -1,0 +1,116 @@
+import { expectOptions, invalidOption, isBoolean, isEither, isInteger, isNumber, isOneOf, NablaError, optionsOf } from '../errors/index.js';
+import { callNative } from '../native/index.js';
+
+/** The parts of a hold-out, in order. */
+export const parts = ['train', 'validation', 'test'] as const;
+export type Part = (typeof parts)[number];
+
+/** How many hyperparameters the validation rows must judge: the fewer, the fewer rows. */
+export type TuningEffort = 'none' | 'light' | 'full';
+
+/** Shares of the rows, or `'auto'`. */
+export type Ratios = 'auto' | { readonly [part in Part]?: number };
+
+/** Numbers of rows. A part left out is not made; `train` left out takes what remains. */
+export type Counts = { readonly [part in Part]?: number };
+
+/** Options of a hold-out. */
+export interface SplitOptions {
+  /**
+   * Shares that sum to 1, or `'auto'` (the default): validation = test = min(round(0.2·n), 10 000), the rest is for training:
+   * 60/20/20 up to tens of thousands of rows.
+   */
+  readonly ratios?: Ratios;
+  /** Rows of each part, instead of shares. */
+  readonly counts?: Counts;
+  /** With `'auto'`: `'none'`, `'light'` and `'full'` (default) scale the validation part by 0, ½ and 1. */
+  readonly tuning?: TuningEffort;
+  /** Keeps the class shares in each part within one row. Default false. */
+  readonly stratify?: boolean;
+  /** Keeps rows of one group in one part. Default: whether the data set has groups. */
+  readonly groups?: boolean;
+  /** Default 0. */
+  readonly seed?: number;
+}
+
+type Named<T> = { [P in Part as P extends keyof T ? P : never]: unknown };
+
+/** The parts that options ask for. */
+export type PartsOf<O> = O extends { readonly counts: infer C extends Counts }
+  ? keyof Named<C> | 'train'
+  : O extends { readonly ratios: infer R extends Exclude<Ratios, 'auto'> }
+    ? keyof Named<R>
+    : O extends { readonly tuning: 'none' }
+      ? 'train' | 'test'
+      : Part;
+
+/** Everything about the rows that a split needs to know. */
+export interface SplitRows {
+  readonly rows: number;
+  readonly labels: Uint32Array | null;
+  readonly groups: Uint32Array | null;
+}
+
+const isPartsOf =
+  (where: string, check: (value: unknown) => string | undefined) =>
+  (value: unknown): string | undefined => {
+    if (typeof value !== 'object' || value === null) return 'to be an object with train, validation, test';
+    expectOptions(where, value, { train: check, validation: check, test: check });
+    return undefined;
+  };
+
+const splitOptions = optionsOf('split', {
+  ratios: isEither(isOneOf(['auto']), isPartsOf('split: ratios', isNumber({ min: 0, max: 1 }))),
+  counts: isPartsOf('split: counts', isInteger({ min: 0 })),
+  tuning: isOneOf(['none', 'light', 'full']),
+  stratify: isBoolean,
+  groups: isBoolean,
+  seed: isInteger({ min: 0 }),
+});
+
+const sum = (values: object): number => Object.values(values).reduce((a: number, b: number | undefined) => a + (b ?? 0), 0);
+
+/** Indices of each part; a part that was not asked for is missing. */
+export const splitIndices = (options: SplitOptions, { rows, labels, groups }: SplitRows): Partial<Record<Part, Uint32Array>> => {
+  expectOptions('split', options, splitOptions);
+  const { ratios, counts, tuning = 'full', stratify = false, seed = 0 } = options;
+  if (ratios !== undefined && counts !== undefined) throw invalidOption('split', 'ratios or counts', 'to be given, not both', { ratios, counts });
+  if (stratify && labels === null) throw invalidOption('split', 'stratify', 'to be false: the target is not classes', stratify);
+  if (options.groups === true && groups === null) throw invalidOption('split', 'groups', 'to be false: the data set has no groups', true);
+
+  const spec: Record<string, unknown> = { rows, stratify, seed };
+  let asked: readonly Part[];
+  if (counts !== undefined) {
+    if (sum(counts) > rows) throw invalidOption('split', 'counts', `to sum to at most the ${rows} rows there are`, sum(counts));
+    const { validation = 0, test = 0 } = counts;
+    spec.counts = { train: counts.train ?? rows - validation - test, validation, test };
+    asked = parts.filter((part) => part === 'train' || counts[part] !== undefined);
+  } else if (ratios !== undefined && ratios !== 'auto') {
+    // Shares written as decimals (0.7 + 0.2 + 0.1) miss 1 by a few ulp.
+    if (Math.abs(sum(ratios) - 1) > 1e-9) throw invalidOption('split', 'ratios', 'to sum to 1', sum(ratios));
+    spec.ratios = ratios;
+    asked = parts.filter((part) => ratios[part] !== undefined);
+  } else {
+    spec.ratios = 'auto';
+    spec.tuning = tuning;
+    asked = tuning === 'none' ? ['train', 'test'] : parts;
+  }
+  const useGroups = options.groups ?? groups !== null;
+  const indices = callNative((n) => n.holdOutIndices(JSON.stringify(spec), stratify ? labels : null, useGroups ? groups : null));
+  const result: Partial<Record<Part, Uint32Array>> = {};
+  for (const part of asked) {
+    const rowsOfPart = indices[parts.indexOf(part)];
+    if (rowsOfPart === undefined || rowsOfPart.length === 0) {
+      throw new NablaError({
+        code: 'INVALID_DATA',
+        message: `${rows} rows are too few for this split: the ${part} part would be empty`,
+        place: part,
+        expected: 'at least one row in each part',
+        received: `${rows} rows`,
+        hint: 'Leave the part out, or use crossValidate, which needs no part of its own.',
+      });
+    }
+    result[part] = rowsOfPart;
+  }
+  return result;
+};

@@ -1,0 +1,89 @@
+import { type Check, expectArgument, type ErrorData, NablaError } from '../errors/index.js';
+import { callNative } from '../native/index.js';
+
+/** Parameters, or a gradient, as one flat array; single or double precision. */
+export type Values = Float32Array | Float64Array;
+
+/** What a rule that looks more than once asks for: loss and gradient at `theta`, on the same batch. */
+export type Evaluate = (theta: Values) => { loss: number; gradient: Values };
+
+/** An optimizer at work on one flat array. */
+export interface OptimizerRun<V extends Values = Values> {
+  /** The array given to `start`, updated in place. */
+  readonly theta: V;
+  /** One step down `gradient`; the state (moments, velocity) is kept natively. */
+  update(gradient: V): void;
+  /** One step of a rule that evaluates more than once (`lbfgs`, `sam`). */
+  update(evaluate: Evaluate): void;
+}
+
+export type OptimizerName =
+  | 'sgd'
+  | 'adagrad'
+  | 'adadelta'
+  | 'rmsprop'
+  | 'adam'
+  | 'adamax'
+  | 'nadam'
+  | 'radam'
+  | 'adamw'
+  | 'lion'
+  | 'lamb'
+  | 'lbfgs'
+  | 'sam'
+  | 'lookahead';
+
+/** An update rule as plain data: `{ kind: 'adam', learningRate: 0.001, … }`. */
+export interface Optimizer {
+  readonly kind: OptimizerName;
+  readonly learningRate: number;
+  /**
+   * Uses the rule by itself, outside of any model.
+   * @example
+   * const step = adam({ learningRate: 1e-3 }).start(theta);
+   * step.update(gradient); // theta changed in place
+   */
+  start<V extends Values>(theta: V): OptimizerRun<V>;
+}
+
+const isValues: Check = (value) =>
+  value instanceof Float32Array || value instanceof Float64Array ? undefined : 'to be a Float32Array or a Float64Array';
+
+const start = <V extends Values>(data: Readonly<{ kind: OptimizerName }>, theta: V): OptimizerRun<V> => {
+  const precision = theta instanceof Float32Array ? 'f32' : 'f64';
+  const state = callNative((binding) => new binding.OptimizerState(JSON.stringify(data), theta.length, precision));
+  const update = (gradient: V | Evaluate): void => {
+    const where = `${data.kind}.update`;
+    if (typeof gradient === 'function') {
+      throw wrong(where, `${data.kind} looks once a step, so it takes the gradient itself.`, 'a gradient', 'a function', update);
+    }
+    expectArgument(where, 'the gradient', gradient, isValues, update);
+    if (gradient.length !== theta.length || gradient.constructor !== theta.constructor) {
+      const [expected, received] = [theta, gradient].map((x) => `${x.constructor.name} of ${x.length}`) as [string, string];
+      throw wrong(where, `expected the gradient to be a ${expected} as theta is, got a ${received}.`, expected, received, update);
+    }
+    callNative(() => state.update(theta, gradient), update);
+  };
+  return { theta, update };
+};
+
+const wrong = (place: string, message: string, expected: string, received: string, caller: (...args: never[]) => unknown): NablaError => {
+  const data: ErrorData = { code: expected.startsWith('Float') ? 'SHAPE_MISMATCH' : 'INVALID_OPTION', place, message, expected, received };
+  return new NablaError(data, { caller });
+};
+
+/** An optimizer value: only its data are enumerable, so it compares, copies and travels as JSON. */
+export const optimizer = <D extends { kind: OptimizerName; learningRate: number }>(data: D): Optimizer & Readonly<D> => {
+  const method = <V extends Values>(theta: V): OptimizerRun<V> => {
+    expectArgument(`${data.kind}.start`, 'theta', theta, isValues, method);
+    return start(data, theta);
+  };
+  const value: D = { ...data };
+  return Object.freeze(Object.defineProperty(value, 'start', { value: method })) as unknown as Optimizer & Readonly<D>;
+};
+
+/** True for what `adam()` and its kin give. */
+export const isOptimizer: Check = (value) =>
+  typeof value === 'object' && value !== null && 'kind' in value && 'start' in value
+    ? undefined
+    : 'to be an optimizer such as adam({ learningRate: 1e-3 })';

@@ -1,0 +1,48 @@
+/**
+ * The operators of the graph and their attributes, as the native registry declares them. The batch axis is −1 in a shape, and axes
+ * count from 0, from the end when negative.
+ */
+export interface Operators {
+  add: NoAttributes;
+  subtract: NoAttributes;
+  multiply: NoAttributes;
+  divide: NoAttributes;
+  maximum: NoAttributes;
+  minimum: NoAttributes;
+  greater: NoAttributes;
+  less: NoAttributes;
+  equal: NoAttributes;
+  negate: NoAttributes;
+  abs: NoAttributes;
+  exp: NoAttributes;
+  log: NoAttributes;
+  sqrt: NoAttributes;
+  square: NoAttributes;
+  reciprocal: NoAttributes;
+  relu: NoAttributes;
+  tanh: NoAttributes;
+  sigmoid: NoAttributes;
+  gelu: NoAttributes;
+  erf: NoAttributes;
+  softplus: NoAttributes;
+  softmax: NoAttributes;
+  logSoftmax: NoAttributes;
+  sum: ReductionAttributes;
+  mean: ReductionAttributes;
+  max: ReductionAttributes;
+  matmul: { transposeA: boolean; transposeB: boolean };
+  reshape: { shape: readonly number[] };
+  dropout: { rate: number };
+  softmaxCrossEntropy: NoAttributes;
+  sigmoidCrossEntropy: NoAttributes;
+}
+
+export type OperatorName = keyof Operators;
+
+type NoAttributes = Record<string, never>;
+
+interface ReductionAttributes {
+  /** All axes when null. */
+  axes: readonly number[] | null;
+  keepDims: boolean;
+}

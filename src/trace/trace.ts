@@ -1,0 +1,161 @@
+import { type Caller, NablaError } from '../errors/index.js';
+import { callNative, type GraphBuilder } from '../native/index.js';
+import type { OperatorName, Operators } from './operators.js';
+import { childScope, rootScope, type Scope, type ScopeRequest } from './scope.js';
+import { idOf, Tensor, type TensorType, traceOf } from './tensor.js';
+
+/** What the optimizer may do with a parameter. */
+export interface ParameterOptions {
+  /** `false`: kept as initialized, no gradient. */
+  trainable?: boolean;
+  /** `false`: left out of penalties and weight decay, as biases and the scales of norms are. */
+  decay?: boolean;
+}
+
+/** An initializer as plain data; its values are drawn natively, keyed by seed and parameter path. */
+export interface PlainInitializer {
+  readonly kind: string;
+}
+
+/**
+ * One function being traced into a graph. Layers are recipes without state: their names and parameters belong to the trace, so one
+ * model can be traced any number of times.
+ *
+ * @example
+ * const trace = new Trace();
+ * const prediction = model(trace.input('features', [-1, 64]));
+ * const graph = trace.finish({ prediction });
+ */
+export class Trace {
+  readonly #builder: GraphBuilder;
+  readonly #scopes = new WeakMap<object, Scope>();
+  readonly #constants = new Map<number, Tensor>();
+  #scope: Scope = rootScope();
+  #lastLayer = '';
+
+  constructor() {
+    this.#builder = callNative((binding) => new binding.GraphBuilder());
+  }
+
+  /** A value that comes from outside; `shape` starts with −1 for the batch. */
+  input(name: string, shape: readonly number[], type: TensorType = 'float'): Tensor {
+    const id = this.#call((builder) => builder.input(name, [...shape]), this.input);
+    return new Tensor(this, id, type);
+  }
+
+  /** A number, a row of numbers, … known while tracing. */
+  constant(values: number | readonly number[], shape: readonly number[] = typeof values === 'number' ? [] : [values.length]): Tensor {
+    const known = typeof values === 'number' && shape.length === 0 ? this.#constants.get(values) : undefined;
+    if (known !== undefined) return known;
+    const id = this.#call((builder) => builder.constant(Float64Array.from(typeof values === 'number' ? [values] : values), [...shape]), this.constant);
+    const tensor = new Tensor(this, id, 'float');
+    if (typeof values === 'number' && shape.length === 0) this.#constants.set(values, tensor);
+    return tensor;
+  }
+
+  /** One operator, one native call. `caller` is the public function that an error's stack starts after. */
+  apply<N extends OperatorName>(operator: N, inputs: readonly Tensor[], attributes: Operators[N], caller: Caller): Tensor {
+    const ids = inputs.map((input) => {
+      if (traceOf(input) !== this) {
+        throw new NablaError(
+          {
+            code: 'INVALID_OPTION',
+            place: this.#scope.path === '' ? operator : this.#scope.label,
+            layer: this.#scope.path,
+            message: `${operator} was given a Tensor of another trace.`,
+            hint: 'a Tensor lives only while its model is traced: do not keep one in a variable outside the function.',
+          },
+          { caller },
+        );
+      }
+      return idOf(input);
+    });
+    const text = JSON.stringify(attributes);
+    const id = this.#call((builder) => builder.apply(operator, ids, text, this.#scope.path), caller);
+    return new Tensor(this, id, 'float');
+  }
+
+  /** A parameter of the layer that is running; the same name again is the same parameter. */
+  parameter(name: string, shape: readonly number[], initializer: PlainInitializer, options: ParameterOptions, caller: Caller): Tensor {
+    const { parameters, path, label } = this.#scope;
+    const known = parameters.get(name);
+    if (known !== undefined) {
+      if (known.shape.length === shape.length && known.shape.every((size, axis) => size === shape[axis])) return known;
+      throw new NablaError(
+        {
+          code: 'SHAPE_MISMATCH',
+          place: label,
+          layer: path,
+          message: `the parameter '${name}' was made with shape [${known.shape.join(', ')}] and is now asked for with [${shape.join(', ')}].`,
+          expected: `[${known.shape.join(', ')}]`,
+          received: `[${shape.join(', ')}]`,
+          hint: 'one layer value shares its parameters between its calls, so each call needs inputs of the same width; make a second layer for another width.',
+        },
+        { caller },
+      );
+    }
+    const full = path === '' ? name : `${path}/${name}`;
+    const id = this.#call((builder) => builder.parameter(full, [...shape], JSON.stringify(initializer), JSON.stringify(options)), caller);
+    const tensor = new Tensor(this, id, 'float');
+    parameters.set(name, tensor);
+    return tensor;
+  }
+
+  /** Runs a layer's function in its scope; `layer` is the value whose second call shares what the first one made. */
+  within<T>(layer: object, request: ScopeRequest, run: () => T): T {
+    const parent = this.#scope;
+    let scope = this.#scopes.get(layer);
+    if (scope === undefined) {
+      scope = childScope(parent, request);
+      this.#scopes.set(layer, scope);
+    } else {
+      // Known from before: what is new after it comes after its place.
+      const position = parent.children.indexOf(scope);
+      if (position >= 0) parent.cursor = Math.max(parent.cursor, position + 1);
+    }
+    scope.cursor = 0;
+    this.#scope = scope;
+    try {
+      return run();
+    } finally {
+      this.#scope = parent;
+      if (scope.path !== '' && scope.kind !== 'loss') this.#lastLayer = scope.path;
+    }
+  }
+
+  /** Path of the layer that is running, empty outside of any. */
+  get path(): string {
+    return this.#scope.path;
+  }
+
+  /** What an error calls the layer that is running. */
+  get label(): string {
+    return this.#scope.label;
+  }
+
+  /** Path of the layer that ran last, such as `dense2`: the one to name when the output does not fit the targets. */
+  get lastLayer(): string {
+    return this.#lastLayer;
+  }
+
+  /** The shape of a node. */
+  shapeOf(id: number): readonly number[] {
+    return this.#call((builder) => builder.shape(id), this.shapeOf);
+  }
+
+  /** Ends the trace: the graph as versioned plain JSON. `outputs` such as `{ prediction, loss }`, loss with one value a row. */
+  finish(outputs: Readonly<Record<string, Tensor>>): string {
+    const ids = Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, idOf(tensor)]));
+    return this.#call((builder) => builder.finish(JSON.stringify(ids)), this.finish);
+  }
+
+  /** A native call whose error names the layer that is running. */
+  #call<T>(run: (builder: GraphBuilder) => T, caller: Caller): T {
+    try {
+      return callNative(() => run(this.#builder), caller);
+    } catch (error) {
+      if (!(error instanceof NablaError) || this.#scope.path === '') throw error;
+      throw error.with({ place: this.#scope.label, layer: this.#scope.path }, { caller });
+    }
+  }
+}

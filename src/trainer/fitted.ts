@@ -1,0 +1,377 @@
+import {
+  expectArgument,
+  expectOptions,
+  invalidOption,
+  isBoolean,
+  isNumber,
+  isString,
+  NablaError,
+  notImplemented,
+  optionsOf,
+  register,
+} from '../errors/index.js';
+import { Dataset, nativeOf, schemaOf } from '../data/dataset.js';
+import { described, type Features, isTypedArray, type NumberArray, readFeatures } from '../data/features.js';
+import type { Schema } from '../data/schema.js';
+import { awaitNative, callNative, type NativeData, type NativeModel } from '../native/index.js';
+import type { Epoch, Scores } from './epoch.js';
+
+/** What a model predicts: classes by name, or numbers. */
+export type PredictionKind = 'classes' | 'numbers';
+
+/** Numbers that were predicted, in the model's precision; several a row lie row by row. */
+export type PredictedNumbers = Float32Array | Float64Array;
+
+/** What `predict` gives. */
+export type Predictions<Kind extends PredictionKind> = Kind extends 'classes' ? string[] : PredictedNumbers;
+
+/** What `predictSync` gives for one row: a class name, or the number (an array of them when the target is several). */
+export type Prediction<Kind extends PredictionKind> = Kind extends 'classes' ? string : number | PredictedNumbers;
+
+/** Options of `predict` and `predictSync`. */
+export interface PredictOptions {
+  /** The matrix of probabilities instead of class names: one array a row, in the order of `classes`. */
+  readonly probabilities?: boolean;
+}
+const predictOptions = optionsOf('predict', { probabilities: isBoolean });
+
+/** Features in any form, or a data set. */
+export type PredictInput = Dataset | Features;
+
+/** What the native model says of itself. */
+interface ModelInfo {
+  readonly schema: Schema;
+  readonly classes?: readonly string[] | null;
+  readonly history: readonly Epoch[];
+  readonly bestEpoch: number;
+  readonly parameters: number;
+  readonly metrics: readonly Readonly<Record<string, unknown>>[];
+  readonly extra?: { readonly threshold?: number } | null;
+}
+
+/** What is known of a model that has just been fitted, so that nothing needs to be asked. */
+export interface FitSummary {
+  readonly history: readonly Epoch[];
+  readonly bestEpoch: number;
+  /** Why the fit ended. */
+  readonly stopped: 'epochs' | 'early' | 'stop';
+}
+
+for (const name of ['session', 'generate', 'batcher']) register(`Fitted.${name}`);
+
+const width = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+/**
+ * What a fit gives: weights, fitted preparation, class names, history. Immutable; memory is freed with the object, or early by
+ * `using` / `Symbol.dispose`.
+ */
+export class Fitted<Name extends string = string, Kind extends PredictionKind = PredictionKind> {
+  #model: NativeModel | undefined;
+  #knownInfo: ModelInfo | undefined;
+  readonly #summary: FitSummary | undefined;
+  readonly #threshold: number;
+
+  /** @internal Made by a fit or by `Fitted.load`. */
+  constructor(model: NativeModel, summary?: FitSummary, threshold?: number) {
+    this.#model = model;
+    this.#summary = summary;
+    this.#threshold = threshold ?? (summary === undefined ? (this.#info.extra?.threshold ?? 0.5) : 0.5);
+  }
+
+  /**
+   * Loads what `save` wrote. No code runs on load.
+   * @throws {NablaError} `IO` with the path, `DATA_FORMAT` for a damaged or foreign file
+   */
+  static async load<Kind extends PredictionKind = PredictionKind>(path: string): Promise<Fitted<string, Kind>> {
+    expectArgument('Fitted.load', 'path', path, isString);
+    return new Fitted<string, Kind>(await awaitNative((n) => n.Model.load(path)));
+  }
+
+  get #native(): NativeModel {
+    if (this.#model === undefined) {
+      throw new NablaError({ code: 'INVALID_OPTION', message: 'this model was disposed of', place: 'Fitted', expected: 'a model', received: 'a disposed one' });
+    }
+    return this.#model;
+  }
+
+  get #info(): ModelInfo {
+    this.#knownInfo ??= JSON.parse(callNative(() => this.#native.info())) as ModelInfo;
+    return this.#knownInfo;
+  }
+
+  /** Names of the classes, in the order of the probabilities; empty when the target is numbers. */
+  get classes(): readonly string[] {
+    return this.#info.classes ?? [];
+  }
+
+  /** Scores of each epoch. */
+  get history(): readonly Epoch<Name>[] {
+    return (this.#summary ?? this.#info).history as readonly Epoch<Name>[];
+  }
+
+  /** Index of the epoch whose weights these are, where early stopping restored the best; else the last. */
+  get bestEpoch(): number {
+    return (this.#summary ?? this.#info).bestEpoch;
+  }
+
+  /** Why the fit ended: all its epochs, early stopping, or `stop()`. Unknown for a loaded model. */
+  get stopped(): FitSummary['stopped'] | undefined {
+    return this.#summary?.stopped;
+  }
+
+  /** Number of weights. */
+  get parameters(): number {
+    return this.#info.parameters;
+  }
+
+  /** Probability of the second class from which on it is predicted; 0.5 unless moved. */
+  get threshold(): number {
+    return this.#threshold;
+  }
+
+  /** A copy of each weight by its name, such as `dense/kernel`, row-major. */
+  weights(): Map<string, { readonly shape: readonly number[]; readonly values: Float64Array }> {
+    const list = JSON.parse(callNative(() => this.#native.weights())) as { name: string; shape: number[] }[];
+    return new Map(list.map(({ name, shape }) => [name, { shape, values: callNative(() => this.#native.weight(name)) }]));
+  }
+
+  #read(input: PredictInput): NativeData {
+    const { schema } = this.#info;
+    if (input instanceof Dataset) {
+      const given = schemaOf(input);
+      const same = given.width === schema.width && schema.columns.every(({ name }, i) => given.columns[i]?.name === name);
+      if (same) return nativeOf(input);
+      const dropped = schema.columns.filter(({ name }) => !given.columns.some((column) => column.name === name)).map(({ name }) => JSON.stringify(name));
+      throw new NablaError({
+        code: 'SHAPE_MISMATCH',
+        message:
+          given.width === schema.width
+            ? 'the columns of this data set are not those of the training data'
+            : `the model was fitted on ${schema.width} features, this data set has ${given.width}`,
+        place: 'predict',
+        expected: `[rows, ${schema.sampleShape.join(', ')}]`,
+        received: `[${given.rows}, ${given.sampleShape.join(', ')}]`,
+        hint: dropped.length > 0 ? `these columns of the training data are missing: ${dropped.slice(0, 10).join(', ')}` : undefined,
+      });
+    }
+    const size = width(schema.sampleShape);
+    const flat = isTypedArray(input) || (Array.isArray(input) && typeof input[0] === 'number');
+    if (flat && (input as NumberArray).length % size !== 0) throw this.#misfit(`${(input as NumberArray).length} values`, `a multiple of ${size} values`);
+    const columns = schema.columns.length > 0 ? schema.columns : undefined;
+    const matrix = readFeatures('features', input, { sampleShape: schema.sampleShape, columns });
+    if (width(matrix.sampleShape) !== size) throw this.#misfit(`rows of ${width(matrix.sampleShape)}`, `rows of ${size} values`);
+    const spec = {
+      rows: matrix.rows,
+      width: size,
+      sampleShape: schema.sampleShape,
+      columns,
+      features: { buffer: 0 },
+    };
+    return callNative((n) => n.Data.create(JSON.stringify(spec), [matrix.values]));
+  }
+
+  #misfit(received: string, expected: string): NablaError {
+    const { sampleShape } = this.#info.schema;
+    return new NablaError({
+      code: 'SHAPE_MISMATCH',
+      message: `the model was fitted on samples of shape [${sampleShape.join(', ')}]: expected ${expected}, got ${received}`,
+      place: 'predict',
+      expected,
+      received,
+    });
+  }
+
+  /** One array of probabilities a row; a single sigmoid output p stands for [1 − p, p]. */
+  #probabilities(values: PredictedNumbers, rows: number): PredictedNumbers[] {
+    const outputs = values.length / rows;
+    if (outputs > 1) return Array.from({ length: rows }, (_, row) => values.slice(row * outputs, (row + 1) * outputs));
+    return Array.from(values, (p) => (values instanceof Float32Array ? Float32Array.of(1 - p, p) : Float64Array.of(1 - p, p)));
+  }
+
+  #className(values: PredictedNumbers, from: number, outputs: number): string {
+    const { classes } = this;
+    let best = 0;
+    if (outputs === 1) {
+      best = (values[from] ?? 0) >= this.#threshold ? 1 : 0;
+    } else if (outputs === 2) {
+      // At ½ exactly the first class wins, as argmax has it, unless the threshold was moved.
+      const p = values[from + 1] ?? 0;
+      best = this.#threshold === 0.5 ? Number(p > (values[from] ?? 0)) : Number(p >= this.#threshold);
+    } else {
+      for (let i = 1; i < outputs; i++) if ((values[from + i] ?? 0) > (values[from + best] ?? 0)) best = i;
+    }
+    return classes[best] ?? String(best);
+  }
+
+  #expectProbabilities({ probabilities = false }: PredictOptions): boolean {
+    if (probabilities && this.classes.length === 0) {
+      throw invalidOption('predict', 'probabilities', 'to be false: this model predicts numbers, not classes', probabilities);
+    }
+    return probabilities;
+  }
+
+  /**
+   * Predicts off the event loop: class names, or `{ probabilities: true }` for the matrix; numbers in the target's own units.
+   * Takes a data set, nested or typed arrays, rows as objects, or an object of columns.
+   * @example const names = await fitted.predict(test);
+   */
+  predict(input: PredictInput, options: PredictOptions & { readonly probabilities: true }): Promise<PredictedNumbers[]>;
+  predict(input: PredictInput, options?: PredictOptions & { readonly probabilities?: false }): Promise<Predictions<Kind>>;
+  async predict(input: PredictInput, options: PredictOptions = {}): Promise<unknown> {
+    expectOptions('predict', options, predictOptions);
+    const probabilities = this.#expectProbabilities(options);
+    const model = this.#native;
+    const data = this.#read(input);
+    const values = await awaitNative(() => model.predict(data));
+    if (this.classes.length === 0) return values;
+    const rows = input instanceof Dataset ? input.rows : (JSON.parse(data.schema()) as Schema).rows;
+    if (probabilities) return this.#probabilities(values, rows);
+    const outputs = values.length / rows;
+    return Array.from({ length: rows }, (_, row) => this.#className(values, row * outputs, outputs));
+  }
+
+  /**
+   * Predicts on the calling thread, in microseconds: one row as a flat array gives one prediction, an array of rows an array of them.
+   * @example const digit = fitted.predictSync(new Float32Array(64));
+   */
+  predictSync(row: NumberArray, options: PredictOptions & { readonly probabilities: true }): PredictedNumbers;
+  predictSync(rows: readonly NumberArray[], options: PredictOptions & { readonly probabilities: true }): PredictedNumbers[];
+  predictSync(row: NumberArray, options?: PredictOptions & { readonly probabilities?: false }): Prediction<Kind>;
+  predictSync(rows: readonly NumberArray[], options?: PredictOptions & { readonly probabilities?: false }): Prediction<Kind>[];
+  predictSync(input: NumberArray | readonly NumberArray[], options?: PredictOptions): unknown {
+    let probabilities = false;
+    if (options !== undefined) {
+      expectOptions('predictSync', options, predictOptions, this.predictSync);
+      probabilities = this.#expectProbabilities(options);
+    }
+    const model = this.#native;
+    const size = this.#info.schema.width;
+    let features: Float32Array;
+    let rows = 1;
+    const nested = Array.isArray(input) && typeof input[0] !== 'number';
+    if (input instanceof Float32Array) {
+      if (input.length !== size) throw this.#misfit(`${input.length} values`, `${size} values`);
+      features = input;
+    } else if (!nested && (isTypedArray(input) || Array.isArray(input))) {
+      if (input.length !== size) throw this.#misfit(`${input.length} values`, `${size} values`);
+      const { values } = readFeatures('features', input, { shape: [1, size] });
+      features = Float32Array.from(values);
+    } else {
+      if (!nested) throw new NablaError({ code: 'INVALID_DATA', message: `expected a row or an array of rows, got ${described(input)}`, place: 'predictSync' });
+      const matrix = readFeatures('features', input);
+      if (width(matrix.sampleShape) !== size) throw this.#misfit(`rows of ${width(matrix.sampleShape)}`, `rows of ${size} values`);
+      rows = matrix.rows;
+      features = Float32Array.from(matrix.values);
+    }
+    const values = callNative(() => model.predictSync(features, rows), this.predictSync);
+    const outputs = values.length / rows;
+    if (this.classes.length > 0) {
+      if (probabilities) {
+        const matrix = this.#probabilities(values, rows);
+        return nested ? matrix : matrix[0];
+      }
+      if (!nested) return this.#className(values, 0, outputs);
+      return Array.from({ length: rows }, (_, row) => this.#className(values, row * outputs, outputs));
+    }
+    const number = (row: number) => (outputs === 1 ? values[row] : values.slice(row * outputs, (row + 1) * outputs));
+    return nested ? Array.from({ length: rows }, (_, row) => number(row)) : number(0);
+  }
+
+  /**
+   * The loss and the recipe's metrics on a data set with targets, off the event loop.
+   * @example const { accuracy } = await fitted.evaluate(test);
+   */
+  async evaluate(data: Dataset): Promise<Scores<Name>> {
+    if (!(data instanceof Dataset)) {
+      throw new NablaError({ code: 'INVALID_DATA', message: `expected a Dataset, got ${described(data)}`, place: 'evaluate', expected: 'a Dataset', received: described(data) });
+    }
+    const model = this.#native;
+    const native = this.#read(data);
+    const { target } = schemaOf(data);
+    const { classes } = this;
+    const wanted = classes.length > 0 ? `classes ${classes.slice(0, 12).join(', ')}` : 'numbers';
+    const fits = classes.length > 0 ? target?.kind === 'classes' && target.names.join('\n') === classes.join('\n') : target?.kind === 'numbers';
+    if (!fits) {
+      const received = target === null ? 'no target' : target.kind === 'classes' ? `classes ${target.names.slice(0, 12).join(', ')}` : 'numbers';
+      throw new NablaError({
+        code: 'INVALID_DATA',
+        message: `the model predicts ${wanted}; the target of this data set is ${received}`,
+        place: 'evaluate',
+        expected: wanted,
+        received,
+      });
+    }
+    const scores = JSON.parse(await awaitNative(() => model.evaluate(native))) as Scores<Name>;
+    return this.#threshold === 0.5 ? scores : { ...scores, ...(await this.#thresholded(data, native)) };
+  }
+
+  /**
+   * Metrics under a moved threshold t. They decide at ½, so each probability p goes through the monotone map that takes t to ½
+   * (p ↦ p/2t below, ½ + (p − t)/2(1 − t) above): decisions are those of t, and measures of ranking do not change.
+   */
+  async #thresholded(data: Dataset, native: NativeData): Promise<Record<string, number>> {
+    const t = this.#threshold;
+    const values = await awaitNative(() => this.#native.predict(native));
+    const outputs = values.length / data.rows;
+    const moved = Float64Array.from({ length: data.rows }, (_, row) => {
+      const p = values[row * outputs + outputs - 1] ?? 0;
+      return p < t ? p / (2 * t) : 0.5 + (p - t) / (2 * (1 - t));
+    });
+    const truth = Float64Array.from(data.labels() ?? []);
+    const result: Record<string, number> = {};
+    for (const spec of this.#info.metrics) {
+      result[String(spec.name)] = callNative((n) => n.metric(JSON.stringify(spec), truth, moved, 1, 2, data.weights() ?? null));
+    }
+    return result;
+  }
+
+  /**
+   * The same model with another decision between two classes: the second is predicted where its probability is at least `threshold`.
+   * @throws {NablaError} `INVALID_OPTION` unless there are two classes and 0 < threshold < 1
+   */
+  withThreshold(threshold: number): Fitted<Name, Kind> {
+    expectArgument('withThreshold', 'threshold', threshold, isNumber({ above: 0, below: 1 }), this.withThreshold);
+    if (this.classes.length !== 2) throw invalidOption('withThreshold', 'the model', 'to have two classes', this.classes.length, this.withThreshold);
+    return new Fitted<Name, Kind>(this.#native, this.#summary ?? { ...this.#info, stopped: 'epochs' }, threshold);
+  }
+
+  /**
+   * Saves into a folder: `model.safetensors` (weights) and `model.json` (everything else). The old one stays whole until the new one
+   * is complete.
+   * @throws {NablaError} `IO` with the path
+   */
+  async save(path: string): Promise<void> {
+    expectArgument('save', 'path', path, isString);
+    const model = this.#native;
+    await awaitNative(() => model.save(path, JSON.stringify({ threshold: this.#threshold })));
+  }
+
+  /** Steps a recurrent or causal model: `step(row)`, `reset()`. */
+  session(): { step(row: NumberArray): Prediction<Kind>; reset(): void } {
+    return notImplemented('Fitted.session', this.session);
+  }
+
+  /** Continues a sequence. */
+  generate(
+    _prompt: string,
+    _options: { readonly length: number; readonly temperature?: number; readonly topK?: number; readonly seed?: number },
+  ): AsyncIterable<string> {
+    return notImplemented('Fitted.generate', this.generate);
+  }
+
+  /** Joins single requests into batches, off the event loop. */
+  batcher(_options: { readonly maxBatch?: number; readonly maxWaitMs?: number; readonly maxQueue?: number } = {}): {
+    predict(row: NumberArray, options?: { readonly signal?: AbortSignal }): Promise<Prediction<Kind>>;
+  } {
+    return notImplemented('Fitted.batcher', this.batcher);
+  }
+
+  /** Frees the native memory early; never needed. */
+  [Symbol.dispose](): void {
+    this.#model = undefined;
+  }
+
+  get [Symbol.toStringTag](): string {
+    return 'Fitted';
+  }
+}

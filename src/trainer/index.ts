@@ -1,0 +1,14 @@
+export type { Epoch, Scores } from './epoch.js';
+export type { Estimator, EstimatorFitOptions, FittedEstimator } from './estimator.js';
+export { Fitted, type PredictedNumbers, type PredictInput, type Prediction, type PredictionKind, type Predictions, type PredictOptions } from './fitted.js';
+export { Run } from './run.js';
+export {
+  type Clip,
+  type EarlyStopping,
+  type FitOptions,
+  type NamedLosses,
+  type ParameterGroup,
+  type PredictionKindOf,
+  Trainer,
+  type TrainerOptions,
+} from './trainer.js';

@@ -1,0 +1,152 @@
+import { NablaError, notImplemented, register } from '../errors/index.js';
+import type { Preparation } from '../data/preparation.js';
+import type { Schema, TargetSchema } from '../data/schema.js';
+import type { Model } from '../layers/index.js';
+import type { Loss } from '../losses/index.js';
+import { shapeText, Tensor, Trace } from '../trace/index.js';
+
+/** The part of a recipe that the graph depends on. */
+export interface Plannable {
+  readonly model: Model;
+  readonly loss: Loss;
+  readonly prepare: readonly Preparation[] | 'auto';
+  readonly prepareTargets: readonly Preparation[];
+}
+
+/** What a recipe becomes for data of one schema. */
+export interface Plan {
+  /** The graph as versioned plain JSON. */
+  readonly graph: string;
+  readonly prepare: readonly Preparation[];
+}
+
+register('Trainer: several inputs or outputs');
+
+const describedTarget = (target: TargetSchema | null): string => {
+  if (target === null) return 'no target';
+  if (target.kind === 'numbers') return target.width === 1 ? 'numbers' : `${target.width} numbers a row`;
+  const { names } = target;
+  return `${names.length} class${names.length === 1 ? '' : 'es'} (${names.slice(0, 6).join(', ')}${names.length > 6 ? ', …' : ''})`;
+};
+
+const wrongTarget = (loss: Loss, expected: string, target: TargetSchema | null, hint?: string): NablaError =>
+  new NablaError({
+    code: 'INVALID_DATA',
+    message: `the loss ${loss.kind} needs ${expected}; this data set has ${describedTarget(target)}`,
+    place: 'targets',
+    expected,
+    received: describedTarget(target),
+    hint,
+  });
+
+/** Shape of the targets as the loss sees them; −1 is the batch. */
+const targetShape = (loss: Loss, target: TargetSchema | null): readonly number[] => {
+  if (target === null) throw wrongTarget(loss, 'a target', target, 'Give targets to Dataset.from, or name the target column of the file.');
+  switch (loss.targets) {
+    case 'classes':
+      if (target.kind !== 'classes') throw wrongTarget(loss, 'classes', target, "Numbers are classes with task: 'classification'.");
+      if (target.names.length < 2) throw wrongTarget(loss, 'at least two classes', target);
+      return [-1];
+    case 'binary':
+      if (target.kind === 'numbers') return [-1, target.width];
+      if (target.names.length !== 2) throw wrongTarget(loss, 'two classes, or numbers 0 and 1', target, "For more classes use loss: 'crossEntropy'.");
+      return [-1, 1];
+    case 'numbers':
+      if (target.kind !== 'numbers') throw wrongTarget(loss, 'numbers', target, "For classes use loss: 'crossEntropy'.");
+      return [-1, target.width];
+    case 'any':
+      return target.kind === 'classes' ? [-1] : [-1, target.width];
+  }
+};
+
+const misfit = (layer: string, loss: Loss, prediction: Tensor, expected: string, because: string): NablaError =>
+  new NablaError({
+    code: 'SHAPE_MISMATCH',
+    message: `the model's output ${shapeText(prediction.shape)} does not fit the loss ${loss.kind}: expected ${expected}, ${because}`,
+    place: layer,
+    layer,
+    expected,
+    received: shapeText(prediction.shape),
+  });
+
+const expectOutput = (loss: Loss, prediction: Tensor, target: TargetSchema, layer: string): void => {
+  const { shape } = prediction;
+  if (shape[0] !== -1) throw misfit(layer, loss, prediction, '[batch, …]', 'one prediction a row');
+  const width = shape.at(-1) ?? 0;
+  if (loss.targets === 'classes' && target.kind === 'classes') {
+    const count = target.names.length;
+    if (shape.length !== 2 || width !== count) throw misfit(layer, loss, prediction, `[batch, ${count}]`, `one output for each of the ${count} classes`);
+  } else if (loss.targets === 'binary' || loss.targets === 'numbers') {
+    const outputs = target.kind === 'numbers' ? target.width : 1;
+    if (shape.length !== 2 || width !== outputs) {
+      const because = target.kind === 'classes' ? 'one output that decides between the two classes' : `as many outputs as targets a row (${outputs})`;
+      throw misfit(layer, loss, prediction, `[batch, ${outputs}]`, because);
+    }
+  }
+};
+
+/** `'auto'`: numbers are standardized. Categories need encoding, which is declared but not built. */
+const preparationFor = (schema: Schema, prepare: Plannable['prepare'], standardize: () => Preparation): readonly Preparation[] => {
+  const category = schema.columns.find(({ kind }) => kind === 'category');
+  if (prepare === 'auto') {
+    if (category !== undefined) notImplemented(`data/oneHot`);
+    return [standardize()];
+  }
+  if (category !== undefined) {
+    throw new NablaError({
+      code: 'INVALID_DATA',
+      message: `the column ${JSON.stringify(category.name)} holds categories, which a network cannot take as they are`,
+      place: category.name,
+      expected: 'columns of numbers',
+      received: 'a column of categories',
+      hint: "Leave it out (drop: ['…']), or encode it: prepare: [oneHot()].",
+    });
+  }
+  for (const { spec } of prepare) {
+    for (const name of (spec.columns as readonly string[] | undefined) ?? []) {
+      if (!schema.columns.some((column) => column.name === name)) {
+        throw new NablaError({
+          code: 'INVALID_OPTION',
+          message: `${String(spec.kind)}: there is no column ${JSON.stringify(name)}`,
+          place: 'prepare',
+          expected: schema.columns.map((column) => column.name).slice(0, 20).join(', '),
+          received: name,
+        });
+      }
+    }
+  }
+  return prepare;
+};
+
+/**
+ * Traces model and loss for data of this schema. All shapes are known afterwards: what does not fit is an error here, whose stack ends
+ * on the user's own line.
+ */
+export const plan = (recipe: Plannable, schema: Schema, standardize: () => Preparation): Plan => {
+  const { model, loss } = recipe;
+  const shape = targetShape(loss, schema.target);
+  const prepare = preparationFor(schema, recipe.prepare, standardize);
+  if (recipe.prepareTargets.length > 0 && schema.target?.kind !== 'numbers') {
+    throw wrongTarget(loss, 'numbers, because prepareTargets is given', schema.target);
+  }
+  const trace = new Trace();
+  const prediction: unknown = (model as (x: Tensor) => unknown)(trace.input('features', [-1, ...schema.sampleShape]));
+  if (!(prediction instanceof Tensor)) return notImplemented('Trainer: several inputs or outputs');
+  // The layer that ran last is the one whose width is wrong; a loss may run layers of its own afterwards.
+  const layer = trace.lastLayer === '' ? 'model' : trace.lastLayer;
+  expectOutput(loss, prediction, schema.target as TargetSchema, layer);
+  const targets = trace.input('targets', shape, shape.length === 1 ? 'index' : 'float');
+  const rows: unknown = loss(prediction, targets);
+  if (!(rows instanceof Tensor) || rows.shape.length !== 1 || rows.shape[0] !== -1) {
+    const received = rows instanceof Tensor ? shapeText(rows.shape) : typeof rows;
+    throw new NablaError({
+      code: 'SHAPE_MISMATCH',
+      message: `a loss gives one value a row: expected [batch], got ${received}`,
+      place: 'loss',
+      expected: '[batch]',
+      received,
+      hint: 'Reduce the last axis, for instance with .mean(-1).',
+    });
+  }
+  return { graph: trace.finish({ prediction, loss: rows }), prepare };
+};

@@ -1,0 +1,384 @@
+import {
+  expectArgument,
+  expectOptions,
+  invalidOption,
+  isAnything,
+  isBoolean,
+  isEither,
+  isFunction,
+  isInteger,
+  isListOf,
+  isNumber,
+  isOneOf,
+  NablaError,
+  optionsOf,
+} from '../errors/index.js';
+import type { Augmentation } from '../data/augmentation.js';
+import { Dataset, nativeOf, schemaOf } from '../data/dataset.js';
+import { described } from '../data/features.js';
+import { type Preparation, standardize } from '../data/preparation.js';
+import type { Schema } from '../data/schema.js';
+import type { Model } from '../layers/index.js';
+import type { Loss, LossLike, OutputActivation } from '../losses/index.js';
+import { resolveLoss } from '../losses/resolve.js';
+import { type MetricLike, type MetricResultName, type ResolvedMetric, resolveMetrics } from '../metrics/index.js';
+import { adam, type OptimizerLike, resolveOptimizer } from '../optimizers/index.js';
+import type { Regularizer } from '../regularizers/index.js';
+import { progressBar } from '../report/progress.js';
+import type { ScheduleLike } from '../schedules/index.js';
+import type { Epoch, Scores } from './epoch.js';
+import type { Estimator } from './estimator.js';
+import type { Fitted, PredictionKind } from './fitted.js';
+import { type FinishedFit, NativeFits } from './native-fit.js';
+import { plan } from './plan.js';
+import { Run } from './run.js';
+
+/** When to end a fit before its last epoch. */
+export interface EarlyStopping<Name extends string = string> {
+  /** The score that is watched, on the validation rows. Default: the first metric, else the loss. */
+  readonly monitor?: Name | 'loss';
+  /** Epochs without an improvement. Default 10. */
+  readonly patience?: number;
+  /** What counts as an improvement at least. Default 0. */
+  readonly minDelta?: number;
+  /** The weights of the best epoch come back. Default true. */
+  readonly restoreBest?: boolean;
+  /** Share of the training rows that is held out to be watched, where `fit` gets no `validation`. Default 0.1. */
+  readonly validationFraction?: number;
+}
+
+/** A group of parameters with settings of their own. */
+export interface ParameterGroup {
+  /** Names, with `*` for anything: `'conv*'`. */
+  readonly match: string;
+  readonly learningRate?: number;
+  readonly weightDecay?: number;
+  readonly freeze?: boolean;
+}
+
+/** Limits of the gradient. */
+export type Clip = { readonly value: number } | { readonly norm: number } | { readonly globalNorm: number } | { readonly adaptive: number };
+
+/** The recipe. */
+export interface TrainerOptions<M extends readonly MetricLike[] = readonly MetricLike[], L extends LossLike | NamedLosses = LossLike | NamedLosses> {
+  /** A layer, `sequential([…])` or `network((x) => …)`. */
+  readonly model: Model;
+  /** A name, a value, a function of prediction and target that gives one value a row; one each for several outputs. */
+  readonly loss: L;
+  /** Weights of the losses of several outputs. Default 1. */
+  readonly lossWeights?: Readonly<Record<string, number>>;
+  /** Default `adam()`. */
+  readonly optimizer?: OptimizerLike;
+  /** Names, or names with options: `['accuracy', ['fBeta', { beta: 2, as: 'f2' }]]`. Results have exactly these, and `loss`. */
+  readonly metrics?: M;
+  /** Passes over the training rows. Default 10. */
+  readonly epochs?: number;
+  /** Rows a step: 1 is stochastic, `'full'` is batch gradient descent. Default 32. */
+  readonly batchSize?: number | 'full';
+  /** New order of the rows each epoch. Default true. */
+  readonly shuffle?: boolean;
+  /** Steps fitted on the training rows and saved with the result; `'auto'` standardizes numbers. Default none. */
+  readonly prepare?: readonly Preparation[] | 'auto';
+  /** The same for numeric targets; predictions come back in the target's own units. */
+  readonly prepareTargets?: readonly Preparation[];
+  /** Changes of the training samples. */
+  readonly augment?: readonly Augmentation[];
+  /** What turns the model's output into predictions. Default: what fits the loss. */
+  readonly output?: OutputActivation;
+  /** Weights of the classes; `'balanced'` gives each class the same total. */
+  readonly classWeights?: 'balanced' | Readonly<Record<string, number>>;
+  /** The learning rate over time. */
+  readonly schedule?: ScheduleLike;
+  readonly clip?: Clip;
+  readonly regularizers?: readonly Regularizer[];
+  /** Averaged weights: the mean over the last epochs, or an exponential mean. */
+  readonly averaging?: 'swa' | 'ema';
+  readonly groups?: readonly ParameterGroup[];
+  /** Off unless given. */
+  readonly earlyStopping?: EarlyStopping<MetricResultName<M[number]>>;
+  /** Of everything random: initial weights, order of rows, dropout. Default 0. */
+  readonly seed?: number;
+  /** Default `'f32'`. */
+  readonly precision?: 'f32' | 'f64';
+}
+
+/** Losses of several outputs, by name. */
+export type NamedLosses = Readonly<Record<string, LossLike>>;
+
+/** What a recipe with this loss predicts, as far as its type tells. */
+export type PredictionKindOf<L> = L extends 'crossEntropy' | 'focal'
+  ? 'classes'
+  : L extends 'meanSquaredError' | 'meanAbsoluteError' | 'huber' | 'logCosh' | 'poisson'
+    ? 'numbers'
+    : PredictionKind;
+
+/** What belongs to one fit rather than to the recipe. */
+export interface FitOptions<Name extends string = string> {
+  /** Rows that each epoch is scored on, and that early stopping watches. Never trained on. */
+  readonly validation?: Dataset;
+  /** Ends the fit within one batch; the run rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Default: all cores, or `NABLA_THREADS`. Never changes a bit of the result. */
+  readonly threads?: number;
+  /** A line of progress on standard error. Default false. */
+  readonly progress?: boolean;
+  /** Sees each epoch. What it throws ends the fit and rejects the run. */
+  readonly onEpoch?: (epoch: Epoch<Name>) => unknown;
+  /** Saves the state of the fit, so that it can go on after a crash. */
+  readonly checkpoint?: { readonly directory: string; readonly everySeconds?: number; readonly keep?: number };
+  /** Goes on from the checkpoint, if there is one. */
+  readonly resume?: boolean;
+  /** Records the health of gradients each so many steps. */
+  readonly health?: boolean | { readonly every: number };
+  /** Starts from the weights of another model. */
+  readonly from?: Fitted;
+  /** With `from`: the layers whose weights are taken, `*` for anything. */
+  readonly take?: readonly string[];
+}
+
+const isPreparation = (value: unknown): string | undefined =>
+  typeof value === 'object' && value !== null && 'kind' in value && 'spec' in value && 'fit' in value
+    ? undefined
+    : 'to be a preparation such as standardize()';
+
+const trainerOptions = optionsOf('Trainer', {
+  model: isFunction,
+  loss: isAnything,
+  lossWeights: 'planned',
+  optimizer: isAnything,
+  metrics: isListOf(isAnything),
+  epochs: isInteger({ min: 1 }),
+  batchSize: isEither(isInteger({ min: 1 }), isOneOf(['full'])),
+  shuffle: isBoolean,
+  prepare: isEither(isOneOf(['auto']), isListOf(isPreparation)),
+  prepareTargets: isListOf(isPreparation),
+  augment: 'planned',
+  output: isOneOf(['softmax', 'sigmoid', 'identity']),
+  classWeights: 'planned',
+  schedule: 'planned',
+  clip: 'planned',
+  regularizers: 'planned',
+  averaging: 'planned',
+  groups: 'planned',
+  earlyStopping: isAnything,
+  seed: isInteger({ min: 0 }),
+  precision: isOneOf(['f32', 'f64']),
+});
+
+const isDataset = (value: unknown): string | undefined => (value instanceof Dataset ? undefined : 'to be a Dataset');
+const isSignal = (value: unknown): string | undefined => (value instanceof AbortSignal ? undefined : 'to be an AbortSignal');
+
+const fitOptions = optionsOf('Trainer.fit', {
+  validation: isDataset,
+  signal: isSignal,
+  threads: isInteger({ min: 1, max: 1024 }),
+  progress: isBoolean,
+  onEpoch: isFunction,
+  checkpoint: 'planned',
+  resume: 'planned',
+  health: 'planned',
+  from: 'planned',
+  take: 'planned',
+});
+
+const earlyStoppingOptions = optionsOf('Trainer: earlyStopping', {
+  monitor: isAnything,
+  patience: isInteger({ min: 0 }),
+  minDelta: isNumber({ min: 0 }),
+  restoreBest: isBoolean,
+  validationFraction: isNumber({ above: 0, below: 1 }),
+});
+
+/** A data set, or `INVALID_DATA` that says what came and how to make one. */
+export function expectDataset(where: string, value: unknown): asserts value is Dataset {
+  if (value instanceof Dataset) return;
+  throw new NablaError({
+    code: 'INVALID_DATA',
+    message: `expected a Dataset, got ${described(value)}`,
+    place: where,
+    expected: 'a Dataset',
+    received: described(value),
+    hint: 'Dataset.from({ features, targets }) makes one of arrays.',
+  });
+}
+
+/** Whether `other` can be scored by a model of `train`: the same features, the same target. */
+export const expectSameSchema = (where: string, train: Schema, other: Schema): void => {
+  const text = ({ sampleShape, target }: Schema): string =>
+    `[rows, ${sampleShape.join(', ')}], ${target === null ? 'no target' : target.kind === 'classes' ? `classes ${target.names.slice(0, 12).join(', ')}` : `${target.width} numbers`}`;
+  const sameShape = train.sampleShape.join() === other.sampleShape.join() && train.columns.every(({ name }, i) => other.columns[i]?.name === name);
+  const sameTarget =
+    train.target?.kind === 'classes' && other.target?.kind === 'classes'
+      ? train.target.names.join('\n') === other.target.names.join('\n')
+      : train.target?.kind === other.target?.kind && train.target?.kind === 'numbers' && other.target?.kind === 'numbers' && train.target.width === other.target.width;
+  if (sameShape && sameTarget) return;
+  throw new NablaError({
+    code: sameShape ? 'INVALID_DATA' : 'SHAPE_MISMATCH',
+    message: `the ${where} rows are not like the training rows: ${text(other)} against ${text(train)}`,
+    place: where,
+    expected: text(train),
+    received: text(other),
+    hint: 'Split one data set, or read both with the same options (classes: […] fixes their order).',
+  });
+};
+
+const monitored = (given: EarlyStopping | undefined, metrics: readonly ResolvedMetric[]): Readonly<Record<string, unknown>> | null => {
+  if (given === undefined) return null;
+  expectOptions('Trainer: earlyStopping', given, earlyStoppingOptions, Trainer);
+  const { monitor = metrics[0]?.name ?? 'loss', patience = 10, minDelta = 0, restoreBest = true, validationFraction = 0.1 } = given;
+  const names = [...metrics.map(({ name }) => name), 'loss'];
+  expectArgument('Trainer: earlyStopping', 'monitor', monitor, isOneOf(names), Trainer);
+  const mode = metrics.find(({ name }) => name === monitor)?.direction ?? 'min';
+  return { monitor, mode, patience, minDelta, restoreBest, validationFraction };
+};
+
+/** Fit specs of a trainer; for validation and tuning. */
+// biome-ignore lint/suspicious/noExplicitAny: any trainer has one
+export let specOf: (trainer: Trainer<any, any>, schema: Schema) => string;
+/** Names and directions of a trainer's metrics; for validation and tuning. */
+// biome-ignore lint/suspicious/noExplicitAny: any trainer has them
+export let metricsOf: (trainer: Trainer<any, any>) => readonly ResolvedMetric[];
+
+/**
+ * An immutable recipe: preparation, model, loss, optimizer, stopping, metrics, seed. It holds no weights: the same one can be fitted a
+ * thousand times, side by side, and the same data and seed give the same bits on any number of threads.
+ *
+ * Everything that can be known is checked here; shapes, when the data are known.
+ * @throws {NablaError} `INVALID_OPTION` with the nearest name, `NOT_IMPLEMENTED`
+ * @example
+ * const trainer = new Trainer({ model: sequential([dense(16, { activation: 'tanh' }), dense(3)]), loss: 'crossEntropy', metrics: ['accuracy'], epochs: 100 });
+ * const fitted = await trainer.fit(train);
+ */
+export class Trainer<const M extends readonly MetricLike[] = readonly [], const L extends LossLike | NamedLosses = LossLike>
+  implements Estimator<Fitted<MetricResultName<M[number]>, PredictionKindOf<L>>>
+{
+  readonly #model: Model;
+  readonly #loss: Loss;
+  readonly #prepare: readonly Preparation[] | 'auto';
+  readonly #prepareTargets: readonly Preparation[];
+  readonly #metrics: readonly ResolvedMetric[];
+  readonly #epochs: number;
+  /** The spec without what the data decide. */
+  readonly #recipe: Readonly<Record<string, unknown>>;
+  /** Specs by what of the schema they depend on, so that a second fit traces nothing. */
+  readonly #specs = new Map<string, string>();
+
+  static {
+    specOf = (trainer, schema) => trainer.#spec(schema);
+    metricsOf = (trainer) => trainer.#metrics;
+  }
+
+  constructor(options: TrainerOptions<M, L>) {
+    expectOptions('Trainer', options, trainerOptions, Trainer);
+    const {
+      model,
+      loss,
+      optimizer = adam(),
+      metrics,
+      epochs = 10,
+      batchSize = 32,
+      shuffle = true,
+      prepare = [],
+      prepareTargets = [],
+      output,
+      earlyStopping,
+      seed = 0,
+      precision = 'f32',
+    } = options;
+    if (model === undefined) throw invalidOption('Trainer', 'model', 'to be a layer, sequential([…]) or network((x) => …)', model, Trainer);
+    if (loss === undefined) throw invalidOption('Trainer', 'loss', 'to be a name or a function of prediction and target', loss, Trainer);
+    if (typeof loss === 'object') expectOptions('Trainer', { lossWeights: loss }, trainerOptions, Trainer);
+    this.#model = model;
+    this.#loss = resolveLoss(loss as LossLike);
+    this.#prepare = prepare === 'auto' ? prepare : [...prepare];
+    this.#prepareTargets = [...prepareTargets];
+    this.#metrics = resolveMetrics(metrics ?? []);
+    this.#epochs = epochs;
+    this.#recipe = {
+      prepareTargets: this.#prepareTargets.map(({ spec }) => spec),
+      loss: this.#loss,
+      output: output ?? this.#loss.output,
+      optimizer: resolveOptimizer(optimizer),
+      metrics: this.#metrics.map(({ spec }) => spec),
+      epochs,
+      batchSize,
+      shuffle,
+      earlyStopping: monitored(earlyStopping, this.#metrics),
+      seed,
+      precision,
+    };
+    Object.freeze(this);
+  }
+
+  /** The fit spec for data of this schema: the graph is traced once, and again only for another schema. */
+  #spec(schema: Schema): string {
+    const { sampleShape, columns, target } = schema;
+    const key = JSON.stringify([sampleShape, columns, target]);
+    let spec = this.#specs.get(key);
+    if (spec === undefined) {
+      const recipe = { model: this.#model, loss: this.#loss, prepare: this.#prepare, prepareTargets: this.#prepareTargets };
+      const { graph, prepare } = plan(recipe, schema, standardize);
+      const rest = JSON.stringify({ prepare: prepare.map((step) => step.spec), ...this.#recipe });
+      spec = `{"version":1,"graph":${graph},${rest.slice(1)}`;
+      this.#specs.set(key, spec);
+    }
+    return spec;
+  }
+
+  /**
+   * Fits on a data set. The run is awaited for the result, iterated for its epochs, stopped early; the event loop stays free.
+   *
+   * What is wrong with options, data or shapes is thrown at once; what happens while training rejects the run.
+   * @throws {NablaError} `INVALID_OPTION`, `INVALID_DATA`, `SHAPE_MISMATCH` with the layer
+   * @example
+   * const run = trainer.fit(train, { validation, signal: AbortSignal.timeout(60_000) });
+   * for await (const epoch of run) console.log(epoch.index, epoch.train.loss);
+   * const fitted = await run;
+   */
+  fit(
+    data: Dataset,
+    options: FitOptions<MetricResultName<M[number]>> = {},
+  ): Run<Fitted<MetricResultName<M[number]>, PredictionKindOf<L>>, Epoch<MetricResultName<M[number]>>> {
+    type Name = MetricResultName<M[number]>;
+    type Result = Fitted<Name, PredictionKindOf<L>>;
+    expectDataset('fit', data);
+    expectOptions('fit', options, fitOptions, this.fit);
+    const { validation, signal, threads, progress = false, onEpoch } = options;
+    const schema = schemaOf(data);
+    const spec = this.#spec(schema);
+    if (validation !== undefined) expectSameSchema('validation', schema, schemaOf(validation));
+    const job = { train: nativeOf(data), ...(validation === undefined ? {} : { validation: nativeOf(validation) }) };
+
+    const bar = progress ? progressBar(this.#epochs) : undefined;
+    const onEvent =
+      bar === undefined
+        ? onEpoch
+        : (epoch: Epoch<Name>): unknown => {
+            bar.epoch(epoch);
+            return onEpoch?.(epoch);
+          };
+    const fits = new NativeFits();
+    return new Run<Result, Epoch<Name>>(
+      {
+        async start(live, emit) {
+          try {
+            const [first] = await fits.start(spec, [job], { threads, events: live }, (_, epoch) => emit(epoch as Epoch<Name>));
+            return (first as FinishedFit).fitted as unknown as Result;
+          } finally {
+            bar?.done();
+          }
+        },
+        history: (fitted) => fitted.history,
+        stop: () => fits.stop(),
+        abort: () => fits.abort(),
+      },
+      { signal, onEvent },
+    );
+  }
+
+  get [Symbol.toStringTag](): string {
+    return 'Trainer';
+  }
+}
+
+export type { Scores };

@@ -1,0 +1,88 @@
+import { expectOptions, isBoolean, isEither, isInteger, isOneOf, NablaError, notImplemented, optionsOf } from '../errors/index.js';
+import { callNative } from '../native/index.js';
+import { expectRows, labelsToStratify, repetitionSeed, splitByFold } from './rows-to-split.js';
+import type { RowsToSplit, Split, Splitter } from './splitter.js';
+
+/** Options of `kFold`. */
+export interface KFoldOptions {
+  /** Number of folds, or `'auto'`: 20 under 200 rows, 10 to 10 000, 5 to 100 000, then 3. Default 10. */
+  readonly k?: number | 'auto';
+  /** Rows go to folds by chance rather than in their order. Default true. */
+  readonly shuffle?: boolean;
+  /** Keeps the class shares in each fold within one row. `'auto'` (default): where the target is classes. */
+  readonly stratify?: boolean | 'auto';
+  /** Keeps rows of one group in one fold. */
+  readonly groups?: boolean;
+  /** Default 0. */
+  readonly seed?: number;
+}
+
+const isStratify = isEither(isBoolean, isOneOf(['auto']));
+const options = {
+  k: isEither(isInteger({ min: 2 }), isOneOf(['auto'])),
+  shuffle: isBoolean,
+  stratify: isStratify,
+  groups: isBoolean,
+  seed: isInteger({ min: 0 }),
+};
+const kFoldOptions = optionsOf('validation/kFold', options);
+
+const automatic = (rows: number): number => (rows < 200 ? 20 : rows <= 10_000 ? 10 : rows <= 100_000 ? 5 : 3);
+
+/** Fold of each row. */
+export const foldsOf = (where: string, { k = 10, shuffle = true, stratify = 'auto', seed = 0 }: KFoldOptions, input: RowsToSplit): { k: number; folds: Uint32Array } => {
+  const count = k === 'auto' ? Math.min(automatic(input.rows), input.rows) : k;
+  expectRows(where, input, 2);
+  if (count > input.rows) {
+    throw new NablaError({
+      code: 'INVALID_OPTION',
+      message: `expected k in [2, ${input.rows}], got ${count}: there are only ${input.rows} rows`,
+      place: where,
+      expected: `k in [2, ${input.rows}]`,
+      received: String(count),
+    });
+  }
+  const labels = labelsToStratify(where, stratify, input);
+  const spec = JSON.stringify({ rows: input.rows, k: count, shuffle, seed });
+  return { k: count, folds: callNative((n) => n.kFoldIndices(spec, labels)) };
+};
+
+/**
+ * k folds: each row is in `validation` exactly once, and the first `rows mod k` folds hold one row more (stratified: sizes and class
+ * counts differ by at most one, allocated as scikit-learn's `StratifiedKFold` does). Indices ascend.
+ * @example for (const { train, validation } of kFold({ k: 5, seed: 7 }).split({ rows: 100 })) …
+ */
+export const kFold = (options: KFoldOptions = {}): Splitter => {
+  expectOptions('kFold', options, kFoldOptions, kFold);
+  if (options.groups === true) notImplemented('validation/kFold: groups', kFold);
+  return {
+    *split(input: RowsToSplit): Generator<Split, void, undefined> {
+      const { k, folds } = foldsOf('kFold', options, input);
+      for (let fold = 0; fold < k; fold++) yield splitByFold(folds, fold);
+    },
+  };
+};
+
+/** Options of `repeatedKFold`. */
+export interface RepeatedKFoldOptions extends Omit<KFoldOptions, 'shuffle'> {
+  /** How often, each time with another shuffle. Default 10. */
+  readonly repeats?: number;
+}
+
+const { shuffle: _, ...repeatedOptions } = options;
+const repeatedKFoldOptions = optionsOf('validation/repeatedKFold', { ...repeatedOptions, repeats: isInteger({ min: 1 }) });
+
+/** `kFold`, `repeats` times with another shuffle each; the first repetition is `kFold` with the same seed. */
+export const repeatedKFold = (options: RepeatedKFoldOptions = {}): Splitter => {
+  expectOptions('repeatedKFold', options, repeatedKFoldOptions, repeatedKFold);
+  const { repeats = 10, seed = 0, ...rest } = options;
+  if (rest.groups === true) notImplemented('validation/repeatedKFold: groups', repeatedKFold);
+  return {
+    *split(input: RowsToSplit): Generator<Split, void, undefined> {
+      for (let repeat = 0; repeat < repeats; repeat++) {
+        const { k, folds } = foldsOf('repeatedKFold', { ...rest, seed: repetitionSeed(seed, repeat) }, input);
+        for (let fold = 0; fold < k; fold++) yield splitByFold(folds, fold);
+      }
+    },
+  };
+};

@@ -1,0 +1,77 @@
+import { checkOptions, expectArgument, isInteger, NablaError } from '../errors/index.js';
+import type { RowsToSplit } from './splitter.js';
+
+/** Codes of labels or groups by first appearance; indices that are codes already stay what they are. */
+export const codesOf = (place: string, values: ArrayLike<string | number | boolean>, rows: number): Uint32Array => {
+  if (values.length !== rows) {
+    throw new NablaError({
+      code: 'INVALID_DATA',
+      message: `there are ${rows} rows but ${values.length} ${place}`,
+      place,
+      expected: `${rows} values`,
+      received: `${values.length} values`,
+    });
+  }
+  // Small codes are taken as they are: the native side counts them in a table as long as the largest.
+  if (values instanceof Uint32Array && values.every((code) => code < rows)) return values;
+  const known = new Map<string | number | boolean, number>();
+  const codes = new Uint32Array(rows);
+  for (let i = 0; i < rows; i++) {
+    const value = values[i] as string | number | boolean;
+    let code = known.get(value);
+    if (code === undefined) known.set(value, (code = known.size));
+    codes[i] = code;
+  }
+  return codes;
+};
+
+const isRows = isInteger({ min: 1 });
+
+/** Checks what a splitter is given. */
+export const expectRows = (where: string, input: RowsToSplit, least = 1): void => {
+  checkOptions(`${where}.split`, input, ['rows', 'labels', 'groups']);
+  expectArgument(`${where}.split`, 'rows', input.rows, isRows);
+  if (input.rows < least) {
+    throw new NablaError({
+      code: 'INVALID_DATA',
+      message: `expected at least ${least} rows, got ${input.rows}`,
+      place: `${where}.split`,
+      expected: `at least ${least} rows`,
+      received: `${input.rows} rows`,
+    });
+  }
+};
+
+/** The labels that a splitter stratifies by: `'auto'` takes those that are there, `true` demands them. */
+export const labelsToStratify = (where: string, stratify: boolean | 'auto', { rows, labels }: RowsToSplit): Uint32Array | null => {
+  if (labels !== undefined && stratify !== false) return codesOf('labels', labels, rows);
+  if (stratify === true) {
+    throw new NablaError({
+      code: 'INVALID_OPTION',
+      message: 'expected labels to stratify by, got none: the target is not classes',
+      place: `${where}: stratify`,
+      expected: 'labels',
+      received: 'none',
+    });
+  }
+  return null;
+};
+
+/** A seed for the n-th repetition: consecutive seeds of the user must not share repetitions. Odd multiplier of Weyl's sequence. */
+export const repetitionSeed = (seed: number, repetition: number): number =>
+  repetition === 0 ? seed : (seed + Math.imul(repetition, 0x9e3779b1) + 0x100000000) % 0x1fffffffffffff;
+
+/** Rows as `validation` where `folds[row]` is `fold`, the rest as `train`; both ascending. */
+export const splitByFold = (folds: Uint32Array, fold: number): { train: Uint32Array; validation: Uint32Array } => {
+  let held = 0;
+  for (let row = 0; row < folds.length; row++) if (folds[row] === fold) held++;
+  const train = new Uint32Array(folds.length - held);
+  const validation = new Uint32Array(held);
+  let t = 0;
+  let v = 0;
+  for (let row = 0; row < folds.length; row++) {
+    if (folds[row] === fold) validation[v++] = row;
+    else train[t++] = row;
+  }
+  return { train, validation };
+};
