@@ -10,7 +10,12 @@ const { compileSources } = await import('./compile.mjs');
 main(() => {
   const [side, ...filter] = process.argv.slice(2);
   install();
-  if (side !== 'node') run('cargo', ['bench', '--workspace', ...(filter.length > 0 ? ['--', ...filter] : [])]);
+  if (side !== 'node') {
+    // Only bench targets: `cargo bench` alone would also compile every unit test with full optimization.
+    const { packages } = JSON.parse(run('cargo', ['metadata', '--format-version=1', '--no-deps'], { capture: true, quiet: true }));
+    const some = packages.some(({ targets }) => targets.some(({ kind }) => kind.includes('bench')));
+    if (some) run('cargo', ['bench', '--workspace', '--bench', '*', ...(filter.length > 0 ? ['--', ...filter] : [])]);
+  }
   if (side === 'rust') return;
   buildAddon();
   compileSources();

@@ -44,7 +44,7 @@ const vitest = () => {
 const steps = [
   [
     'lock files are current',
-    () => run('cargo', ['metadata', '--locked', '--format-version=1', '--no-deps'], { capture: true, quiet: true }) && undefined,
+    () => run('cargo', ['metadata', '--locked', '--format-version=1'], { capture: true, quiet: true }) && undefined,
   ],
   ['format: Rust', () => run('cargo', ['fmt', '--all', '--check'])],
   ['format and lint: TypeScript', () => runTool('@biomejs/biome/bin/biome', ['check', '--error-on-warnings', '.'])],

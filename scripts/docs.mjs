@@ -36,20 +36,10 @@ export const programsOfComments = (source) =>
 
 /** Whether `printed` is what `expected` shows. */
 export const matches = (printed, expected) => {
-  const pattern = expected
-    .trimEnd()
-    .split('\n')
-    .map((line) =>
-      line.trim() === '…'
-        ? '(?:.*\n)*?.*'
-        : line
-            .trimEnd()
-            .split('…')
-            .map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
-            .join('.*'),
-    )
-    .join('\n');
-  return new RegExp(`^${pattern}$`).test(printed.replace(/[ \t]+$/gm, '').trimEnd());
+  const literal = (text) => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+  const line = (text) => (text.trim() === '…' ? '(?:.*\n)*' : `${text.trimEnd().split('…').map(literal).join('.*')}\n`);
+  const pattern = expected.trimEnd().split('\n').map(line).join('');
+  return new RegExp(`^${pattern}$`).test(`${printed.replace(/[ \t]+$/gm, '').trimEnd()}\n`);
 };
 
 const filesUnder = (folder, ending) =>

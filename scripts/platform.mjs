@@ -1,6 +1,9 @@
 // The platforms for which a package with the binary is published, and how each binary is made and named.
 
-/** os, cpu and libc as npm's package.json fields; `rust` is the target triple. */
+/**
+ * os, cpu and libc as npm's package.json fields; `rust` is the target triple.
+ * @type {Record<string, { os: string, cpu: string, libc?: string, rust: string }>}
+ */
 export const platforms = {
   'linux-x64-gnu': { os: 'linux', cpu: 'x64', libc: 'glibc', rust: 'x86_64-unknown-linux-gnu' },
   'linux-x64-musl': { os: 'linux', cpu: 'x64', libc: 'musl', rust: 'x86_64-unknown-linux-musl' },

@@ -42,7 +42,9 @@ export const run = (command, args, { env = {}, cwd = root, capture = false, quie
   if (capture && !quiet) process.stdout.write(result.stdout);
   if (result.error !== undefined) throw new StepFailed(`${command} could not be started: ${result.error.message}`);
   if (result.status !== 0) {
-    const failure = new StepFailed(`${[command, ...args].join(' ')} failed${result.signal === null ? '' : ` (${result.signal})`}`);
+    const failure = new StepFailed(
+      `${[command, ...args].join(' ').replace(process.execPath, 'node').replaceAll(`${root}/`, '')} failed${result.signal === null ? '' : ` (${result.signal})`}`,
+    );
     failure.output = `${result.stdout ?? ''}${result.stderr ?? ''}`;
     throw failure;
   }

@@ -64,7 +64,7 @@ WHOLE_LOOP = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshol
 
 
 def jax_options(works, forms, extend=None):
-    """Arguments of a JAX program: `--form` says how far it is tuned."""
+    """Arguments of a JAX program: `--form` says how far it is tuned (`FORMS`)."""
 
     def also(parser):
         parser.add_argument("--form", choices=forms, default=forms[0])

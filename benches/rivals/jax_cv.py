@@ -20,23 +20,14 @@ def _extend(parser):
     parser.add_argument("--worker", help="internal: `index/count` of a worker process")
 
 
-options = common.jax_options(["W7"], ["plain", "tuned", "flag"], _extend)
+options = common.jax_options(["W7"], ["plain"], _extend)
 processes = options.processes or options.threads
 
 EPOCHS, BATCH, FOLDS = 30, 32, 10
-# style of running the folds, way to the gradient, form of the products, where rows are standardized
-VARIANTS = {
-    "plain": [f"vmap auto @ {where} unroll={n}" for where in ("early", "late") for n in (1, 2)],
-    "tuned": [
-        "vmap hand @ early unroll=1",
-        "vmap hand @ early unroll=2",
-        "vmap hand @ late unroll=1",
-        "loop hand @ early unroll=1",
-        "map auto @ early unroll=1",
-        "map hand @ early unroll=1",
-    ],
-    "flag": ["vmap hand @ early unroll=1", "map auto @ early unroll=1", "map hand @ early unroll=1"],
-}[options.form]
+# style of running the folds (`vmap`: side by side; `map`: one after the other, each in its own scan),
+# way to the gradient, whether rows are standardized beforehand or as they are gathered
+VARIANTS = [f"vmap {way} {where} unroll={n}" for way in ("auto", "hand") for where in ("early", "late") for n in (1, 2)]
+VARIANTS += ["map auto early unroll=1", "map hand early unroll=1"]
 
 
 def work(index, count):
@@ -81,7 +72,7 @@ def work(index, count):
         return order.reshape(shape), weight.reshape(len(mine), steps, BATCH), test, count_of_test
 
     def scaling(x, order, weight):
-        training = order[: steps]
+        training = order[:steps]
         inside = (weight > 0)[..., None]
         chosen = net.rows_of(x, training)
         n = jnp.sum(inside)
@@ -93,29 +84,28 @@ def work(index, count):
         zeros = jax.tree.map(jnp.zeros_like, parameters)
         return (parameters, zeros, zeros, np.float32(1), np.float32(1))
 
-    def one_step(way, form, where, table, mean, inverse, y, state, batch, weight):
+    def one_step(way, where, table, mean, inverse, y, state, batch, weight):
         bx = net.rows_of(table, batch)
         if where == "late":
             bx = (bx - mean) * inverse
-        loss, gradients = net.loss_and_gradient(way, form, net.relu, state[0], bx, net.rows_of(y, batch), weight)
+        loss, gradients = net.loss_and_gradient(way, "@", net.relu, state[0], bx, net.rows_of(y, batch), weight)
         return net.adam(state, gradients), loss
 
     def held_out(x, y, mean, inverse, parameters, test, n):
         found = jnp.argmax(net.logits(net.relu, parameters, (net.rows_of(x, test) - mean) * inverse), axis=1)
         return jnp.sum((found == net.rows_of(y, test)) & (jnp.arange(test_rows) < n)) / n
 
-    @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
-    def cross_validate(style, way, form, where, unroll, x, y, parameters, order, weight, test, n):
-        k = len(order)
+    @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
+    def cross_validate(style, way, where, unroll, x, y, parameters, order, weight, test, n):
         mean, inverse = jax.vmap(scaling, (None, 0, 0))(x, order, weight)
         if where == "late":
             tables, axis = x, None
         else:
             tables, axis = (x[None] - mean[:, None]) * inverse[:, None], 0
-        step = functools.partial(one_step, way, form, where)
+        step = functools.partial(one_step, way, where)
         weights = jnp.tile(weight, (1, EPOCHS, 1))
 
-        if style == "map":  # one fold after the other, each in its own scan
+        if style == "map":
 
             def fit(fold):
                 start, table, mean, inverse, order, weight = fold
@@ -129,37 +119,22 @@ def work(index, count):
                 fit, (parameters, None if where == "late" else tables, mean, inverse, order, weights)
             )
         else:
+            body_of_all = jax.vmap(step, (axis, 0, 0, None, 0, 0, 0))
+
+            def body(state, batch):
+                return body_of_all(tables, mean, inverse, y, state, *batch)
+
             batches = (jnp.swapaxes(order, 0, 1), jnp.swapaxes(weights, 0, 1))
-            if style == "vmap":
-                body_of_all = jax.vmap(step, (axis, 0, 0, None, 0, 0, 0))
-
-                def body(state, batch):
-                    return body_of_all(tables, mean, inverse, y, state, *batch)
-
-                state = jax.vmap(zero_state)(parameters)
-                parameters = jax.lax.scan(body, state, batches, unroll=unroll)[0][0]
-            else:  # `loop`: the folds written out one by one inside the step
-
-                def body(states, batch):
-                    orders, weight = batch
-                    done = [
-                        step(tables if axis is None else tables[i], mean[i], inverse[i], y, states[i], orders[i], weight[i])
-                        for i in range(k)
-                    ]
-                    return tuple(s for s, _ in done), jnp.stack([loss for _, loss in done])
-
-                states = tuple(zero_state(jax.tree.map(lambda p: p[i], parameters)) for i in range(k))
-                states, _ = jax.lax.scan(body, states, batches, unroll=unroll)
-                parameters = jax.tree.map(lambda *p: jnp.stack(p), *[s[0] for s in states])
+            parameters = jax.lax.scan(body, jax.vmap(zero_state)(parameters), batches, unroll=unroll)[0][0]
         return jax.vmap(held_out, (None, None, 0, 0, 0, 0, 0))(x, y, mean, inverse, parameters, test, n)
 
     print(json.dumps({"ready": index, "data": data, "version": jax.__version__}), flush=True)
     for line in sys.stdin:
         variant, seed = json.loads(line)
-        style, way, form, where, unroll = variant.split(" ")
+        style, way, where, unroll = variant.split(" ")
         unroll = int(unroll[len("unroll=") :])
         try:
-            accuracies = cross_validate(style, way, form, where, unroll, x, y, stacked, *indices(seed))
+            accuracies = cross_validate(style, way, where, unroll, x, y, stacked, *indices(seed))
             print(json.dumps([float(a) for a in accuracies]), flush=True)
         except Exception as error:
             print(json.dumps({"error": f"{type(error).__name__}: {str(error)[:200]}"}), flush=True)
@@ -167,7 +142,7 @@ def work(index, count):
 
 def main():
     def start(index):
-        command = [sys.executable, os.path.abspath(__file__), "--worker", f"{index}/{processes}", "--form", options.form]
+        command = [sys.executable, os.path.abspath(__file__), "--worker", f"{index}/{processes}"]
         share = options.cores if processes == 1 else [options.cores[index]]
         environment = dict(os.environ, XLA_FLAGS=options.given_flags)
         os.sched_setaffinity(0, share)  # inherited by the worker
@@ -219,7 +194,7 @@ def main():
         ", one core each, --xla_cpu_multi_thread_eigen=false" if processes == len(options.cores) else ""
     )
     common.report(
-        options, "W7", f"JAX, folds in one scan, compiled beforehand; {common.FORMS[options.form]}",
+        options, "W7", f"JAX, folds in one scan, compiled beforehand, {processes} process(es)",
         ready[0]["version"], "s", times, processes=processes, variant=best, tried=tried,
         data=ready[0]["data"], accuracy=round(mean, 4),
     )

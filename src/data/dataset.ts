@@ -4,6 +4,8 @@ import {
   expectOneOf,
   expectOptions,
   isAnything,
+  isBoolean,
+  isEither,
   isInteger,
   isListOf,
   isOneOf,
@@ -38,13 +40,13 @@ export interface DatasetInput {
   /** The classes and their order. Default: those that occur, sorted. */
   readonly classes?: readonly string[];
   /** The positive one of two classes. Default: the last. */
-  readonly positiveClass?: string;
+  readonly positiveClass?: string | number | boolean;
 }
 
 /** Options of `Dataset.fromCsv`; types of columns are inferred. */
 export interface CsvOptions {
-  /** The column to predict. */
-  readonly target?: string;
+  /** The column to predict, or several of numbers. */
+  readonly target?: string | readonly string[];
   /** `'classification'` makes classes of a numeric target. */
   readonly task?: Task;
   /** Columns to leave out. */
@@ -53,12 +55,16 @@ export interface CsvOptions {
   readonly groups?: string;
   /** The column of weights. */
   readonly weights?: string;
-  /** Cells that mean "missing". Default: an empty cell, NA, NaN, null. */
+  /** Texts that mean "missing". Default: NA, NaN, nan, null, ?; an empty cell always. */
   readonly missing?: readonly string[];
   /** Kinds of columns that inference would get wrong. */
-  readonly kinds?: Readonly<Record<string, 'number' | 'category'>>;
-  /** The positive one of two classes. */
-  readonly positiveClass?: string;
+  readonly kinds?: Readonly<Record<string, 'number' | 'boolean' | 'category' | 'text'>>;
+  /** The positive one of two classes. Default: the last. */
+  readonly positiveClass?: string | number | boolean;
+  /** Between cells. Default `,`. */
+  readonly delimiter?: string;
+  /** Whether the first line names the columns. Default true. */
+  readonly header?: boolean;
 }
 
 /** Options of `Dataset.fromIdx`. */
@@ -97,6 +103,9 @@ export interface WindowOptions {
   readonly gap?: number;
 }
 
+const isClass = (value: unknown): string | undefined =>
+  ['string', 'number', 'boolean'].includes(typeof value) ? undefined : 'to be the name of a class';
+
 const isTask = isOneOf(['classification', 'regression']);
 
 const fromOptions = optionsOf('Dataset.from', {
@@ -107,23 +116,25 @@ const fromOptions = optionsOf('Dataset.from', {
   groups: isAnything,
   task: isTask,
   classes: isListOf(isString),
-  positiveClass: isString,
+  positiveClass: isClass,
 });
 
 const isKinds = (value: unknown): string | undefined =>
-  typeof value === 'object' && value !== null && Object.values(value).every((kind) => kind === 'number' || kind === 'category')
+  typeof value === 'object' && value !== null && Object.values(value).every((kind) => ['number', 'boolean', 'category', 'text'].includes(kind as string))
     ? undefined
-    : "to be an object of columns, each 'number' or 'category'";
+    : "to be an object of columns, each 'number', 'boolean', 'category' or 'text'";
 
 const csvOptions = optionsOf('Dataset.fromCsv', {
-  target: isString,
+  target: isEither(isString, isListOf(isString)),
   task: isTask,
   drop: isListOf(isString),
   groups: isString,
   weights: isString,
   missing: isListOf((value) => (typeof value === 'string' ? undefined : 'to be a string')),
   kinds: isKinds,
-  positiveClass: isString,
+  positiveClass: isClass,
+  delimiter: (value) => (typeof value === 'string' && value.length === 1 ? undefined : 'to be one character'),
+  header: isBoolean,
 });
 
 const idxOptions = optionsOf('Dataset.fromIdx', { labels: isString, classes: isListOf(isString) });
@@ -163,6 +174,10 @@ const takeColumn = (features: unknown, name: string): { features: Features; targ
 export let nativeOf: (data: Dataset) => NativeData;
 /** Schema of a data set; for the rooms above. */
 export let schemaOf: (data: Dataset) => Schema;
+
+/** Index of each row's class, where the target is classes; for the rooms above. */
+export const labelIndices = (data: Dataset): Uint32Array | undefined =>
+  schemaOf(data).target?.kind === 'classes' ? (callNative(() => nativeOf(data).labels()) ?? undefined) : undefined;
 
 /**
  * Immutable rows in native memory: features, and optionally targets, weights and groups. `split`, `select` and `take` give views by
@@ -309,20 +324,22 @@ export class Dataset {
     return callNative(() => this.#native.features());
   }
 
-  /** A copy of the targets: class names, or numbers row by row. */
-  targets(): string[] | Float64Array {
-    const labels = this.labels();
-    if (labels !== undefined) {
-      const names = this.classes;
-      return Array.from(labels, (label) => names[label] ?? String(label));
-    }
+  /** A copy of the targets as numbers, row by row: of classes their indices. Empty without a target. */
+  targets(): Float64Array {
+    const labels = labelIndices(this);
+    if (labels !== undefined) return Float64Array.from(labels);
     return callNative(() => this.#native.targets()) ?? new Float64Array(0);
   }
 
-  /** Index of each row's class, when the target is classes. */
-  labels(): Uint32Array | undefined {
-    if (this.#schema.target?.kind !== 'classes') return undefined;
-    return callNative(() => this.#native.labels()) ?? undefined;
+  /**
+   * The class name of each row.
+   * @throws {NablaError} `INVALID_DATA` where the target is not classes
+   */
+  labels(): string[] {
+    const labels = labelIndices(this);
+    if (labels === undefined) throw invalidData('labels', 'a target of classes', this.#schema.target === null ? 'no target' : 'numbers');
+    const names = this.classes;
+    return Array.from(labels, (label) => names[label] ?? String(label));
   }
 
   /** Weight of each row, when there are weights. */
@@ -370,7 +387,7 @@ export class Dataset {
     const chosen: SplitOptions = options ?? {};
     const indices = splitIndices(chosen, {
       rows: this.#schema.rows,
-      labels: this.labels() ?? null,
+      labels: labelIndices(this) ?? null,
       groups: this.groups() ?? null,
     });
     const result: Partial<Record<Part, Dataset>> = {};

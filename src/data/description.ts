@@ -1,5 +1,5 @@
-import { short } from '../report/number.js';
-import { table } from '../report/table.js';
+import { short } from '../text/number.js';
+import { table } from '../text/table.js';
 
 /** A level or class, and how often it occurs. */
 export interface LevelCount {

@@ -8,7 +8,7 @@ export type Part = (typeof parts)[number];
 /** How many hyperparameters the validation rows must judge: the fewer, the fewer rows. */
 export type TuningEffort = 'none' | 'light' | 'full';
 
-/** Shares of the rows, or `'auto'`. */
+/** Shares of the rows with a sum of at most 1, or `'auto'`. `train` left out takes what remains. */
 export type Ratios = 'auto' | { readonly [part in Part]?: number };
 
 /** Numbers of rows. A part left out is not made; `train` left out takes what remains. */
@@ -17,7 +17,7 @@ export type Counts = { readonly [part in Part]?: number };
 /** Options of a hold-out. */
 export interface SplitOptions {
   /**
-   * Shares that sum to 1, or `'auto'` (the default): validation = test = min(round(0.2·n), 10 000), the rest is for training:
+   * Shares, or `'auto'` (the default): validation = test = min(round(0.2·n), 10 000), the rest is for training:
    * 60/20/20 up to tens of thousands of rows.
    */
   readonly ratios?: Ratios;
@@ -39,7 +39,7 @@ type Named<T> = { [P in Part as P extends keyof T ? P : never]: unknown };
 export type PartsOf<O> = O extends { readonly counts: infer C extends Counts }
   ? keyof Named<C> | 'train'
   : O extends { readonly ratios: infer R extends Exclude<Ratios, 'auto'> }
-    ? keyof Named<R>
+    ? keyof Named<R> | 'train'
     : O extends { readonly tuning: 'none' }
       ? 'train' | 'test'
       : Part;
@@ -87,9 +87,9 @@ export const splitIndices = (options: SplitOptions, { rows, labels, groups }: Sp
     asked = parts.filter((part) => part === 'train' || counts[part] !== undefined);
   } else if (ratios !== undefined && ratios !== 'auto') {
     // Shares written as decimals (0.7 + 0.2 + 0.1) miss 1 by a few ulp.
-    if (Math.abs(sum(ratios) - 1) > 1e-9) throw invalidOption('split', 'ratios', 'to sum to 1', sum(ratios));
+    if (sum(ratios) > 1 + 1e-9) throw invalidOption('split', 'ratios', 'to sum to at most 1', sum(ratios));
     spec.ratios = ratios;
-    asked = parts.filter((part) => ratios[part] !== undefined);
+    asked = parts.filter((part) => part === 'train' || ratios[part] !== undefined);
   } else {
     spec.ratios = 'auto';
     spec.tuning = tuning;

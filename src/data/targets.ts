@@ -12,7 +12,7 @@ export interface TargetOptions {
   /** The classes and their order. Default: those that occur, sorted. */
   readonly classes?: readonly string[] | undefined;
   /** The class that counts as positive when there are two. Default: the last. */
-  readonly positiveClass?: string | undefined;
+  readonly positiveClass?: string | number | boolean | undefined;
 }
 
 /** Targets as they go to the native side. */
@@ -35,16 +35,17 @@ const classOrder = (place: string, values: ArrayLike<unknown>, { classes, positi
     if ([...distinct].every((value) => typeof value === 'boolean')) names = ['false', 'true'];
   }
   if (positiveClass !== undefined) {
-    if (!names.includes(positiveClass) || names.length !== 2) {
+    const positive = label(positiveClass);
+    if (!names.includes(positive) || names.length !== 2) {
       throw new NablaError({
         code: 'INVALID_OPTION',
         message: `expected positiveClass to be one of two classes, got ${JSON.stringify(positiveClass)} among ${names.slice(0, 20).join(', ')}`,
         place: 'positiveClass',
         expected: names.slice(0, 20).join(', '),
-        received: positiveClass,
+        received: positive,
       });
     }
-    names = [...names.filter((name) => name !== positiveClass), positiveClass];
+    names = [...names.filter((name) => name !== positive), positive];
   }
   return names;
 };

@@ -4,7 +4,9 @@ import type { Caller } from './nabla-error.js';
 const home = new URL('..', import.meta.url);
 const homes = [home.href, home.protocol === 'file:' ? decodeURIComponent(home.pathname) : home.href];
 
-const isOwn = (frame: string): boolean => homes.some((folder) => frame.includes(folder)) && !frame.includes('.test.');
+/** Nabla's own, or the engine's between two of ours (`at Array.reduce (<anonymous>)`). */
+const isOwn = (frame: string): boolean =>
+  frame.includes('(<anonymous>)') || frame.includes('(node:') || (homes.some((folder) => frame.includes(folder)) && !frame.includes('.test.'));
 
 /**
  * Gives `error` a stack that starts at the user's own line: frames up to and including `caller` are cut, then nabla's own frames at the

@@ -1,6 +1,20 @@
 /** Scores by name: the loss and the metrics that the recipe names. */
 export type Scores<Name extends string = string> = { readonly [K in Name]: number } & { readonly loss: number };
 
+/** A score without a value (F1 of a class that does not occur, R² of one row) crosses as `null`, because JSON knows no NaN. */
+export const scoresFrom = <Name extends string>(crossed: Readonly<Record<string, number | null>>): Scores<Name> => {
+  const scores = crossed as Record<string, number | null>;
+  for (const name in scores) scores[name] ??= Number.NaN;
+  return scores as Scores<Name>;
+};
+
+/** The same for an epoch, in place. */
+export const epochFrom = (crossed: Epoch): Epoch => {
+  scoresFrom(crossed.train);
+  if (crossed.validation !== undefined) scoresFrom(crossed.validation);
+  return crossed;
+};
+
 /** One epoch of a fit. `train` is the running mean in training mode, penalty excluded. */
 export interface Epoch<Name extends string = string> {
   /** From 0. */

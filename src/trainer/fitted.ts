@@ -14,7 +14,7 @@ import { Dataset, nativeOf, schemaOf } from '../data/dataset.js';
 import { described, type Features, isTypedArray, type NumberArray, readFeatures } from '../data/features.js';
 import type { Schema } from '../data/schema.js';
 import { awaitNative, callNative, type NativeData, type NativeModel } from '../native/index.js';
-import type { Epoch, Scores } from './epoch.js';
+import { type Epoch, epochFrom, type Scores, scoresFrom } from './epoch.js';
 
 /** What a model predicts: classes by name, or numbers. */
 export type PredictionKind = 'classes' | 'numbers';
@@ -95,7 +95,10 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
   }
 
   get #info(): ModelInfo {
-    this.#knownInfo ??= JSON.parse(callNative(() => this.#native.info())) as ModelInfo;
+    if (this.#knownInfo === undefined) {
+      this.#knownInfo = JSON.parse(callNative(() => this.#native.info())) as ModelInfo;
+      this.#knownInfo.history.forEach(epochFrom);
+    }
     return this.#knownInfo;
   }
 
@@ -301,7 +304,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
         received,
       });
     }
-    const scores = JSON.parse(await awaitNative(() => model.evaluate(native))) as Scores<Name>;
+    const scores = scoresFrom<Name>(JSON.parse(await awaitNative(() => model.evaluate(native))) as Record<string, number | null>);
     return this.#threshold === 0.5 ? scores : { ...scores, ...(await this.#thresholded(data, native)) };
   }
 
@@ -317,7 +320,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
       const p = values[row * outputs + outputs - 1] ?? 0;
       return p < t ? p / (2 * t) : 0.5 + (p - t) / (2 * (1 - t));
     });
-    const truth = Float64Array.from(data.labels() ?? []);
+    const truth = data.targets();
     const result: Record<string, number> = {};
     for (const spec of this.#info.metrics) {
       result[String(spec.name)] = callNative((n) => n.metric(JSON.stringify(spec), truth, moved, 1, 2, data.weights() ?? null));

@@ -1,5 +1,5 @@
 import { type FitJob, type FitOutcome, type Fits, callNative, nativeError } from '../native/index.js';
-import type { Epoch, Scores } from './epoch.js';
+import { type Epoch, epochFrom, type Scores, scoresFrom } from './epoch.js';
 import { Fitted, type FitSummary, type PredictionKind } from './fitted.js';
 
 /** An event as it crosses from the native side. */
@@ -27,7 +27,12 @@ const finished = ({ model, summary, error }: FitOutcome): FinishedFit => {
   if (error !== undefined && error !== null) throw nativeError(error);
   if (model === undefined || model === null) throw nativeError('a fit ended with neither a model nor an error');
   const { scores, testScores, ...rest } = JSON.parse(summary) as NativeSummary;
-  return { fitted: new Fitted(model, rest), scores: scores ?? undefined, testScores: testScores ?? undefined };
+  rest.history.forEach(epochFrom);
+  return {
+    fitted: new Fitted(model, rest),
+    scores: scores ? scoresFrom(scores) : undefined,
+    testScores: testScores ? scoresFrom(testScores) : undefined,
+  };
 };
 
 /** Fits side by side in native threads: one job takes all threads, many take one each. */
@@ -44,7 +49,7 @@ export class NativeFits {
   ): Promise<FinishedFit[]> {
     const onEvent = (json: string): void => {
       const event = JSON.parse(json) as NativeEvent;
-      if (event.epoch !== undefined) onEpoch(event.job, event.epoch);
+      if (event.epoch !== undefined) onEpoch(event.job, epochFrom(event.epoch));
     };
     const fits = callNative((n) => n.startFits(spec, jobs, JSON.stringify(options), onEvent));
     this.#fits = fits;

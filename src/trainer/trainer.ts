@@ -21,8 +21,11 @@ import type { Schema } from '../data/schema.js';
 import type { Model } from '../layers/index.js';
 import type { Loss, LossLike, OutputActivation } from '../losses/index.js';
 import { resolveLoss } from '../losses/resolve.js';
-import { type MetricLike, type MetricResultName, type ResolvedMetric, resolveMetrics } from '../metrics/index.js';
-import { adam, type OptimizerLike, resolveOptimizer } from '../optimizers/index.js';
+import type { MetricKey, Metrics } from '../metrics/index.js';
+import { metricDirection } from '../metrics/names.js';
+import { type ResolvedMetric, resolveMetrics } from '../metrics/resolve.js';
+import { adam, type OptimizerLike } from '../optimizers/index.js';
+import { resolveOptimizer } from '../optimizers/resolve.js';
 import type { Regularizer } from '../regularizers/index.js';
 import { progressBar } from '../report/progress.js';
 import type { ScheduleLike } from '../schedules/index.js';
@@ -60,7 +63,7 @@ export interface ParameterGroup {
 export type Clip = { readonly value: number } | { readonly norm: number } | { readonly globalNorm: number } | { readonly adaptive: number };
 
 /** The recipe. */
-export interface TrainerOptions<M extends readonly MetricLike[] = readonly MetricLike[], L extends LossLike | NamedLosses = LossLike | NamedLosses> {
+export interface TrainerOptions<M extends Metrics = Metrics, L extends LossLike | NamedLosses = LossLike | NamedLosses> {
   /** A layer, `sequential([…])` or `network((x) => …)`. */
   readonly model: Model;
   /** A name, a value, a function of prediction and target that gives one value a row; one each for several outputs. */
@@ -95,7 +98,7 @@ export interface TrainerOptions<M extends readonly MetricLike[] = readonly Metri
   readonly averaging?: 'swa' | 'ema';
   readonly groups?: readonly ParameterGroup[];
   /** Off unless given. */
-  readonly earlyStopping?: EarlyStopping<MetricResultName<M[number]>>;
+  readonly earlyStopping?: EarlyStopping<MetricKey<M>>;
   /** Of everything random: initial weights, order of rows, dropout. Default 0. */
   readonly seed?: number;
   /** Default `'f32'`. */
@@ -224,11 +227,11 @@ export const expectSameSchema = (where: string, train: Schema, other: Schema): v
 
 const monitored = (given: EarlyStopping | undefined, metrics: readonly ResolvedMetric[]): Readonly<Record<string, unknown>> | null => {
   if (given === undefined) return null;
-  expectOptions('Trainer: earlyStopping', given, earlyStoppingOptions, Trainer);
+  expectOptions('Trainer: earlyStopping', given, earlyStoppingOptions);
   const { monitor = metrics[0]?.name ?? 'loss', patience = 10, minDelta = 0, restoreBest = true, validationFraction = 0.1 } = given;
   const names = [...metrics.map(({ name }) => name), 'loss'];
-  expectArgument('Trainer: earlyStopping', 'monitor', monitor, isOneOf(names), Trainer);
-  const mode = metrics.find(({ name }) => name === monitor)?.direction ?? 'min';
+  expectArgument('Trainer: earlyStopping', 'monitor', monitor, isOneOf(names));
+  const mode = metricDirection(metrics.find(({ name }) => name === monitor)?.kind ?? 'loss');
   return { monitor, mode, patience, minDelta, restoreBest, validationFraction };
 };
 
@@ -249,8 +252,8 @@ export let metricsOf: (trainer: Trainer<any, any>) => readonly ResolvedMetric[];
  * const trainer = new Trainer({ model: sequential([dense(16, { activation: 'tanh' }), dense(3)]), loss: 'crossEntropy', metrics: ['accuracy'], epochs: 100 });
  * const fitted = await trainer.fit(train);
  */
-export class Trainer<const M extends readonly MetricLike[] = readonly [], const L extends LossLike | NamedLosses = LossLike>
-  implements Estimator<Fitted<MetricResultName<M[number]>, PredictionKindOf<L>>>
+export class Trainer<const M extends Metrics = readonly [], const L extends LossLike | NamedLosses = LossLike>
+  implements Estimator<Fitted<MetricKey<M>, PredictionKindOf<L>>>
 {
   readonly #model: Model;
   readonly #loss: Loss;
@@ -269,7 +272,7 @@ export class Trainer<const M extends readonly MetricLike[] = readonly [], const 
   }
 
   constructor(options: TrainerOptions<M, L>) {
-    expectOptions('Trainer', options, trainerOptions, Trainer);
+    expectOptions('Trainer', options, trainerOptions);
     const {
       model,
       loss,
@@ -285,9 +288,9 @@ export class Trainer<const M extends readonly MetricLike[] = readonly [], const 
       seed = 0,
       precision = 'f32',
     } = options;
-    if (model === undefined) throw invalidOption('Trainer', 'model', 'to be a layer, sequential([…]) or network((x) => …)', model, Trainer);
-    if (loss === undefined) throw invalidOption('Trainer', 'loss', 'to be a name or a function of prediction and target', loss, Trainer);
-    if (typeof loss === 'object') expectOptions('Trainer', { lossWeights: loss }, trainerOptions, Trainer);
+    if (model === undefined) throw invalidOption('Trainer', 'model', 'to be a layer, sequential([…]) or network((x) => …)', model);
+    if (loss === undefined) throw invalidOption('Trainer', 'loss', 'to be a name or a function of prediction and target', loss);
+    if (typeof loss === 'object') expectOptions('Trainer', { lossWeights: loss }, trainerOptions);
     this.#model = model;
     this.#loss = resolveLoss(loss as LossLike);
     this.#prepare = prepare === 'auto' ? prepare : [...prepare];
@@ -299,7 +302,7 @@ export class Trainer<const M extends readonly MetricLike[] = readonly [], const 
       loss: this.#loss,
       output: output ?? this.#loss.output,
       optimizer: resolveOptimizer(optimizer),
-      metrics: this.#metrics.map(({ spec }) => spec),
+      metrics: this.#metrics,
       epochs,
       batchSize,
       shuffle,
@@ -337,9 +340,9 @@ export class Trainer<const M extends readonly MetricLike[] = readonly [], const 
    */
   fit(
     data: Dataset,
-    options: FitOptions<MetricResultName<M[number]>> = {},
-  ): Run<Fitted<MetricResultName<M[number]>, PredictionKindOf<L>>, Epoch<MetricResultName<M[number]>>> {
-    type Name = MetricResultName<M[number]>;
+    options: FitOptions<MetricKey<M>> = {},
+  ): Run<Fitted<MetricKey<M>, PredictionKindOf<L>>, Epoch<MetricKey<M>>> {
+    type Name = MetricKey<M>;
     type Result = Fitted<Name, PredictionKindOf<L>>;
     expectDataset('fit', data);
     expectOptions('fit', options, fitOptions, this.fit);

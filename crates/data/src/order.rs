@@ -2,18 +2,7 @@
 
 /// A permutation of `0..rows` in which every order is equally likely; the same seed gives the same order on every machine.
 pub fn permutation(rows: usize, seed: u64) -> Vec<u32> {
-    // Stand-in until the counter-based generator of the kernels is there: Fisher–Yates (Durstenfeld 1964) on SplitMix64.
-    let mut order: Vec<u32> = (0..rows as u32).collect();
-    let mut state = seed;
-    for i in (1..rows).rev() {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^= z >> 31;
-        order.swap(i, ((u128::from(z) * (i as u128 + 1)) >> 64) as usize);
-    }
-    order
+    nabla_kernels::philox::permutation(rows, seed)
 }
 
 #[cfg(test)]

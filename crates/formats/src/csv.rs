@@ -295,7 +295,7 @@ impl Reader<'_> {
         if self.stale { Ok(()) } else { push(&mut self.codes, code) }
     }
 
-    /// Levels were numbered as they came; here they are sorted and the codes follow.
+    /// Levels were numbered as they came; here they are sorted (by value when all are numbers) and the codes follow.
     fn finish(mut self, rows: usize) -> Result<Column> {
         let cells = match self.guess {
             Guess::Unknown => Cells::Numbers(vec![f64::NAN; rows]),
@@ -303,7 +303,11 @@ impl Reader<'_> {
             Guess::Boolean => Cells::Booleans(self.codes),
             Guess::Text => {
                 let mut sorted: Vec<(Box<[u8]>, u32)> = self.levels.into_iter().collect();
-                sorted.sort_unstable();
+                let numbers: Option<HashMap<u32, f64>> = sorted.iter().map(|(text, code)| Some((*code, number(text)?))).collect();
+                match numbers {
+                    Some(values) => sorted.sort_unstable_by(|a, b| values[&a.1].total_cmp(&values[&b.1]).then_with(|| a.cmp(b))),
+                    None => sorted.sort_unstable(),
+                }
                 let mut order = vec![0u32; sorted.len()];
                 let mut levels = Vec::with_capacity(sorted.len());
                 for (new, (text, old)) in sorted.into_iter().enumerate() {

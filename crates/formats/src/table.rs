@@ -14,7 +14,8 @@ pub enum Cells {
     Numbers(Vec<f64>),
     /// 0 false, 1 true, [`MISSING`].
     Booleans(Vec<u32>),
-    /// Each cell is an index into `levels`, or [`MISSING`]; `levels` are the distinct texts, sorted by code point.
+    /// Each cell is an index into `levels`, or [`MISSING`]; `levels` are the distinct texts, sorted by code point,
+    /// or by value when all of them are numbers.
     Texts {
         /// The distinct texts, sorted.
         levels: Vec<String>,

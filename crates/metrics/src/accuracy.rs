@@ -19,7 +19,10 @@ pub struct Accuracy {
 
 impl Default for Accuracy {
     fn default() -> Self {
-        Self { name: None, threshold: 0.5 }
+        Self {
+            name: None,
+            threshold: 0.5,
+        }
     }
 }
 
@@ -40,6 +43,12 @@ impl Rule for Accuracy {
     }
 
     fn samples() -> Vec<Self> {
-        vec![Self::default(), Self { threshold: 0.3, ..Self::default() }]
+        vec![
+            Self::default(),
+            Self {
+                threshold: 0.3,
+                ..Self::default()
+            },
+        ]
     }
 }

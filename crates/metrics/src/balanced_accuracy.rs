@@ -22,7 +22,11 @@ pub struct BalancedAccuracy {
 
 impl Default for BalancedAccuracy {
     fn default() -> Self {
-        Self { name: None, threshold: 0.5, adjusted: false }
+        Self {
+            name: None,
+            threshold: 0.5,
+            adjusted: false,
+        }
     }
 }
 
@@ -48,10 +52,20 @@ impl Rule for BalancedAccuracy {
             }
         }
         let (mean, chance) = (sum / classes, 1.0 / classes);
-        if self.adjusted { (mean - chance) / (1.0 - chance) } else { mean }
+        match self.adjusted {
+            false => mean,
+            true if classes < 2.0 => f64::NAN,
+            true => (mean - chance) / (1.0 - chance),
+        }
     }
 
     fn samples() -> Vec<Self> {
-        vec![Self::default(), Self { adjusted: true, ..Self::default() }]
+        vec![
+            Self::default(),
+            Self {
+                adjusted: true,
+                ..Self::default()
+            },
+        ]
     }
 }

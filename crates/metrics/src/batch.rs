@@ -58,16 +58,30 @@ impl<'a> Batch<'a> {
                 .hint("use meanSquaredError, meanAbsoluteError or r2"));
         };
         self.check_weights(labels.len())?;
-        let width = if self.prediction.len() == labels.len() && count <= 2 { 1 } else { count };
+        let width = if self.prediction.len() == labels.len() && count <= 2 {
+            1
+        } else {
+            count
+        };
         if Some(self.prediction.len()) != labels.len().checked_mul(width) {
-            return Err(Error::new(Code::ShapeMismatch, format!("{} predictions don't fit {} rows of {count} classes", self.prediction.len(), labels.len()))
-                .expected(format!("[{}, {count}]", labels.len()))
-                .received(format!("{} values", self.prediction.len())));
+            return Err(Error::new(
+                Code::ShapeMismatch,
+                format!(
+                    "{} predictions don't fit {} rows of {count} classes",
+                    self.prediction.len(),
+                    labels.len()
+                ),
+            )
+            .expected(format!("[{}, {count}]", labels.len()))
+            .received(format!("{} values", self.prediction.len())));
         }
         if let Some(row) = labels.iter().position(|l| *l as usize >= count) {
-            return Err(Error::new(Code::InvalidData, format!("row {row} has class {}, there are {count} classes", labels[row]))
-                .expected(format!("classes 0 to {}", count.saturating_sub(1)))
-                .received(labels[row].to_string()));
+            return Err(Error::new(
+                Code::InvalidData,
+                format!("row {row} has class {}, there are {count} classes", labels[row]),
+            )
+            .expected(format!("classes 0 to {}", count.saturating_sub(1)))
+            .received(labels[row].to_string()));
         }
         if let Some(i) = self.prediction.iter().position(|p| p.is_nan()) {
             return Err(Error::new(Code::NotFinite, format!("the prediction of row {} is NaN", i / width)));
@@ -84,14 +98,24 @@ impl<'a> Batch<'a> {
                 .hint("use accuracy, f1, precision or recall"));
         };
         if width == 0 || values.len() % width != 0 || values.len() != self.prediction.len() {
-            return Err(Error::new(Code::ShapeMismatch, format!("{} predictions don't fit {} targets of width {width}", self.prediction.len(), values.len()))
-                .expected(format!("{} values", values.len()))
-                .received(format!("{} values", self.prediction.len())));
+            return Err(Error::new(
+                Code::ShapeMismatch,
+                format!(
+                    "{} predictions don't fit {} targets of width {width}",
+                    self.prediction.len(),
+                    values.len()
+                ),
+            )
+            .expected(format!("{} values", values.len()))
+            .received(format!("{} values", self.prediction.len())));
         }
         self.check_weights(values.len() / width)?;
         for (what, values) in [("prediction", self.prediction), ("target", values)] {
             if let Some(i) = values.iter().position(|p| !p.is_finite()) {
-                return Err(Error::new(Code::NotFinite, format!("the {what} of row {} is {}", i / width, values[i])));
+                return Err(Error::new(
+                    Code::NotFinite,
+                    format!("the {what} of row {} is {}", i / width, values[i]),
+                ));
             }
         }
         Ok((values, width))
@@ -100,13 +124,17 @@ impl<'a> Batch<'a> {
     fn check_weights(&self, rows: usize) -> Result<()> {
         let Some(weights) = self.weights else { return Ok(()) };
         if weights.len() != rows {
-            return Err(Error::new(Code::ShapeMismatch, format!("{} weights for {rows} rows", weights.len()))
-                .expected(format!("{rows} weights"))
-                .received(format!("{} weights", weights.len())));
+            return Err(
+                Error::new(Code::ShapeMismatch, format!("{} weights for {rows} rows", weights.len()))
+                    .expected(format!("{rows} weights"))
+                    .received(format!("{} weights", weights.len())),
+            );
         }
         match weights.iter().position(|w| !(w.is_finite() && *w >= 0.0)) {
             None => Ok(()),
-            Some(row) => Err(Error::new(Code::InvalidData, format!("the weight of row {row} is {}", weights[row])).expected("a number in [0, ∞)")),
+            Some(row) => {
+                Err(Error::new(Code::InvalidData, format!("the weight of row {row} is {}", weights[row])).expected("a number in [0, ∞)"))
+            }
         }
     }
 }

@@ -50,12 +50,19 @@ impl Confusion {
 
     fn expect_classes(&mut self, count: usize) -> Result<()> {
         if self.classes == 0 {
-            *self = Self { classes: count, cells: vec![0.0; count * count], seen: vec![false; count] };
+            *self = Self {
+                classes: count,
+                cells: vec![0.0; count * count],
+                seen: vec![false; count],
+            };
         }
         if self.classes == count {
             return Ok(());
         }
-        Err(Error::new(Code::ShapeMismatch, format!("{count} classes, before there were {}", self.classes)))
+        Err(Error::new(
+            Code::ShapeMismatch,
+            format!("{count} classes, before there were {}", self.classes),
+        ))
     }
 
     /// Weight of the rows of class `k` that were predicted as such.

@@ -35,7 +35,10 @@ impl Sums {
         if self.errors.len() == width {
             return Ok(());
         }
-        Err(Error::new(Code::ShapeMismatch, format!("{width} outputs, before there were {}", self.errors.len())))
+        Err(Error::new(
+            Code::ShapeMismatch,
+            format!("{width} outputs, before there were {}", self.errors.len()),
+        ))
     }
 
     fn mean(&self, of: impl Fn(f64) -> f64) -> f64 {
@@ -86,5 +89,10 @@ macro_rules! mean_error {
 }
 
 mean_error!(MeanSquaredError, "Mean of squared errors.", |e| e * e, |mean| mean);
-mean_error!(RootMeanSquaredError, "Root of the mean squared error of each output, in the target's unit.", |e| e * e, f64::sqrt);
+mean_error!(
+    RootMeanSquaredError,
+    "Root of the mean squared error of each output, in the target's unit.",
+    |e| e * e,
+    f64::sqrt
+);
 mean_error!(MeanAbsoluteError, "Mean of absolute errors.", f64::abs, |mean| mean);

@@ -31,27 +31,57 @@ fn rows() -> impl Strategy<Value = Rows> {
             .prop_map(move |(labels, scores, values, guesses, weights)| {
                 let mut weights: Vec<f64> = weights.into_iter().map(f64::from).collect();
                 weights[0] += 1.0;
-                Rows { classes, labels, scores, values, guesses, weights }
+                Rows {
+                    classes,
+                    labels,
+                    scores,
+                    values,
+                    guesses,
+                    weights,
+                }
             })
     })
 }
 
 fn is_of_classes(spec: &MetricSpec) -> bool {
-    !matches!(spec.kind(), "meanSquaredError" | "rootMeanSquaredError" | "meanAbsoluteError" | "r2")
+    !matches!(
+        spec.kind(),
+        "meanSquaredError" | "rootMeanSquaredError" | "meanAbsoluteError" | "r2"
+    )
 }
 
 impl Rows {
     fn batch<'a>(&'a self, spec: &MetricSpec, weights: Option<&'a [f64]>) -> Batch<'a> {
         let (truth, prediction) = if is_of_classes(spec) {
-            (Truth::Classes { labels: &self.labels, count: self.classes }, &self.scores[..])
+            (
+                Truth::Classes {
+                    labels: &self.labels,
+                    count: self.classes,
+                },
+                &self.scores[..],
+            )
         } else {
-            (Truth::Numbers { values: &self.values, width: OUTPUTS }, &self.guesses[..])
+            (
+                Truth::Numbers {
+                    values: &self.values,
+                    width: OUTPUTS,
+                },
+                &self.guesses[..],
+            )
         };
-        Batch { truth, prediction, weights }
+        Batch {
+            truth,
+            prediction,
+            weights,
+        }
     }
 
     fn pick(&self, rows: &[usize]) -> Self {
-        let take = |from: &[f64], width: usize| rows.iter().flat_map(|r| from[r * width..(r + 1) * width].to_vec()).collect::<Vec<f64>>();
+        let take = |from: &[f64], width: usize| {
+            rows.iter()
+                .flat_map(|r| from[r * width..(r + 1) * width].to_vec())
+                .collect::<Vec<f64>>()
+        };
         Self {
             classes: self.classes,
             labels: rows.iter().map(|r| self.labels[*r]).collect(),
@@ -67,7 +97,11 @@ impl Rows {
         for (row, label) in self.labels.iter().enumerate() {
             scores[row * self.classes + *label as usize] = 1.0;
         }
-        Self { scores, guesses: self.values.clone(), ..self.clone() }
+        Self {
+            scores,
+            guesses: self.values.clone(),
+            ..self.clone()
+        }
     }
 }
 
@@ -174,32 +208,97 @@ fn options_out_of_range_are_named() {
 #[test]
 fn what_does_not_fit_is_refused_and_leaves_no_trace() {
     let (labels, values, third) = ([0u32, 1, 2], [1.0, 2.0, 3.0], 1.0 / 3.0);
-    let classes = Batch { truth: Truth::Classes { labels: &labels, count: 3 }, prediction: &[third; 9], weights: None };
-    let numbers = Batch { truth: Truth::Numbers { values: &values, width: 1 }, prediction: &[1.0, 2.0, 4.0], weights: None };
+    let classes = Batch {
+        truth: Truth::Classes { labels: &labels, count: 3 },
+        prediction: &[third; 9],
+        weights: None,
+    };
+    let numbers = Batch {
+        truth: Truth::Numbers { values: &values, width: 1 },
+        prediction: &[1.0, 2.0, 4.0],
+        weights: None,
+    };
+    let nan = [third, f64::NAN, third, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
     for spec in MetricSpec::samples() {
         let (good, bad): (Batch, Vec<(Batch, Code)>) = if is_of_classes(&spec) {
-            let nan = &[third, f64::NAN, third, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
             let bad = vec![
                 (numbers, Code::InvalidData),
-                (Batch { prediction: &[0.5; 8], ..classes }, Code::ShapeMismatch),
-                (Batch { truth: Truth::Classes { labels: &[0, 1, 3], count: 3 }, ..classes }, Code::InvalidData),
-                (Batch { prediction: nan, ..classes }, Code::NotFinite),
-                (Batch { truth: Truth::Classes { labels: &[0], count: 4 }, prediction: &[0.25; 4], weights: None }, Code::ShapeMismatch),
+                (
+                    Batch {
+                        prediction: &[0.5; 8],
+                        ..classes
+                    },
+                    Code::ShapeMismatch,
+                ),
+                (
+                    Batch {
+                        truth: Truth::Classes {
+                            labels: &[0, 1, 3],
+                            count: 3,
+                        },
+                        ..classes
+                    },
+                    Code::InvalidData,
+                ),
+                (
+                    Batch {
+                        prediction: &nan,
+                        ..classes
+                    },
+                    Code::NotFinite,
+                ),
+                (
+                    Batch {
+                        truth: Truth::Classes { labels: &[0], count: 4 },
+                        prediction: &[0.25; 4],
+                        weights: None,
+                    },
+                    Code::ShapeMismatch,
+                ),
             ];
             (classes, bad)
         } else {
             let bad = vec![
                 (classes, Code::InvalidData),
-                (Batch { prediction: &[0.5; 2], ..numbers }, Code::ShapeMismatch),
-                (Batch { prediction: &[0.5, f64::INFINITY, 0.0], ..numbers }, Code::NotFinite),
-                (Batch { truth: Truth::Numbers { values: &values, width: 3 }, ..numbers }, Code::ShapeMismatch),
-                (Batch { truth: Truth::Numbers { values: &values, width: 0 }, ..numbers }, Code::ShapeMismatch),
+                (
+                    Batch {
+                        prediction: &[0.5; 2],
+                        ..numbers
+                    },
+                    Code::ShapeMismatch,
+                ),
+                (
+                    Batch {
+                        prediction: &[0.5, f64::INFINITY, 0.0],
+                        ..numbers
+                    },
+                    Code::NotFinite,
+                ),
+                (
+                    Batch {
+                        truth: Truth::Numbers { values: &values, width: 3 },
+                        ..numbers
+                    },
+                    Code::ShapeMismatch,
+                ),
+                (
+                    Batch {
+                        truth: Truth::Numbers { values: &values, width: 0 },
+                        ..numbers
+                    },
+                    Code::ShapeMismatch,
+                ),
             ];
             (numbers, bad)
         };
-        let weights: [(&[f64], Code); 3] =
-            [(&[1.0; 2], Code::ShapeMismatch), (&[1.0, -1.0, 1.0], Code::InvalidData), (&[1.0, f64::NAN, 1.0], Code::InvalidData)];
-        let bad = bad.into_iter().chain(weights.map(|(w, code)| (Batch { weights: Some(w), ..good }, code)));
+        let weights: [(&[f64], Code); 3] = [
+            (&[1.0; 2], Code::ShapeMismatch),
+            (&[1.0, -1.0, 1.0], Code::InvalidData),
+            (&[1.0, f64::NAN, 1.0], Code::InvalidData),
+        ];
+        let bad = bad
+            .into_iter()
+            .chain(weights.map(|(w, code)| (Batch { weights: Some(w), ..good }, code)));
         let mut metric = Metric::new(spec.clone()).unwrap();
         assert!(metric.value().is_nan(), "{spec:?}");
         metric.update(&good).unwrap();
@@ -211,7 +310,10 @@ fn what_does_not_fit_is_refused_and_leaves_no_trace() {
         }
         metric.reset();
         assert!(metric.value().is_nan(), "{spec:?}");
-        assert_eq!(metric.merge(&Metric::new(other_than(&spec)).unwrap()).unwrap_err().code, Code::Internal);
+        assert_eq!(
+            metric.merge(&Metric::new(other_than(&spec)).unwrap()).unwrap_err().code,
+            Code::Internal
+        );
     }
     let binary: MetricSpec = serde_json::from_str(r#"{"kind":"f1","average":"binary"}"#).unwrap();
     assert_eq!(Metric::new(binary).unwrap().update(&classes).unwrap_err().code, Code::InvalidOption);

@@ -176,9 +176,11 @@ impl Metric {
 pub fn expect_distinct_names(specs: &[MetricSpec]) -> Result<()> {
     for (i, spec) in specs.iter().enumerate() {
         if specs[..i].iter().any(|s| s.name() == spec.name()) {
-            return Err(Error::new(Code::InvalidOption, format!("two metrics have the name \"{}\"", spec.name()))
-                .at("metrics")
-                .hint("give one of them a `name` of its own"));
+            return Err(
+                Error::new(Code::InvalidOption, format!("two metrics have the name \"{}\"", spec.name()))
+                    .at("metrics")
+                    .hint("give one of them a `name` of its own"),
+            );
         }
     }
     Ok(())

@@ -53,17 +53,24 @@ impl Choice {
         if self.positive > 1 {
             return Err(Error::option("positive", "0 or 1, the classes of a binary target", self.positive));
         }
-        if (0.0..=1.0).contains(&self.zero_division) { Ok(()) } else { Err(Error::option("zeroDivision", "in [0, 1]", self.zero_division)) }
+        if (0.0..=1.0).contains(&self.zero_division) {
+            Ok(())
+        } else {
+            Err(Error::option("zeroDivision", "in [0, 1]", self.zero_division))
+        }
     }
 
     fn update(&self, state: &mut Confusion, batch: &Batch) -> Result<()> {
         if let (Some(Average::Binary), crate::Truth::Classes { count, .. }) = (self.average, batch.truth)
             && count > 2
         {
-            return Err(Error::new(Code::InvalidOption, format!("average \"binary\" needs two classes, the targets have {count}"))
-                .expected("two classes")
-                .received(format!("{count} classes"))
-                .hint("use average \"macro\", \"micro\" or \"weighted\""));
+            return Err(Error::new(
+                Code::InvalidOption,
+                format!("average \"binary\" needs two classes, the targets have {count}"),
+            )
+            .expected("two classes")
+            .received(format!("{count} classes"))
+            .hint("use average \"macro\", \"micro\" or \"weighted\""));
         }
         state.add(batch, self.threshold)
     }
@@ -73,13 +80,23 @@ impl Choice {
             let (over, under) = ratio(sums);
             if under == 0.0 { self.zero_division } else { over / under }
         };
-        let sums = |k| Sums { hits: state.hits(k), predicted: state.predicted(k), truth: state.truth(k) };
-        let average = self.average.unwrap_or(if state.classes <= 2 { Average::Binary } else { Average::Macro });
+        let sums = |k| Sums {
+            hits: state.hits(k),
+            predicted: state.predicted(k),
+            truth: state.truth(k),
+        };
+        let average = self
+            .average
+            .unwrap_or(if state.classes <= 2 { Average::Binary } else { Average::Macro });
         if !state.seen.contains(&true) {
             return f64::NAN;
         }
         match average {
-            Average::Binary => of(if self.positive < state.classes { sums(self.positive) } else { Sums::default() }),
+            Average::Binary => of(if self.positive < state.classes {
+                sums(self.positive)
+            } else {
+                Sums::default()
+            }),
             Average::Micro => of(state.seen().map(sums).fold(Sums::default(), |a, b| Sums {
                 hits: a.hits + b.hits,
                 predicted: a.predicted + b.predicted,
@@ -99,7 +116,11 @@ fn mean(weighted: impl Iterator<Item = (f64, f64)>) -> f64 {
 
 /// Expects a probability.
 pub(crate) fn check_threshold(threshold: f64) -> Result<()> {
-    if (0.0..=1.0).contains(&threshold) { Ok(()) } else { Err(Error::option("threshold", "in [0, 1]", threshold)) }
+    if (0.0..=1.0).contains(&threshold) {
+        Ok(())
+    } else {
+        Err(Error::option("threshold", "in [0, 1]", threshold))
+    }
 }
 
 /// Makes the options' struct of one of them; `$beta` is there for Fβ only.
@@ -169,9 +190,17 @@ macro_rules! averaged {
     };
 }
 
-averaged!(Precision, "Of the rows given a class, the share that has it.", |_rule, s| (s.hits, s.predicted));
-averaged!(Recall, "Of the rows that have a class, the share given it.", |_rule, s| (s.hits, s.truth));
-averaged!(F1, "Harmonic mean of precision and recall: Fβ with β = 1.", |_rule, s| (2.0 * s.hits, s.truth + s.predicted));
+averaged!(Precision, "Of the rows given a class, the share that has it.", |_rule, s| (
+    s.hits,
+    s.predicted
+));
+averaged!(Recall, "Of the rows that have a class, the share given it.", |_rule, s| (
+    s.hits, s.truth
+));
+averaged!(F1, "Harmonic mean of precision and recall: Fβ with β = 1.", |_rule, s| (
+    2.0 * s.hits,
+    s.truth + s.predicted
+));
 averaged!(
     FBeta,
     "Fβ: recall counts β times as much as precision. van Rijsbergen 1979. Default β = 1.",

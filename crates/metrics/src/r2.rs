@@ -42,7 +42,10 @@ impl Spread {
         if self.outputs.len() == width {
             return Ok(());
         }
-        Err(Error::new(Code::ShapeMismatch, format!("{width} outputs, before there were {}", self.outputs.len())))
+        Err(Error::new(
+            Code::ShapeMismatch,
+            format!("{width} outputs, before there were {}", self.outputs.len()),
+        ))
     }
 }
 

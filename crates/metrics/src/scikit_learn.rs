@@ -42,8 +42,14 @@ impl Case {
 
     fn batch(&self, from: usize, to: usize) -> Batch<'_> {
         let truth = match (&self.labels, &self.values) {
-            (Some(labels), _) => Truth::Classes { labels: &labels[from..to], count: self.classes.unwrap() },
-            (_, Some(values)) => Truth::Numbers { values: &values[from * self.width..to * self.width], width: self.width },
+            (Some(labels), _) => Truth::Classes {
+                labels: &labels[from..to],
+                count: self.classes.unwrap(),
+            },
+            (_, Some(values)) => Truth::Numbers {
+                values: &values[from * self.width..to * self.width],
+                width: self.width,
+            },
             _ => panic!("{}: no truth", self.name),
         };
         Batch {

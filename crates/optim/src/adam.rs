@@ -29,7 +29,13 @@ pub struct Adam {
 
 impl Default for Adam {
     fn default() -> Self {
-        Self { learning_rate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, amsgrad: false }
+        Self {
+            learning_rate: 0.001,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            amsgrad: false,
+        }
     }
 }
 
@@ -50,7 +56,11 @@ impl Rule for Adam {
         share("beta1", self.beta1)?;
         share("beta2", self.beta2)?;
         // 0 is out: where a gradient has always been 0 the update would be 0/0
-        if self.epsilon.is_finite() && self.epsilon > 0.0 { Ok(()) } else { Err(Error::option("epsilon", "in (0, ∞)", self.epsilon)) }
+        if self.epsilon.is_finite() && self.epsilon > 0.0 {
+            Ok(())
+        } else {
+            Err(Error::option("epsilon", "in (0, ∞)", self.epsilon))
+        }
     }
 
     fn step<T: Real>(&self, at: Step, theta: &mut [T], g: &[T], state: &mut [&mut [T]]) {
@@ -61,8 +71,14 @@ impl Rule for Adam {
         let (moments, largest) = state.split_at_mut(2);
         let [m, v] = moments else { unreachable!("split at 2") };
         let largest: &mut [T] = if self.amsgrad { &mut *largest[0] } else { &mut [] };
-        assert!(g.len() == theta.len() && m.len() == theta.len() && v.len() == theta.len(), "a gradient and two moments for each parameter");
-        assert!(largest.len() == if self.amsgrad { theta.len() } else { 0 }, "a largest moment for each parameter");
+        assert!(
+            g.len() == theta.len() && m.len() == theta.len() && v.len() == theta.len(),
+            "a gradient and two moments for each parameter"
+        );
+        assert!(
+            largest.len() == if self.amsgrad { theta.len() } else { 0 },
+            "a largest moment for each parameter"
+        );
         let rates = Rates {
             descent,
             correction,
@@ -72,15 +88,34 @@ impl Rule for Adam {
             beta2: T::from_f64(self.beta2),
             rest2: T::from_f64(1.0 - self.beta2),
         };
-        dispatch(Update { theta, g, m, v, largest, rates });
+        dispatch(Update {
+            theta,
+            g,
+            m,
+            v,
+            largest,
+            rates,
+        });
     }
 
     fn samples() -> Vec<Self> {
         vec![
             Self::default(),
-            Self { amsgrad: true, ..Self::default() },
-            Self { beta1: 0.0, ..Self::default() },
-            Self { learning_rate: 0.1, beta1: 0.5, beta2: 0.9, epsilon: 1e-3, amsgrad: false },
+            Self {
+                amsgrad: true,
+                ..Self::default()
+            },
+            Self {
+                beta1: 0.0,
+                ..Self::default()
+            },
+            Self {
+                learning_rate: 0.1,
+                beta1: 0.5,
+                beta2: 0.9,
+                epsilon: 1e-3,
+                amsgrad: false,
+            },
         ]
     }
 }

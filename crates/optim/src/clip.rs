@@ -53,7 +53,7 @@ pub fn norm<T: Real>(g: &[T]) -> f64 {
         return sum.sqrt();
     }
     // squares beyond f64: the largest becomes 1
-    let largest = g.iter().fold(0.0f64, |a, g| a.max(if g.to_f64() < T::ZERO.to_f64() { -g.to_f64() } else { g.to_f64() }));
+    let largest = g.iter().fold(0.0f64, |a, g| a.max(g.to_f64().abs()));
     if largest == 0.0 || largest == f64::INFINITY {
         return largest;
     }
@@ -114,7 +114,7 @@ pub fn clip_by_global_norm<T: Real>(parts: &mut [&mut [T]], max: f64) -> f64 {
 /// g ← factor·g.
 pub fn scale<T: Real>(g: &mut [T], factor: f64) {
     let factor = T::from_f64(factor);
-    g.iter_mut().for_each(|g| *g = *g * factor);
+    g.iter_mut().for_each(|g| *g *= factor);
 }
 
 #[cfg(test)]

@@ -11,12 +11,22 @@ fn run<T: Real>(rule: &Optimizer, theta: &[f64], steps: u64, parts: &[usize]) ->
     let mut theta: Vec<T> = theta.iter().map(|x| T::from_f64(*x)).collect();
     let mut state = vec![vec![T::ZERO; len]; rule.state_count()];
     for t in 1..=steps {
-        let g: Vec<T> = (0..len).map(|i| T::from_f64(((i * 7 + t as usize * 3) % 11) as f64 * 0.37 - 1.8)).collect();
+        let g: Vec<T> = (0..len)
+            .map(|i| T::from_f64(((i * 7 + t as usize * 3) % 11) as f64 * 0.37 - 1.8))
+            .collect();
         let mut from = 0;
         for part in parts {
             let range = from..from + part;
             let mut state: Vec<&mut [T]> = state.iter_mut().map(|s| &mut s[range.clone()]).collect();
-            rule.step(Step { t, learning_rate: rule.learning_rate() }, &mut theta[range.clone()], &g[range.clone()], &mut state);
+            rule.step(
+                Step {
+                    t,
+                    learning_rate: rule.learning_rate(),
+                },
+                &mut theta[range.clone()],
+                &g[range.clone()],
+                &mut state,
+            );
             from += part;
         }
         assert_eq!(from, len);
@@ -46,7 +56,10 @@ fn every_level_gives_the_same_bits() {
     let chosen = level::level();
     for rule in Optimizer::samples() {
         level::force(Level::Scalar);
-        let (single, double) = (bits(&run::<f32>(&rule, &theta, 5, &[101])), bits(&run::<f64>(&rule, &theta, 5, &[101])));
+        let (single, double) = (
+            bits(&run::<f32>(&rule, &theta, 5, &[101])),
+            bits(&run::<f64>(&rule, &theta, 5, &[101])),
+        );
         for other in level::available() {
             level::force(other);
             assert_eq!(bits(&run::<f32>(&rule, &theta, 5, &[101])), single, "{rule:?} {other:?}");
@@ -102,6 +115,23 @@ fn rate_zero_moves_nothing_and_the_rate_is_the_steps() {
 }
 
 #[test]
+fn without_decay_the_size_of_parameters_does_not_matter() {
+    for rule in Optimizer::samples() {
+        let rule = rule.without_decay();
+        let moved = |start: f64| {
+            let mut theta = [start; 4];
+            let mut state = vec![vec![0.0; 4]; rule.state_count()];
+            let mut state: Vec<&mut [f64]> = state.iter_mut().map(|s| &mut s[..]).collect();
+            rule.step(Step { t: 1, learning_rate: 0.5 }, &mut theta, &[1.0, 2.0, -0.5, 0.0], &mut state);
+            theta.map(|x| x - start)
+        };
+        for (a, b) in moved(0.0).into_iter().zip(moved(64.0)) {
+            assert!((a - b).abs() < 1e-13, "{rule:?}: {a} {b}");
+        }
+    }
+}
+
+#[test]
 fn not_finite_gradients_are_not_hidden() {
     for rule in Optimizer::samples() {
         for bad in [f64::NAN, f64::INFINITY] {
@@ -126,7 +156,12 @@ fn json_and_back() {
         assert!(Optimizer::samples().contains(&defaults));
         let mut misspelled = serde_json::to_value(&rule).unwrap();
         misspelled["lerningRate"] = 1.into();
-        assert!(serde_json::from_value::<Optimizer>(misspelled).unwrap_err().to_string().contains("lerningRate"));
+        assert!(
+            serde_json::from_value::<Optimizer>(misspelled)
+                .unwrap_err()
+                .to_string()
+                .contains("lerningRate")
+        );
     }
     assert!(serde_json::from_str::<Optimizer>("{\"kind\":\"adamm\"}").is_err());
 }
@@ -147,6 +182,10 @@ fn options_out_of_range_are_named() {
         (r#"{"kind":"adam","epsilon":0}"#, "epsilon"),
     ] {
         let error = serde_json::from_str::<Optimizer>(json).unwrap().validate().unwrap_err();
-        assert_eq!((error.code, error.place.as_deref()), (nabla_error::Code::InvalidOption, Some(option)), "{json}");
+        assert_eq!(
+            (error.code, error.place.as_deref()),
+            (nabla_error::Code::InvalidOption, Some(option)),
+            "{json}"
+        );
     }
 }

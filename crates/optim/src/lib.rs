@@ -55,6 +55,11 @@ macro_rules! optimizers {
                 match self { $(Self::$rule(rule) => rule.validate()),+ }
             }
 
+            /// The same optimizer without weight decay, for rows that are not to decay (biases, norms' scales).
+            pub fn without_decay(&self) -> Self {
+                match self { $(Self::$rule(rule) => Self::$rule(rule.without_decay())),+ }
+            }
+
             /// Names of the state buffers, each as long as θ and 0 at first.
             pub fn state_names(&self) -> &'static [&'static str] {
                 match self { $(Self::$rule(rule) => &$rule::STATE[..rule.state_count()]),+ }

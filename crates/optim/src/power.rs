@@ -20,7 +20,10 @@ mod tests {
 
     #[test]
     fn is_the_power() {
-        assert_eq!([power(0.9, 0), power(0.9, 1), power(0.5, 10), power(0.0, 0), power(0.0, 3)], [1.0, 0.9, 0.0009765625, 1.0, 0.0]);
+        assert_eq!(
+            [power(0.9, 0), power(0.9, 1), power(0.5, 10), power(0.0, 0), power(0.0, 3)],
+            [1.0, 0.9, 0.0009765625, 1.0, 0.0]
+        );
         for (x, n) in [(0.9f64, 7), (0.999, 1000), (0.9999, 123_457), (0.9, 1 << 40)] {
             let expected = x.powf(n as f64);
             assert!((power(x, n) - expected).abs() <= n as f64 * f64::EPSILON * expected, "{x}^{n}");

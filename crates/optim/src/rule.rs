@@ -28,6 +28,11 @@ pub trait Rule: Clone {
         Self::STATE.len()
     }
 
+    /// The same rule without weight decay, for rows that are not to decay (biases, norms' scales).
+    fn without_decay(&self) -> Self {
+        self.clone()
+    }
+
     /// Checks the ranges of the options.
     fn validate(&self) -> Result<()>;
 
@@ -44,10 +49,18 @@ pub trait Rule: Clone {
 
 /// Expects a finite number ≥ 0.
 pub(crate) fn not_negative(name: &str, x: f64) -> Result<()> {
-    if x.is_finite() && x >= 0.0 { Ok(()) } else { Err(Error::option(name, "in [0, ∞)", x)) }
+    if x.is_finite() && x >= 0.0 {
+        Ok(())
+    } else {
+        Err(Error::option(name, "in [0, ∞)", x))
+    }
 }
 
 /// Expects a share: 0 ≤ x < 1.
 pub(crate) fn share(name: &str, x: f64) -> Result<()> {
-    if (0.0..1.0).contains(&x) { Ok(()) } else { Err(Error::option(name, "in [0, 1)", x)) }
+    if (0.0..1.0).contains(&x) {
+        Ok(())
+    } else {
+        Err(Error::option(name, "in [0, 1)", x))
+    }
 }

@@ -28,7 +28,13 @@ pub struct Sgd {
 
 impl Default for Sgd {
     fn default() -> Self {
-        Self { learning_rate: 0.01, momentum: 0.0, dampening: 0.0, nesterov: false, weight_decay: 0.0 }
+        Self {
+            learning_rate: 0.01,
+            momentum: 0.0,
+            dampening: 0.0,
+            nesterov: false,
+            weight_decay: 0.0,
+        }
     }
 }
 
@@ -42,6 +48,13 @@ impl Rule for Sgd {
 
     fn state_count(&self) -> usize {
         usize::from(self.momentum != 0.0)
+    }
+
+    fn without_decay(&self) -> Self {
+        Self {
+            weight_decay: 0.0,
+            ..self.clone()
+        }
     }
 
     fn validate(&self) -> Result<()> {
@@ -67,16 +80,38 @@ impl Rule for Sgd {
         assert_eq!(theta.len(), velocity.len(), "a velocity for each parameter");
         let momentum = T::from_f64(self.momentum);
         let share = T::from_f64(if at.t == 1 { 1.0 } else { 1.0 - self.dampening });
-        dispatch(Roll { theta, g, velocity, descent, decay, momentum, share, nesterov: self.nesterov });
+        dispatch(Roll {
+            theta,
+            g,
+            velocity,
+            descent,
+            decay,
+            momentum,
+            share,
+            nesterov: self.nesterov,
+        });
     }
 
     fn samples() -> Vec<Self> {
-        let momentum = Self { momentum: 0.9, ..Self::default() };
+        let momentum = Self {
+            momentum: 0.9,
+            ..Self::default()
+        };
         vec![
             Self::default(),
-            Self { weight_decay: 0.1, ..Self::default() },
-            Self { nesterov: true, ..momentum.clone() },
-            Self { dampening: 0.5, weight_decay: 0.01, ..momentum.clone() },
+            Self {
+                weight_decay: 0.1,
+                ..Self::default()
+            },
+            Self {
+                nesterov: true,
+                ..momentum.clone()
+            },
+            Self {
+                dampening: 0.5,
+                weight_decay: 0.01,
+                ..momentum.clone()
+            },
             momentum,
         ]
     }

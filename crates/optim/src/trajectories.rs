@@ -22,7 +22,13 @@ struct Case {
 
 macro_rules! fixture {
     ($name:literal) => {
-        serde_json::from_str::<Fixture>(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../__test__/fixtures/", $name, ".json"))).unwrap()
+        serde_json::from_str::<Fixture>(include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../__test__/fixtures/",
+            $name,
+            ".json"
+        )))
+        .unwrap()
     };
 }
 
@@ -36,7 +42,15 @@ fn follow(fixture: &Fixture, gradient: impl Fn(&[f64]) -> Vec<f64>) -> f64 {
         for (i, point) in case.points.iter().enumerate() {
             let g = gradient(&theta);
             let mut state: Vec<&mut [f64]> = state.iter_mut().map(|s| &mut s[..]).collect();
-            case.spec.step(Step { t: i as u64 + 1, learning_rate: case.spec.learning_rate() }, &mut theta, &g, &mut state);
+            case.spec.step(
+                Step {
+                    t: i as u64 + 1,
+                    learning_rate: case.spec.learning_rate(),
+                },
+                &mut theta,
+                &g,
+                &mut state,
+            );
             let size = point.iter().map(|x| x * x).sum::<f64>().sqrt();
             let error = theta.iter().zip(point).map(|(a, b)| (a - b).abs() / size).fold(0.0, f64::max);
             // mission: 1e-6; rounding alone stays far below
@@ -51,7 +65,12 @@ fn follow(fixture: &Fixture, gradient: impl Fn(&[f64]) -> Vec<f64>) -> f64 {
 fn quadratic() {
     let fixture = fixture!("optimizers-quadratic");
     let worst = follow(&fixture, |x| {
-        fixture.matrix.iter().zip(&fixture.vector).map(|(row, b)| row.iter().zip(x).map(|(a, x)| a * x).sum::<f64>() - b).collect()
+        fixture
+            .matrix
+            .iter()
+            .zip(&fixture.vector)
+            .map(|(row, b)| row.iter().zip(x).map(|(a, x)| a * x).sum::<f64>() - b)
+            .collect()
     });
     assert!(worst < 1e-12, "worst relative error {worst:e}");
 }

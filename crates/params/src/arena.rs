@@ -109,21 +109,28 @@ impl Arena {
         let mut names = HashSet::new();
         for spec in &specs {
             if !names.insert(&spec.name) {
-                return Err(Error::new(Code::InvalidOption, format!("two parameters have the name \"{}\"", spec.name))
-                    .at(&spec.name)
-                    .hint("give one of the layers a name of its own"));
+                return Err(
+                    Error::new(Code::InvalidOption, format!("two parameters have the name \"{}\"", spec.name))
+                        .at(&spec.name)
+                        .hint("give one of the layers a name of its own"),
+                );
             }
             spec.initializer.validate(&spec.shape).map_err(|e| e.at(&spec.name))?;
         }
         let too_large = || Error::new(Code::OutOfMemory, "all parameters together do not fit in memory");
-        let mut rows: Vec<Row> =
-            specs.into_iter().map(|spec| stored_len(&spec).map(|len| Row { spec, offset: 0, len })).collect::<Result<_>>()?;
+        let mut rows: Vec<Row> = specs
+            .into_iter()
+            .map(|spec| stored_len(&spec).map(|len| Row { spec, offset: 0, len }))
+            .collect::<Result<_>>()?;
         let mut len = 0usize;
         let mut trained = 0;
         for trainable in [true, false] {
             for row in rows.iter_mut().filter(|r| r.spec.trainable == trainable) {
                 row.offset = len;
-                len = len.checked_add(row.len).filter(|&n| n <= isize::MAX as usize / 16).ok_or_else(too_large)?;
+                len = len
+                    .checked_add(row.len)
+                    .filter(|&n| n <= isize::MAX as usize / 16)
+                    .ok_or_else(too_large)?;
             }
             if trainable {
                 trained = len;
@@ -177,10 +184,13 @@ impl Arena {
     pub fn write<T: Real>(&self, row: &Row, values: &[T], theta: &mut [T]) -> Result<()> {
         self.expect_len(theta.len())?;
         if values.len() != row.values() {
-            return Err(Error::new(Code::ShapeMismatch, format!("parameter of shape {:?} can't take {} values", row.spec.shape, values.len()))
-                .at(&row.spec.name)
-                .expected(format!("{} values", row.values()))
-                .received(format!("{} values", values.len())));
+            return Err(Error::new(
+                Code::ShapeMismatch,
+                format!("parameter of shape {:?} can't take {} values", row.spec.shape, values.len()),
+            )
+            .at(&row.spec.name)
+            .expected(format!("{} values", row.values()))
+            .received(format!("{} values", values.len())));
         }
         let stored = &mut theta[row.range()];
         stored.fill(T::ZERO);
@@ -189,7 +199,11 @@ impl Arena {
     }
 
     fn expect_len(&self, len: usize) -> Result<()> {
-        if len == self.len { Ok(()) } else { Err(Error::internal(format!("arena of {} values, buffer of {len}", self.len))) }
+        if len == self.len {
+            Ok(())
+        } else {
+            Err(Error::internal(format!("arena of {} values, buffer of {len}", self.len)))
+        }
     }
 }
 
@@ -198,9 +212,11 @@ fn stored_len(spec: &Spec) -> Result<usize> {
     match (spec.layout, &spec.shape[..]) {
         (Layout::RowMajor, _) => Ok(values.next_multiple_of(ALIGNMENT)),
         (Layout::Panels, &[rows, cols]) => volume(&spec.name, &[rows, cols.div_ceil(ALIGNMENT), ALIGNMENT]),
-        (Layout::Panels, shape) => {
-            Err(Error::new(Code::ShapeMismatch, format!("panels need a matrix, got shape {shape:?}")).at(&spec.name).expected("two axes"))
-        }
+        (Layout::Panels, shape) => Err(
+            Error::new(Code::ShapeMismatch, format!("panels need a matrix, got shape {shape:?}"))
+                .at(&spec.name)
+                .expected("two axes"),
+        ),
     }
 }
 
@@ -211,7 +227,13 @@ mod tests {
     use super::*;
 
     fn spec(name: &str, shape: &[usize], layout: Layout) -> Spec {
-        Spec { name: name.into(), shape: shape.into(), initializer: Initializer::normal(0.0, 1.0), trainable: true, layout }
+        Spec {
+            name: name.into(),
+            shape: shape.into(),
+            initializer: Initializer::normal(0.0, 1.0),
+            trainable: true,
+            layout,
+        }
     }
 
     #[test]
@@ -236,11 +258,20 @@ mod tests {
     fn names_what_is_wrong() {
         let twice = Arena::new(vec![spec("a", &[1], Layout::RowMajor), spec("a", &[1], Layout::RowMajor)]).unwrap_err();
         assert_eq!((twice.code, twice.place.as_deref()), (Code::InvalidOption, Some("a")));
-        assert_eq!(Arena::new(vec![spec("a", &[1, 2, 3], Layout::Panels)]).unwrap_err().code, Code::ShapeMismatch);
-        assert_eq!(Arena::new(vec![spec("a", &[usize::MAX, 2], Layout::RowMajor)]).unwrap_err().code, Code::OutOfMemory);
+        assert_eq!(
+            Arena::new(vec![spec("a", &[1, 2, 3], Layout::Panels)]).unwrap_err().code,
+            Code::ShapeMismatch
+        );
+        assert_eq!(
+            Arena::new(vec![spec("a", &[usize::MAX, 2], Layout::RowMajor)]).unwrap_err().code,
+            Code::OutOfMemory
+        );
         let arena = Arena::new(vec![spec("a", &[2, 3], Layout::Panels)]).unwrap();
         let mut theta = vec![0f32; arena.len];
-        assert_eq!(arena.write(&arena.rows[0], &[0f32; 5], &mut theta).unwrap_err().code, Code::ShapeMismatch);
+        assert_eq!(
+            arena.write(&arena.rows[0], &[0f32; 5], &mut theta).unwrap_err().code,
+            Code::ShapeMismatch
+        );
         assert_eq!(arena.initialize(1, &mut theta[1..]).unwrap_err().code, Code::Internal);
     }
 

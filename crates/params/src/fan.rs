@@ -28,7 +28,10 @@ impl Fan {
             [n] => Self { input: n, output: n },
             [ref spatial @ .., input, output] => {
                 let field: usize = spatial.iter().product();
-                Self { input: input * field, output: output * field }
+                Self {
+                    input: input * field,
+                    output: output * field,
+                }
             }
         }
     }

@@ -7,7 +7,6 @@ pub mod arena;
 pub mod fan;
 pub mod initializer;
 mod orthogonal;
-mod pending;
 mod truncated;
 
 pub use arena::{Arena, Layout, Row, Spec};

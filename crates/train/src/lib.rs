@@ -1,1 +1,21 @@
-//! See the crate's README line in ARCHITECTURE.md.
+//! Training: the epoch runner and its policies, many fits side by side, the fitted model. It knows nothing of JavaScript.
+
+mod apart;
+pub mod control;
+pub mod early_stopping;
+mod examiner;
+mod feed;
+pub mod fit;
+pub mod fits;
+pub mod history;
+pub mod model;
+pub mod recipe;
+mod saving;
+mod scorer;
+pub mod spec;
+
+pub use control::{Control, Event, Listener};
+pub use fit::{Job, Outcome};
+pub use model::Model;
+pub use recipe::Recipe;
+pub use spec::FitSpec;

@@ -1,0 +1,202 @@
+import fc from 'fast-check';
+import { Dataset } from 'nabla';
+import {
+  holdOut,
+  kFold,
+  leaveOneGroupOut,
+  leaveOneOut,
+  leavePOut,
+  repeatedKFold,
+  type RowsToSplit,
+  type Split,
+  type Splitter,
+  shuffleSplit,
+  timeSeriesSplit,
+} from 'nabla/validation';
+import { describe, expect, it } from 'vitest';
+
+/** Rows with or without labels and groups; at least six rows, so that every splitter below has enough. */
+const rowsToSplit: fc.Arbitrary<RowsToSplit & { readonly groups: readonly number[] }> = fc
+  .tuple(fc.integer({ min: 6, max: 200 }), fc.integer({ min: 2, max: 5 }), fc.boolean(), fc.nat())
+  .map(([rows, classes, labelled, salt]) => ({
+    rows,
+    ...(labelled ? { labels: Array.from({ length: rows }, (_, i) => `c${((i * 7919 + salt) >>> 3) % classes}`) } : {}),
+    groups: Array.from({ length: rows }, (_, i) => i % 3),
+  }));
+
+const seeds = fc.nat(2 ** 31);
+
+const splitters: { readonly name: string; readonly make: (seed: number) => Splitter; readonly covers: boolean }[] = [
+  { name: 'kFold', make: (seed) => kFold({ k: 5, seed }), covers: true },
+  { name: 'kFold in order', make: (seed) => kFold({ k: 3, shuffle: false, stratify: false, seed }), covers: true },
+  { name: "kFold 'auto'", make: (seed) => kFold({ k: 'auto', stratify: false, seed }), covers: true },
+  { name: 'repeatedKFold', make: (seed) => repeatedKFold({ k: 3, repeats: 2, seed }), covers: false },
+  { name: 'holdOut', make: (seed) => holdOut({ validation: 0.25, stratify: false, groups: false, seed }), covers: false },
+  { name: 'holdOut of rows', make: (seed) => holdOut({ validation: 2, stratify: false, groups: false, seed }), covers: false },
+  { name: 'shuffleSplit', make: (seed) => shuffleSplit({ splits: 3, stratify: false, groups: false, seed }), covers: false },
+  { name: 'leaveOneOut', make: () => leaveOneOut(), covers: true },
+  { name: 'leaveOneGroupOut', make: () => leaveOneGroupOut(), covers: true },
+  { name: 'timeSeriesSplit', make: () => timeSeriesSplit({ k: 3 }), covers: false },
+];
+
+const all = (splitter: Splitter, rows: RowsToSplit): Split[] => [...splitter.split(rows)];
+const sorted = (indices: Iterable<number>): number[] => [...indices].sort((a, b) => a - b);
+
+describe.each(splitters)('$name', ({ make, covers }) => {
+  it('keeps train and validation apart, within the rows, both not empty', () =>
+    fc.assert(
+      fc.property(rowsToSplit, seeds, (rows, seed) => {
+        const splits = all(make(seed), rows);
+        expect(splits.length).toBeGreaterThan(0);
+        for (const { train, validation } of splits) {
+          expect(train).toBeInstanceOf(Uint32Array);
+          const seen = new Set([...train, ...validation]);
+          expect(seen.size).toBe(train.length + validation.length);
+          expect(Math.max(...seen)).toBeLessThan(rows.rows);
+          expect(train.length).toBeGreaterThan(0);
+          expect(validation.length).toBeGreaterThan(0);
+        }
+      }),
+    ));
+
+  it('gives the same for the same seed', () =>
+    fc.assert(fc.property(rowsToSplit, seeds, (rows, seed) => expect(all(make(seed), rows)).toEqual(all(make(seed), rows))), { numRuns: 20 }));
+
+  if (covers)
+    it('holds each row out exactly once', () =>
+      fc.assert(
+        fc.property(rowsToSplit, seeds, (rows, seed) => {
+          const held = all(make(seed), rows).flatMap(({ validation }) => [...validation]);
+          expect(sorted(held)).toEqual(Array.from({ length: rows.rows }, (_, i) => i));
+        }),
+      ));
+});
+
+describe('kFold', () => {
+  it('makes the first rows mod k folds one row larger', () =>
+    fc.assert(
+      fc.property(fc.integer({ min: 2, max: 12 }), fc.integer({ min: 12, max: 100 }), seeds, (k, rows, seed) => {
+        const sizes = all(kFold({ k, seed }), { rows }).map(({ validation }) => validation.length);
+        expect(sizes).toEqual(Array.from({ length: k }, (_, i) => Math.floor(rows / k) + (i < rows % k ? 1 : 0)));
+      }),
+    ));
+
+  it('keeps class counts within one, and sizes within the number of classes, when stratified', () =>
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 20, maxLength: 120 }), fc.integer({ min: 2, max: 8 }), seeds, (labels, k, seed) => {
+        const folds = all(kFold({ k, seed }), { rows: labels.length, labels });
+        for (const name of ['a', 'b', 'c']) {
+          const counts = folds.map(({ validation }) => validation.reduce((n, row) => n + Number(labels[row] === name), 0));
+          expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
+        }
+        const sizes = folds.map(({ validation }) => validation.length);
+        expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
+      }),
+    ));
+
+  it('takes contiguous blocks when it does not shuffle', () => {
+    expect(all(kFold({ k: 2, shuffle: false }), { rows: 5 })).toEqual([
+      { train: Uint32Array.of(3, 4), validation: Uint32Array.of(0, 1, 2) },
+      { train: Uint32Array.of(0, 1, 2), validation: Uint32Array.of(3, 4) },
+    ]);
+  });
+
+  it('has another order for another seed', () => {
+    expect(all(kFold({ seed: 1 }), { rows: 100 })).not.toEqual(all(kFold({ seed: 2 }), { rows: 100 }));
+  });
+
+  it('is the first repetition of repeatedKFold', () => {
+    const repeated = all(repeatedKFold({ k: 4, repeats: 3, seed: 5 }), { rows: 22 });
+    expect(repeated.length).toBe(12);
+    expect(repeated.slice(0, 4)).toEqual(all(kFold({ k: 4, seed: 5 }), { rows: 22 }));
+    expect(repeated.slice(4, 8)).not.toEqual(repeated.slice(0, 4));
+  });
+});
+
+describe('leavePOut', () => {
+  it('leaves each set of p rows out once', () => {
+    const sets = all(leavePOut({ p: 2 }), { rows: 4 }).map(({ validation }) => [...validation]);
+    expect(sets).toEqual([[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]);
+    expect([...leavePOut({ p: 3 }).split({ rows: 8 })].length).toBe(56);
+    expect(all(leavePOut({ p: 1 }), { rows: 5 })).toEqual(all(leaveOneOut(), { rows: 5 }));
+  });
+});
+
+describe('timeSeriesSplit', () => {
+  it('trains on the past, after a gap, in a window', () => {
+    const plain = (options: Parameters<typeof timeSeriesSplit>[0]) =>
+      all(timeSeriesSplit(options), { rows: 12 }).map(({ train, validation }) => [[...train], [...validation]]);
+    expect(plain({ k: 3 })).toEqual([
+      [[0, 1, 2], [3, 4, 5]],
+      [[0, 1, 2, 3, 4, 5], [6, 7, 8]],
+      [[0, 1, 2, 3, 4, 5, 6, 7, 8], [9, 10, 11]],
+    ]);
+    expect(plain({ k: 3, sliding: true, gap: 1 })).toEqual([
+      [[0, 1], [3, 4, 5]],
+      [[3, 4], [6, 7, 8]],
+      [[6, 7], [9, 10, 11]],
+    ]);
+    expect(plain({ k: 2, window: 3 })).toEqual([
+      [[1, 2, 3], [4, 5, 6, 7]],
+      [[5, 6, 7], [8, 9, 10, 11]],
+    ]);
+  });
+});
+
+describe('data.split', () => {
+  const data = (rows: number, classes = 3) =>
+    Dataset.from({ features: Array.from({ length: rows }, (_, i) => [i]), targets: Array.from({ length: rows }, (_, i) => `c${i % classes}`) });
+  const ids = (part: Dataset): number[] => Array.from(part.features());
+
+  it.each([
+    [10, 'full', [6, 2, 2]],
+    [1797, 'full', [1079, 359, 359]],
+    [100, 'light', [70, 10, 20]],
+    [60_000, 'full', [40_000, 10_000, 10_000]],
+  ] as const)("'auto' of %i rows, tuning %s: %j", (rows, tuning, sizes) => {
+    const { train, validation, test } = data(rows).split({ tuning });
+    expect([train.rows, validation.rows, test.rows]).toEqual(sizes);
+  });
+
+  it('makes exact sizes without an index twice', () =>
+    fc.assert(
+      fc.property(fc.integer({ min: 5, max: 200 }), fc.boolean(), seeds, (rows, stratify, seed) => {
+        const { train, validation, test } = data(rows).split({ ratios: { train: 0.6, validation: 0.2, test: 0.2 }, stratify, seed });
+        expect(validation.rows).toBe(Math.round(0.2 * rows));
+        expect(test.rows).toBe(Math.round(0.2 * rows));
+        expect(new Set([...ids(train), ...ids(validation), ...ids(test)]).size).toBe(train.rows + validation.rows + test.rows);
+      }),
+    ));
+
+  it('keeps class shares within one row when stratified', () =>
+    fc.assert(
+      fc.property(fc.integer({ min: 30, max: 200 }), seeds, (rows, seed) => {
+        const whole = data(rows);
+        const parts = Object.values(whole.split({ ratios: 'auto', stratify: true, seed }));
+        for (const name of whole.classes) {
+          const share = whole.labels().filter((label) => label === name).length / rows;
+          for (const part of parts) expect(Math.abs(part.labels().filter((label) => label === name).length - share * part.rows)).toBeLessThanOrEqual(1);
+        }
+      }),
+    ));
+
+  it('counts, and leaves out parts that are not asked for', () => {
+    const parts = data(50).split({ counts: { test: 20 } });
+    expect(Object.keys(parts)).toEqual(['train', 'test']);
+    expect([parts.train.rows, parts.test.rows]).toEqual([30, 20]);
+    // @ts-expect-error there is no such part
+    expect(parts.validation).toBeUndefined();
+    expect(Object.keys(data(50).split({ tuning: 'none' }))).toEqual(['train', 'test']);
+  });
+
+  it('keeps groups together', () => {
+    const rows = 90;
+    const groups = Array.from({ length: rows }, (_, i) => `g${i % 15}`);
+    const grouped = Dataset.from({ features: Array.from({ length: rows }, (_, i) => [i]), targets: Array.from({ length: rows }, (_, i) => i), groups });
+    const { train, validation, test } = grouped.split({ ratios: 'auto', seed: 3 });
+    const names = [train, validation, test].map((part) => new Set(ids(part).map((i) => groups[i])));
+    const [a, b, c] = names as [Set<string>, Set<string>, Set<string>];
+    for (const name of a) expect(b.has(name) || c.has(name)).toBe(false);
+    for (const name of b) expect(c.has(name)).toBe(false);
+  });
+});

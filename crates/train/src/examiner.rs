@@ -1,0 +1,113 @@
+//! Runs the inference program over a data set: for scores, and for predictions.
+
+use std::sync::Arc;
+
+use nabla_error::Result;
+use nabla_graph::plan::Place;
+use nabla_graph::{Bases, Memory, Moment, Program};
+use nabla_kernels::Real;
+use nabla_kernels::team::{Member, Team};
+
+use crate::control::Control;
+use crate::feed::Feed;
+use crate::history::Scores;
+use crate::recipe::Recipe;
+use crate::scorer::Scorer;
+
+/// Rows a batch of inference: enough to fill the kernels, few enough for the cache.
+pub const BATCH: usize = 256;
+
+/// An inference program with its memory.
+pub struct Examiner<T: Real> {
+    program: Arc<Program>,
+    memory: Memory<T>,
+    features: Place,
+    targets: Option<Place>,
+    loss: Option<Place>,
+    output: Place,
+}
+
+impl<T: Real> Examiner<T> {
+    /// For batches up to so many rows; with the loss or without.
+    pub fn new(recipe: &Recipe, capacity: usize, loss: bool) -> Result<Examiner<T>> {
+        let program = recipe.inference(capacity.max(1), loss)?;
+        let missing = || nabla_error::Error::internal("the program lacks its features or its output");
+        Ok(Examiner {
+            memory: program.memory()?,
+            features: program.place("features").ok_or_else(missing)?,
+            targets: program.place("targets").filter(|_| loss),
+            loss: program.place("loss").filter(|_| loss),
+            output: program.place("output").ok_or_else(missing)?,
+            program,
+        })
+    }
+
+    /// The largest batch.
+    pub fn capacity(&self) -> usize {
+        self.program.capacity
+    }
+
+    /// The cost of a full batch in operations at full speed.
+    pub fn work(&self) -> usize {
+        self.program.work()
+    }
+
+    /// Values of one prediction.
+    pub fn width(&self) -> usize {
+        self.output.len.at(1)
+    }
+
+    /// Calls `each` with the rows, losses (where computed) and outputs of each batch.
+    pub fn run(
+        &mut self,
+        team: &mut Team,
+        theta: &[T],
+        feed: &Feed,
+        control: &Control,
+        mut each: impl FnMut(&[u32], Option<&[T]>, &[T]) -> Result<()>,
+    ) -> Result<()> {
+        let bases = Bases::reading(&mut self.memory, theta);
+        let width = self.features.len.at(1);
+        for rows in feed.rows.chunks(self.program.capacity) {
+            control.check()?;
+            let n = rows.len();
+            let moment = Moment { batch: n, seed: 0, step: 0, rates: &[] };
+            team.run(&|member: &Member| {
+                let part = member.part(n);
+                // SAFETY: members fill disjoint rows of the program's input, which nobody reads before the barrier.
+                let x = unsafe { bases.write(&self.features, n, part.start * width..part.end * width) };
+                feed.features(&rows[part], x);
+                if let (Some(place), 0) = (&self.targets, member.rank()) {
+                    // SAFETY: the first member alone.
+                    feed.targets(rows, unsafe { bases.write(place, n, 0..place.len.at(n)) });
+                }
+                member.barrier();
+                // SAFETY: this program's own memory and weights of its arena, used by this team alone; n ≤ capacity by `chunks`.
+                unsafe { self.program.run(&bases, &moment, member) };
+            });
+            // SAFETY: the team is done.
+            let (loss, output) = unsafe { (self.loss.as_ref().map(|p| bases.read(p, n)), bases.read(&self.output, n)) };
+            each(rows, loss, output)?;
+        }
+        Ok(())
+    }
+
+    /// Loss and metrics over a data set.
+    pub fn score(&mut self, team: &mut Team, theta: &[T], feed: &Feed, scorer: &mut Scorer, control: &Control) -> Result<Scores> {
+        self.run(team, theta, feed, control, |rows, loss, output| scorer.update(feed, rows, loss.unwrap_or(&[]), Some(output)))?;
+        Ok(scorer.take())
+    }
+
+    /// One batch already in hand, on the calling thread: `fill` writes the prepared features, the outputs are read from the result.
+    pub fn predict(&mut self, theta: &[T], rows: usize, fill: impl FnOnce(&mut [T])) -> &[T] {
+        assert!(rows <= self.program.capacity);
+        let bases = Bases::reading(&mut self.memory, theta);
+        // SAFETY: `&mut self`: nobody else uses the memory; the program runs on this thread and is done before the output is read.
+        unsafe {
+            fill(bases.write(&self.features, rows, 0..self.features.len.at(rows)));
+            let moment = Moment { batch: rows, seed: 0, step: 0, rates: &[] };
+            self.program.run(&bases, &moment, &Member::alone());
+            bases.read(&self.output, rows)
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! From rows of a data set to the inputs of a program: gathered by index, prepared on the way, never copied before.
+
+use nabla_data::prepare::Fitted;
+use nabla_data::{Dataset, Matrix, Target};
+use nabla_error::{Code, Error, Result};
+use nabla_kernels::Real;
+use nabla_kernels::gather::gather_rows;
+use nabla_metrics::Truth;
+
+use crate::recipe::Recipe;
+
+/// A data set as a recipe reads it.
+pub struct Feed<'a> {
+    data: &'a Dataset,
+    preparation: &'a Fitted,
+    target_preparation: &'a Fitted,
+    identity: bool,
+    /// Rows of the data set, as indices into its source.
+    pub rows: Vec<u32>,
+}
+
+impl<'a> Feed<'a> {
+    /// Of a data set whose features and, where the loss is wanted, targets fit the recipe.
+    pub fn new(recipe: &Recipe, data: &'a Dataset, preparation: &'a Fitted, target_preparation: &'a Fitted, targets: bool) -> Result<Feed<'a>> {
+        let expected: usize = recipe.input_shape().iter().product();
+        if data.width() != expected {
+            return Err(Error::new(Code::ShapeMismatch, format!("the model reads {expected} values a row, the data set has {}", data.width()))
+                .at("features")
+                .expected(format!("{:?}", recipe.input_shape()))
+                .received(format!("{:?}", data.source().sample_shape())));
+        }
+        if targets {
+            check_targets(recipe, data)?;
+        }
+        data.check_finite()?;
+        let identity = preparation.is_identity();
+        let mut rows = data.source_rows();
+        if let (true, Some(weights)) = (targets, data.source().weights()) {
+            // A row of weight 0 is absent.
+            rows.retain(|&row| weights[row as usize] != 0.0);
+            if rows.is_empty() && data.rows() > 0 {
+                return Err(Error::new(Code::InvalidData, "all weights are 0").at("weights").expected("at least one weight above 0"));
+            }
+        }
+        Ok(Feed { data, preparation, target_preparation, identity, rows })
+    }
+
+    /// The weight of each row in the mean of a batch, w / Σ w.
+    pub fn batch_weights(&self, rows: &[u32]) -> BatchWeights<'a> {
+        let weights = self.data.source().weights();
+        let total = weights.map_or(rows.len() as f64, |w| rows.iter().map(|&row| w[row as usize]).sum());
+        BatchWeights { weights, total }
+    }
+
+    /// Prepared features of some rows (indices into the source).
+    pub fn features<T: Real>(&self, rows: &[u32], out: &mut [T]) {
+        let width = self.data.width();
+        let scale = (!self.identity).then(|| (self.preparation.shift(), self.preparation.factor()));
+        match self.data.source().features() {
+            Matrix::F32(values) => gather_rows(values, width, rows, scale, out),
+            Matrix::F64(values) => gather_rows(values, width, rows, scale, out),
+            Matrix::U8(values) => gather_rows(values, width, rows, scale, out),
+        }
+        let Some(clip) = self.preparation.clip() else { return };
+        for row in out.chunks_exact_mut(width.max(1)) {
+            for (value, clip) in row.iter_mut().zip(clip) {
+                if let Some([low, high]) = clip {
+                    *value = value.max(T::from_f64(*low)).min(T::from_f64(*high));
+                }
+            }
+        }
+    }
+
+    /// Class indices or prepared numbers of some rows.
+    pub fn targets<T: Real>(&self, rows: &[u32], out: &mut [T]) {
+        match self.data.source().target() {
+            Some(Target::Classes { labels, .. }) => {
+                rows.iter().zip(out).for_each(|(&row, out)| *out = T::from_f64(f64::from(labels[row as usize])));
+            }
+            Some(Target::Numbers { width, values, .. }) => {
+                let (shift, factor) = (self.target_preparation.shift(), self.target_preparation.factor());
+                for (&row, out) in rows.iter().zip(out.chunks_exact_mut(*width)) {
+                    let values = &values[row as usize * width..][..*width];
+                    for (((value, out), shift), factor) in values.iter().zip(out).zip(shift).zip(factor) {
+                        *out = T::from_f64((value - shift) * factor);
+                    }
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// The weights of some rows, into a buffer; whether there are any.
+    pub fn weights(&self, rows: &[u32], out: &mut Vec<f64>) -> bool {
+        let Some(weights) = self.data.source().weights() else { return false };
+        out.clear();
+        out.extend(rows.iter().map(|&row| weights[row as usize]));
+        true
+    }
+
+    /// What metrics compare with, in the target's own units; the buffers hold it.
+    pub fn truth<'b>(&self, rows: &[u32], labels: &'b mut Vec<u32>, numbers: &'b mut Vec<f64>) -> Option<Truth<'b>> {
+        match self.data.source().target()? {
+            Target::Classes { names, labels: all } => {
+                labels.clear();
+                labels.extend(rows.iter().map(|&row| all[row as usize]));
+                Some(Truth::Classes { labels, count: names.len() })
+            }
+            Target::Numbers { width, values, .. } => {
+                numbers.clear();
+                rows.iter().for_each(|&row| numbers.extend_from_slice(&values[row as usize * width..][..*width]));
+                Some(Truth::Numbers { values: numbers, width: *width })
+            }
+        }
+    }
+
+    /// Predictions back in the target's own units.
+    pub fn to_own_units(&self, predictions: &mut [f64]) -> Result<()> {
+        if matches!(self.data.source().target(), Some(Target::Classes { .. })) || self.target_preparation.is_identity() {
+            return Ok(());
+        }
+        self.target_preparation.inverse(predictions)
+    }
+}
+
+/// The weights of one batch.
+pub struct BatchWeights<'a> {
+    weights: Option<&'a [f64]>,
+    total: f64,
+}
+
+impl BatchWeights<'_> {
+    /// Into the program's input.
+    pub fn fill<T: Real>(&self, rows: &[u32], out: &mut [T]) {
+        match self.weights {
+            Some(weights) => rows.iter().zip(out).for_each(|(&row, out)| *out = T::from_f64(weights[row as usize] / self.total)),
+            None => out.fill(T::from_f64(1.0 / self.total)),
+        }
+    }
+}
+
+/// Whether the targets are what the loss reads: class indices `[batch]`, or numbers `[batch, width]` (two classes as 0 and 1).
+fn check_targets(recipe: &Recipe, data: &Dataset) -> Result<()> {
+    let Some(target) = data.source().target() else {
+        return Err(Error::new(Code::InvalidData, "the data set has no targets").at("targets").hint("Name the target column, or give `targets`."));
+    };
+    let Some(shape) = recipe.target_shape() else { return Ok(()) };
+    let width = shape.0[1..].iter().map(|d| d.size).product::<usize>();
+    let (fits, has) = match target {
+        Target::Classes { names, .. } if shape.rank() == 1 => {
+            let outputs = recipe.output_shape().last().copied().unwrap_or(1);
+            let enough = names.len() <= outputs || outputs == 1;
+            (enough, format!("{} classes for {outputs} outputs", names.len()))
+        }
+        Target::Classes { names, .. } => (names.len() == 2 && width == 1, format!("{} classes", names.len())),
+        Target::Numbers { width: w, .. } => (*w == width, format!("{w} numbers a row")),
+    };
+    if fits {
+        return Ok(());
+    }
+    let expected = if shape.rank() == 1 { "class indices".to_owned() } else { format!("{width} numbers a row") };
+    Err(Error::new(Code::ShapeMismatch, format!("the loss reads {expected}, the data set has {has}")).at("targets").expected(expected).received(has))
+}

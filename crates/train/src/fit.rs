@@ -1,0 +1,377 @@
+//! One fit: shuffle → gather (and prepare) → forward → backward → check → update, epoch by epoch.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::time::Instant;
+
+use nabla_data::prepare::{self, Fitted as Prepared};
+use nabla_data::split::{HoldOutOptions, Ratios, Shares, hold_out};
+use nabla_data::{Dataset, Target};
+use nabla_error::{Code, Error, Result};
+use nabla_graph::plan::Place;
+use nabla_graph::{Bases, Memory, Moment, Program};
+use nabla_kernels::denormals::flush_to_zero;
+use nabla_kernels::philox::{Stream, hash_path, shuffle};
+use nabla_kernels::team::{Member, Team};
+use nabla_kernels::{Aligned, PANEL, Real, reduce};
+use nabla_optim::Step;
+use nabla_params::{Arena, Layout};
+
+use crate::apart::Apart;
+use crate::control::{Control, Event, Listener};
+use crate::early_stopping::Watch;
+use crate::examiner::{BATCH, Examiner};
+use crate::feed::Feed;
+use crate::history::{Epoch, Scores, Stopped};
+use crate::model::{Model, Weights};
+use crate::recipe::Recipe;
+use crate::scorer::Scorer;
+use crate::spec::BatchSize;
+
+/// Rows to fit, to watch, to score and to test.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// To learn from.
+    pub train: Dataset,
+    /// To choose by: early stopping looks here. Without one it holds out part of `train`.
+    pub validation: Option<Dataset>,
+    /// Scored once, after the fit (a fold's other rows).
+    pub score: Option<Dataset>,
+    /// Scored once, after the fit (the test set).
+    pub test: Option<Dataset>,
+}
+
+/// A finished fit.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Weights, fitted preparation, history.
+    pub model: Model,
+    /// Why it ended.
+    pub stopped: Stopped,
+    /// On `score`.
+    pub scores: Option<Scores>,
+    /// On `test`.
+    pub test_scores: Option<Scores>,
+}
+
+/// Below this cost of a step (in operations at full speed, some 5 µs) one thread is faster than two that meet ten times.
+const SHARED_STEP: usize = 500_000;
+
+/// Fits a recipe.
+pub fn fit(recipe: &Arc<Recipe>, job: &Job, number: usize, threads: usize, control: &Control, listener: &Listener) -> Result<Outcome> {
+    match recipe.spec.precision {
+        crate::spec::Precision::F32 => Fit::<f32>::start(recipe, job, threads)?.run(job, number, control, listener),
+        crate::spec::Precision::F64 => Fit::<f64>::start(recipe, job, threads)?.run(job, number, control, listener),
+    }
+}
+
+/// The rows that are learned from and those that stopping looks at.
+fn held_out(recipe: &Recipe, job: &Job) -> Result<(Dataset, Option<Dataset>)> {
+    let (None, Some(stop)) = (&job.validation, &recipe.spec.early_stopping) else {
+        return Ok((job.train.clone(), job.validation.clone()));
+    };
+    let (labels, groups) = (job.train.labels(), job.train.groups());
+    let options = |stratify: bool| HoldOutOptions {
+        rows: job.train.rows(),
+        ratios: Some(Ratios::Shares(Shares { validation: Some(stop.validation_fraction), ..Shares::default() })),
+        stratify,
+        seed: recipe.spec.seed,
+        ..HoldOutOptions::default()
+    };
+    let explain = |e: Error| e.hint("Early stopping holds out part of the training rows: give a validation set, more rows, or leave it out.");
+    let split = if groups.is_some() {
+        hold_out(&options(false), None, groups.as_deref()).map_err(explain)?
+    } else {
+        // Classes with a single row cannot be shared out: then without regard to classes.
+        let stratified = labels.as_deref().map(|l| hold_out(&options(true), Some(l), None));
+        match stratified {
+            Some(Ok(split)) => split,
+            _ => hold_out(&options(false), None, None).map_err(explain)?,
+        }
+    };
+    Ok((job.train.select(&split.train)?, Some(job.train.select(&split.validation)?)))
+}
+
+struct Places {
+    features: Option<Place>,
+    targets: Option<Place>,
+    weights: Place,
+    loss: Place,
+    output: Option<Place>,
+}
+
+struct Fit<'a, T: Real> {
+    recipe: &'a Arc<Recipe>,
+    train: Dataset,
+    validation: Option<Dataset>,
+    preparation: Prepared,
+    target_preparation: Prepared,
+    program: Arc<Program>,
+    places: Places,
+    memory: Memory<T>,
+    theta: Aligned<T>,
+    gradient: Aligned<T>,
+    state: Vec<Aligned<T>>,
+    team: Team,
+    batch: usize,
+    step: u64,
+}
+
+impl<'a, T: Real> Fit<'a, T> {
+    fn start(recipe: &'a Arc<Recipe>, job: &Job, threads: usize) -> Result<Fit<'a, T>> {
+        let (train, validation) = held_out(recipe, job)?;
+        if train.rows() == 0 {
+            return Err(Error::new(Code::InvalidData, "there are no rows to train on").at("train").expected("at least one row").received("0 rows"));
+        }
+        let spec = &recipe.spec;
+        let preparation = prepare::fit(&spec.prepare, &train)?;
+        let target_preparation = match train.source().target() {
+            Some(Target::Numbers { .. }) => prepare::fit_targets(&spec.prepare_targets, &train)?,
+            _ if spec.prepare_targets.is_empty() => Prepared::identity(0),
+            _ => return Err(Error::option("prepareTargets", "with number targets only", "classes")),
+        };
+        let batch = spec.batch_size.of(train.rows());
+        let program = recipe.training(batch)?;
+        let missing = |name: &str| Error::internal(format!("the training program has no place for {name}"));
+        let places = Places {
+            features: program.place("features"),
+            targets: program.place("targets"),
+            weights: program.place("rowWeights").ok_or_else(|| missing("rowWeights"))?,
+            loss: program.place("loss").ok_or_else(|| missing("loss"))?,
+            output: program.place("output"),
+        };
+        let arena = &recipe.arena;
+        let mut theta = Aligned::zeroed(arena.len)?;
+        arena.initialize(spec.seed, &mut theta)?;
+        let state = (0..spec.optimizer.state_count()).map(|_| Aligned::zeroed(arena.trained)).collect::<Result<_>>()?;
+        let members = if program.work() < SHARED_STEP { 1 } else { threads.max(1) };
+        Ok(Fit {
+            recipe,
+            train,
+            validation,
+            preparation,
+            target_preparation,
+            places,
+            memory: program.memory()?,
+            program,
+            theta,
+            gradient: Aligned::zeroed(arena.len)?,
+            state,
+            team: Team::new(members, crate::fits::lower_priority),
+            batch,
+            step: 0,
+        })
+    }
+
+    fn run(mut self, job: &Job, number: usize, control: &Control, listener: &Listener) -> Result<Outcome> {
+        let _flush = flush_to_zero();
+        let recipe = self.recipe;
+        let spec = &recipe.spec;
+        let (train, validation, score, test) = (self.train.clone(), self.validation.take(), job.score.as_ref(), job.test.as_ref());
+        let (preparation, target_preparation) = (self.preparation.clone(), self.target_preparation.clone());
+        let feed = |data| Feed::new(recipe, data, &preparation, &target_preparation, true);
+        let train_feed = feed(&train)?;
+        let validation_feed = validation.as_ref().map(&feed).transpose()?;
+        let later = [score, test].map(|data| data.map(&feed).transpose());
+        let [score_feed, test_feed] = later;
+        let (score_feed, test_feed) = (score_feed?, test_feed?);
+        let largest = [&validation_feed, &score_feed, &test_feed].into_iter().flatten().map(|f| f.rows.len()).max();
+        let mut examiner = largest.map(|rows| Examiner::<T>::new(recipe, rows.min(BATCH), true)).transpose()?;
+
+        let mut scorer = Scorer::new(&spec.metrics)?;
+        let mut examination = Scorer::new(&spec.metrics)?;
+        let mut watch = spec.early_stopping.clone().map(Watch::new);
+        let restore = spec.early_stopping.as_ref().is_some_and(|s| s.restore_best);
+        let mut best: Option<(usize, Aligned<T>)> = None;
+        let mut best_epoch = None;
+        let mut history: Vec<Epoch> = Vec::new();
+        let mut stopped = Stopped::Epochs;
+        let mut order = train_feed.rows.clone();
+        for index in 0..spec.epochs {
+            let started = Instant::now();
+            if spec.shuffle && !matches!(spec.batch_size, BatchSize::Full(_)) {
+                order.copy_from_slice(&train_feed.rows);
+                shuffle(&mut order, Stream::new(spec.seed, hash_path("order of rows"), index as u64));
+            }
+            let mut batches = 0;
+            for rows in order.chunks(self.batch) {
+                control.check()?;
+                if control.stopping() {
+                    stopped = Stopped::Stop;
+                    break;
+                }
+                self.learn(rows, &train_feed, &mut scorer, index)?;
+                batches += 1;
+            }
+            if stopped == Stopped::Stop {
+                break;
+            }
+            let scores = match (&validation_feed, &mut examiner) {
+                (Some(feed), Some(examiner)) => {
+                    Some(examiner.score(&mut self.team, &self.theta, feed, &mut examination, control)?)
+                }
+                _ => None,
+            };
+            let epoch = Epoch {
+                index,
+                train: scorer.take(),
+                validation: scores,
+                learning_rate: spec.optimizer.learning_rate(),
+                batches,
+                seconds: started.elapsed().as_secs_f64(),
+            };
+            listener(Event::Epoch(number, &epoch));
+            let judgement = watch.as_mut().zip(epoch.validation.as_ref()).map(|(watch, scores)| watch.judge(scores));
+            history.push(epoch);
+            let Some(judgement) = judgement else { continue };
+            if judgement.best {
+                best_epoch = Some(index);
+                if restore {
+                    match &mut best {
+                        Some((epoch, kept)) => {
+                            *epoch = index;
+                            kept.copy_from_slice(&self.theta);
+                        }
+                        None => best = Some((index, self.theta.try_clone()?)),
+                    }
+                }
+            }
+            if judgement.stop {
+                stopped = Stopped::Early;
+                break;
+            }
+        }
+        if let Some((_, kept)) = best {
+            self.theta = kept;
+        }
+        let mut examine = |feed: &Option<Feed>| -> Result<Option<Scores>> {
+            match (feed, &mut examiner) {
+                (Some(feed), Some(examiner)) => {
+                    examiner.score(&mut self.team, &self.theta, feed, &mut examination, control).map(Some)
+                }
+                _ => Ok(None),
+            }
+        };
+        let (scores, test_scores) = (examine(&score_feed)?, examine(&test_feed)?);
+        let best_epoch = best_epoch.or(history.last().map(|e| e.index));
+        drop((train_feed, validation_feed, score_feed, test_feed));
+        let model = Model::new(
+            Arc::clone(recipe),
+            train.schema(),
+            self.preparation,
+            self.target_preparation,
+            Weights::of(self.theta),
+            history,
+            best_epoch,
+        );
+        listener(Event::Done(number));
+        Ok(Outcome { model, stopped, scores, test_scores })
+    }
+
+    /// One step on one batch. Allocates nothing once the scorer's buffers have grown.
+    fn learn(&mut self, rows: &[u32], feed: &Feed, scorer: &mut Scorer, epoch: usize) -> Result<()> {
+        let (n, spec) = (rows.len(), &self.recipe.spec);
+        let (theta, gradient) = (Apart::of(&mut self.theta), Apart::of(&mut self.gradient));
+        // SAFETY: the whole buffers, only to take their addresses; the parts are used under the rules below.
+        let bases = unsafe { Bases::new(&mut self.memory, theta.part(0..self.recipe.arena.len), gradient.part(0..self.recipe.arena.len)) };
+        let mut state = [const { None }; 4];
+        for (slot, buffer) in state.iter_mut().zip(&mut self.state) {
+            *slot = Some(Apart::of(buffer));
+        }
+        let moment = Moment { batch: n, seed: spec.seed, step: self.step, rates: &self.recipe.rates };
+        let at = Step { t: self.step + 1, learning_rate: spec.optimizer.learning_rate() };
+        let (program, places, arena) = (&self.program, &self.places, &self.recipe.arena);
+        let weights = feed.batch_weights(rows);
+        let broken = AtomicBool::new(false);
+        self.team.run(&|member: &Member| {
+            if let Some(place) = &places.features {
+                let (part, width) = (member.part(n), place.len.at(1));
+                // SAFETY: members fill disjoint rows of the program's input, which nobody reads before the barrier.
+                let x = unsafe { bases.write(place, n, part.start * width..part.end * width) };
+                feed.features(&rows[part], x);
+            }
+            if member.rank() == 0 {
+                // SAFETY: the first member alone fills targets and weights.
+                unsafe {
+                    if let Some(place) = &places.targets {
+                        feed.targets(rows, bases.write(place, n, 0..place.len.at(n)));
+                    }
+                    weights.fill(rows, bases.write(&places.weights, n, 0..n));
+                }
+            }
+            member.barrier();
+            // SAFETY: this fit's own memory, weights and gradients, used by this team alone; n ≤ capacity, the batch size.
+            unsafe { program.run(&bases, &moment, member) };
+            member.barrier();
+            for range in ranges(arena, member) {
+                // SAFETY: gradients are only read until the next step.
+                if !reduce::all_finite(unsafe { gradient.part(range) }) {
+                    broken.store(true, Ordering::Relaxed);
+                }
+            }
+            // SAFETY: the losses are only read until the next step.
+            if member.rank() == 0 && !reduce::all_finite(unsafe { bases.read(&places.loss, n) }) {
+                broken.store(true, Ordering::Relaxed);
+            }
+            member.barrier();
+            if broken.load(Ordering::Relaxed) {
+                return;
+            }
+            for range in ranges(arena, member) {
+                let mut own: [&mut [T]; 4] = [&mut [], &mut [], &mut [], &mut []];
+                for (own, state) in own.iter_mut().zip(&state) {
+                    if let Some(state) = state {
+                        // SAFETY: members' ranges are disjoint.
+                        *own = unsafe { state.part(range.clone()) };
+                    }
+                }
+                // SAFETY: members' ranges are disjoint, and nobody reads weights or gradients before the next step.
+                let (theta, gradient) = unsafe { (theta.part(range.clone()), gradient.part(range)) };
+                spec.optimizer.step(at, theta, gradient, &mut own[..spec.optimizer.state_count()]);
+            }
+        });
+        if broken.into_inner() {
+            // SAFETY: the team is done; nothing was updated, so the same step can be looked at again.
+            let found = unsafe { program.run_checked(&bases, &moment) };
+            return Err(self.not_finite(found, rows, epoch));
+        }
+        self.step += 1;
+        // SAFETY: the team is done.
+        let (losses, output) = unsafe { (bases.read(&places.loss, n), places.output.as_ref().map(|p| bases.read(p, n))) };
+        scorer.update(feed, rows, losses, output)
+    }
+
+    fn not_finite(&self, found: Option<nabla_graph::program::NotFinite>, rows: &[u32], epoch: usize) -> Error {
+        let step = self.step;
+        let error = match found {
+            Some(found) => {
+                let layer = if found.path.is_empty() { "the loss".to_owned() } else { format!("layer \"{}\"", found.path) };
+                let row = found.row.and_then(|r| rows.get(r)).map(|r| format!(", row {r} of the data")).unwrap_or_default();
+                Error::new(
+                    Code::NotFinite,
+                    format!("training stopped being finite at step {step} (epoch {epoch}): first in operator \"{}\"{row}", found.operator),
+                )
+                .at(layer)
+            }
+            None => Error::new(Code::NotFinite, format!("training stopped being finite at step {step} (epoch {epoch})")),
+        };
+        error.hint("Lower the learning rate, prepare the features (standardize()), or look for extreme values; the weights before this step were finite.")
+    }
+}
+
+/// The parts of the trained arena that a member checks and updates: of a matrix in panels the panels whose gradients it computes, so
+/// that weights, gradients and moments stay in its own cache. Found anew each time: a few additions, and nothing allocated.
+fn ranges<'a>(arena: &'a Arena, member: &Member) -> impl Iterator<Item = Range<usize>> + 'a {
+    let (rank, size) = (member.rank(), member.size());
+    let whole = (size == 1).then_some(0..arena.trained);
+    let rows = if size == 1 { &arena.rows[..0] } else { &arena.rows[..] };
+    let split = rows.iter().filter(|r| r.spec.trainable).map(move |row| {
+        let panels = row.spec.shape.get(1).map_or(0, |n| n.div_ceil(PANEL));
+        let by_panel = row.spec.layout == Layout::Panels && (panels.is_multiple_of(size) || panels >= 8 * size);
+        let unit = if by_panel { row.len / panels } else { PANEL };
+        let units = row.len / unit.max(1);
+        row.offset + units * rank / size * unit..row.offset + units * (rank + 1) / size * unit
+    });
+    whole.into_iter().chain(split)
+}

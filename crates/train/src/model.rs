@@ -1,0 +1,347 @@
+//! What a fit gives: weights, fitted preparation, the recipe's graph, history. Predicts, is scored, is saved and loaded.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use nabla_data::prepare::Fitted as Prepared;
+use nabla_data::{Dataset, Schema, TargetSchema};
+use nabla_error::{Code, Error, Result};
+use nabla_kernels::denormals::flush_to_zero;
+use nabla_kernels::team::Team;
+use nabla_kernels::{Aligned, Real};
+use nabla_metrics::MetricSpec;
+use serde::Serialize;
+
+use crate::control::Control;
+use crate::examiner::{BATCH, Examiner};
+use crate::feed::Feed;
+use crate::history::{Epoch, Scores};
+use crate::recipe::Recipe;
+use crate::scorer::Scorer;
+
+/// The weights, in the arena's layout.
+#[derive(Debug)]
+pub enum Weights {
+    /// Single precision.
+    F32(Aligned<f32>),
+    /// Double precision.
+    F64(Aligned<f64>),
+}
+
+impl Weights {
+    /// Of an arena buffer of either precision.
+    pub fn of<T: Real>(theta: Aligned<T>) -> Weights {
+        let theta: Box<dyn std::any::Any> = Box::new(theta);
+        match theta.downcast::<Aligned<f32>>() {
+            Ok(single) => Weights::F32(*single),
+            Err(other) => match other.downcast::<Aligned<f64>>() {
+                Ok(double) => Weights::F64(*double),
+                Err(_) => unreachable!("numbers are f32 or f64"),
+            },
+        }
+    }
+}
+
+enum Pool {
+    F32(Mutex<Vec<Examiner<f32>>>),
+    F64(Mutex<Vec<Examiner<f64>>>),
+}
+
+/// A fitted model. Cheap to share: prediction from several threads takes programs from a pool.
+pub struct Model {
+    pub(crate) recipe: Arc<Recipe>,
+    pub(crate) schema: Schema,
+    pub(crate) preparation: Prepared,
+    pub(crate) target_preparation: Prepared,
+    pub(crate) weights: Weights,
+    /// One record an epoch.
+    pub history: Vec<Epoch>,
+    /// The epoch whose weights these are, or the best by validation.
+    pub best_epoch: Option<usize>,
+    pool: Pool,
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Model of {} weights", self.recipe.arena.values())
+    }
+}
+
+/// What a model says of itself.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Info<'a> {
+    schema: &'a Schema,
+    output: crate::spec::Output,
+    output_shape: Vec<usize>,
+    classes: Option<&'a [String]>,
+    metrics: &'a [MetricSpec],
+    parameters: usize,
+    history: &'a [Epoch],
+    best_epoch: Option<usize>,
+    precision: crate::spec::Precision,
+}
+
+/// Rows of small calls: a program of this capacity keeps one row's memory in the first cache level.
+const SMALL: usize = 16;
+
+impl Model {
+    pub(crate) fn new(
+        recipe: Arc<Recipe>,
+        schema: Schema,
+        preparation: Prepared,
+        target_preparation: Prepared,
+        weights: Weights,
+        history: Vec<Epoch>,
+        best_epoch: Option<usize>,
+    ) -> Model {
+        let pool = match weights {
+            Weights::F32(_) => Pool::F32(Mutex::default()),
+            Weights::F64(_) => Pool::F64(Mutex::default()),
+        };
+        Model { recipe, schema, preparation, target_preparation, weights, history, best_epoch, pool }
+    }
+
+    /// What it says of itself.
+    pub fn info(&self) -> Info<'_> {
+        let classes = match &self.schema.target {
+            Some(TargetSchema::Classes { names }) => Some(names.as_slice()),
+            _ => None,
+        };
+        Info {
+            schema: &self.schema,
+            output: self.recipe.spec.output,
+            output_shape: self.recipe.output_shape(),
+            classes,
+            metrics: &self.recipe.spec.metrics,
+            parameters: self.recipe.arena.values(),
+            history: &self.history,
+            best_epoch: self.best_epoch,
+            precision: self.recipe.spec.precision,
+        }
+    }
+
+    /// Values a row of features has.
+    pub fn input_width(&self) -> usize {
+        self.schema.width
+    }
+
+    /// Values a row of predictions has.
+    pub fn output_width(&self) -> usize {
+        self.recipe.output_shape().iter().product()
+    }
+
+    /// Bytes of weights.
+    pub fn bytes(&self) -> usize {
+        match &self.weights {
+            Weights::F32(w) => size_of_val(&**w),
+            Weights::F64(w) => size_of_val(&**w),
+        }
+    }
+
+    /// Names and shapes of the weights.
+    pub fn weight_shapes(&self) -> Vec<(String, Vec<usize>)> {
+        self.recipe.arena.rows.iter().map(|r| (r.spec.name.clone(), r.spec.shape.clone())).collect()
+    }
+
+    /// One weight, row-major.
+    pub fn weight(&self, name: &str) -> Result<Vec<f64>> {
+        let arena = &self.recipe.arena;
+        let row = arena.find(name).ok_or_else(|| {
+            let names = arena.rows.iter().map(|r| r.spec.name.as_str());
+            let error = Error::option("name", "to be a parameter's name", format!("{name:?}"));
+            match nabla_data::nearest(name, names) {
+                Some(near) => error.hint(format!("Did you mean \"{near}\"?")),
+                None => error,
+            }
+        })?;
+        Ok(match &self.weights {
+            Weights::F32(w) => arena.read(row, w).into_iter().map(f64::from).collect(),
+            Weights::F64(w) => arena.read(row, w),
+        })
+    }
+
+    /// Predictions for a data set, row by row, in the target's own units: probabilities, or numbers. Shape: `[rows, output width]`.
+    pub fn predict(&self, data: &Dataset, threads: usize) -> Result<Vec<f64>> {
+        self.expect_schema(data)?;
+        let feed = Feed::new(&self.recipe, data, &self.preparation, &self.target_preparation, false)?;
+        let mut all = Vec::new();
+        let count = feed.rows.len() * self.output_width();
+        all.try_reserve_exact(count).map_err(|_| Error::new(Code::OutOfMemory, format!("{count} predictions do not fit in memory")))?;
+        match (&self.weights, &self.pool) {
+            (Weights::F32(w), Pool::F32(pool)) => predict_all(&self.recipe, pool, w, &feed, threads, &mut all)?,
+            (Weights::F64(w), Pool::F64(pool)) => predict_all(&self.recipe, pool, w, &feed, threads, &mut all)?,
+            _ => return Err(Error::internal("weights and programs differ in precision")),
+        }
+        self.target_preparation_inverse(&mut all)?;
+        Ok(all)
+    }
+
+    /// Predictions for rows of plain features on the calling thread: microseconds for a small model. `out` is `[rows, output width]`.
+    pub fn predict_rows(&self, features: &[f64], out: &mut [f64]) -> Result<()> {
+        let width = self.input_width();
+        if width == 0 || !features.len().is_multiple_of(width) {
+            return Err(Error::new(Code::ShapeMismatch, format!("{} values are not whole rows of {width}", features.len()))
+                .at("features")
+                .expected(format!("rows of {width} values"))
+                .received(format!("{} values", features.len())));
+        }
+        if let Some(at) = features.iter().position(|v| !v.is_finite()) {
+            let column = self.schema.columns.get(at % width).map_or_else(|| format!("value {}", at % width), |c| format!("column {:?}", c.name));
+            return Err(Error::new(Code::NotFinite, format!("a feature is {}", features[at])).at(format!("row {}, {column}", at / width)));
+        }
+        match (&self.weights, &self.pool) {
+            (Weights::F32(w), Pool::F32(pool)) => self.predict_small(pool, w, features, out)?,
+            (Weights::F64(w), Pool::F64(pool)) => self.predict_small(pool, w, features, out)?,
+            _ => return Err(Error::internal("weights and programs differ in precision")),
+        }
+        self.target_preparation_inverse(out)
+    }
+
+    fn predict_small<T: Real>(&self, pool: &Mutex<Vec<Examiner<T>>>, theta: &[T], features: &[f64], out: &mut [f64]) -> Result<()> {
+        let _flush = flush_to_zero();
+        let (width, wide) = (self.input_width(), self.output_width());
+        let rows = features.len() / width;
+        let mut examiner = take(pool, &self.recipe, if rows <= SMALL { SMALL } else { BATCH })?;
+        let capacity = examiner.capacity();
+        let (shift, factor, clip) = (self.preparation.shift(), self.preparation.factor(), self.preparation.clip());
+        for (features, out) in features.chunks(capacity * width).zip(out.chunks_mut((capacity * wide).max(1))) {
+            let outputs = examiner.predict(theta, features.len() / width, |x| {
+                for (row, x) in features.chunks_exact(width).zip(x.chunks_exact_mut(width)) {
+                    for (j, (value, x)) in row.iter().zip(x).enumerate() {
+                        let mut prepared = (value - shift[j]) * factor[j];
+                        if let Some([low, high]) = clip.and_then(|c| c[j]) {
+                            prepared = prepared.clamp(low, high);
+                        }
+                        *x = T::from_f64(prepared);
+                    }
+                }
+            });
+            out.iter_mut().zip(outputs).for_each(|(out, value)| *out = value.to_f64());
+        }
+        give_back(pool, examiner);
+        Ok(())
+    }
+
+    fn target_preparation_inverse(&self, predictions: &mut [f64]) -> Result<()> {
+        if self.target_preparation.width() == 0 || self.target_preparation.is_identity() {
+            return Ok(());
+        }
+        self.target_preparation.inverse(predictions)
+    }
+
+    /// Loss and metrics on a data set; other metrics than the recipe's where asked.
+    pub fn evaluate(&self, data: &Dataset, metrics: Option<&[MetricSpec]>, threads: usize) -> Result<Scores> {
+        self.expect_schema(data)?;
+        let feed = Feed::new(&self.recipe, data, &self.preparation, &self.target_preparation, true)?;
+        if feed.rows.is_empty() {
+            return Err(Error::new(Code::InvalidData, "there are no rows to evaluate on").at("data"));
+        }
+        let mut scorer = Scorer::new(metrics.unwrap_or(&self.recipe.spec.metrics))?;
+        match &self.weights {
+            Weights::F32(w) => score(&self.recipe, w, &feed, threads, &mut scorer),
+            Weights::F64(w) => score(&self.recipe, w, &feed, threads, &mut scorer),
+        }
+    }
+
+    /// Whether a data set has the columns and classes that the model was fitted on.
+    fn expect_schema(&self, data: &Dataset) -> Result<()> {
+        let schema = data.schema();
+        if schema.sample_shape != self.schema.sample_shape {
+            let missing = |from: &Schema, than: &Schema| -> Vec<String> {
+                let has = |name: &String| than.columns.iter().any(|c| c.name == *name);
+                from.columns.iter().map(|c| c.name.clone()).filter(|n| !has(n)).collect()
+            };
+            let (lost, new) = (missing(&self.schema, &schema), missing(&schema, &self.schema));
+            let error = Error::new(
+                Code::ShapeMismatch,
+                format!("the model was fitted on rows of shape {:?}, this data set has {:?}", self.schema.sample_shape, schema.sample_shape),
+            )
+            .at("features")
+            .expected(format!("{:?}", self.schema.sample_shape))
+            .received(format!("{:?}", schema.sample_shape));
+            return Err(if lost.is_empty() && new.is_empty() {
+                error
+            } else {
+                error.hint(format!("Columns missing here: {lost:?}; columns unknown to the model: {new:?}."))
+            });
+        }
+        let (Some(TargetSchema::Classes { names: here }), Some(TargetSchema::Classes { names: fitted })) = (&schema.target, &self.schema.target)
+        else {
+            return Ok(());
+        };
+        if here == fitted {
+            return Ok(());
+        }
+        Err(Error::new(Code::InvalidData, "the data set has other classes than the model was fitted on")
+            .at("targets")
+            .expected(format!("{fitted:?}"))
+            .received(format!("{here:?}"))
+            .hint("Make both sets from one source and split it, so that classes keep their numbers."))
+    }
+
+    /// Saves into a folder: see [`crate::saving`].
+    pub fn save(&self, folder: &Path, extra: &serde_json::Value) -> Result<()> {
+        crate::saving::save(self, folder, extra)
+    }
+
+    /// Loads from a folder, with what was saved beside.
+    pub fn load(folder: &Path) -> Result<(Model, serde_json::Value)> {
+        crate::saving::load(folder)
+    }
+}
+
+/// How many idle programs of a model are kept: as many as predict at once.
+const IDLE: usize = 64;
+
+fn take<T: Real>(pool: &Mutex<Vec<Examiner<T>>>, recipe: &Recipe, capacity: usize) -> Result<Examiner<T>> {
+    let mut idle = pool.lock().unwrap_or_else(|e| e.into_inner());
+    match idle.iter().position(|e| e.capacity() == capacity) {
+        Some(at) => Ok(idle.swap_remove(at)),
+        None => {
+            drop(idle);
+            Examiner::new(recipe, capacity, false)
+        }
+    }
+}
+
+fn give_back<T: Real>(pool: &Mutex<Vec<Examiner<T>>>, examiner: Examiner<T>) {
+    let mut idle = pool.lock().unwrap_or_else(|e| e.into_inner());
+    if idle.len() < IDLE {
+        idle.push(examiner);
+    }
+}
+
+/// Below this cost of a whole call one thread is enough.
+const SHARED_CALL: usize = 20_000_000;
+
+fn team_for<T: Real>(examiner: &Examiner<T>, rows: usize, threads: usize) -> Team {
+    let work = examiner.work() * rows.div_ceil(examiner.capacity());
+    Team::new(if work < SHARED_CALL { 1 } else { threads }, crate::fits::lower_priority)
+}
+
+fn predict_all<T: Real>(
+    recipe: &Recipe,
+    pool: &Mutex<Vec<Examiner<T>>>,
+    theta: &[T],
+    feed: &Feed,
+    threads: usize,
+    all: &mut Vec<f64>,
+) -> Result<()> {
+    let _flush = flush_to_zero();
+    let mut examiner = take(pool, recipe, BATCH)?;
+    let mut team = team_for(&examiner, feed.rows.len(), threads);
+    examiner.run(&mut team, theta, feed, &Control::default(), |_, _, output| {
+        all.extend(output.iter().map(|v| v.to_f64()));
+        Ok(())
+    })?;
+    give_back(pool, examiner);
+    Ok(())
+}
+
+fn score<T: Real>(recipe: &Recipe, theta: &[T], feed: &Feed, threads: usize, scorer: &mut Scorer) -> Result<Scores> {
+    let _flush = flush_to_zero();
+    let mut examiner = Examiner::new(recipe, feed.rows.len().min(BATCH), true)?;
+    let mut team = team_for(&examiner, feed.rows.len(), threads);
+    examiner.score(&mut team, theta, feed, scorer, &Control::default())
+}

@@ -1,0 +1,128 @@
+//! A recipe made ready: its graph read and checked once, its programs compiled once for each structure and batch capacity.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use nabla_error::{Code, Error, Result};
+use nabla_graph::ops::elementwise::{Unary, UnaryKind};
+use nabla_graph::ops::softmax::Softmax;
+use nabla_graph::passes::mode::mode;
+use nabla_graph::program::arena;
+use nabla_graph::{Builder, Dim, Graph, Mode, Program, Purpose, Shape};
+use nabla_params::Arena;
+use serde_json::Value;
+
+use crate::spec::{FitSpec, Output};
+
+/// A recipe made ready.
+#[derive(Debug)]
+pub struct Recipe {
+    /// What it was made from.
+    pub spec: FitSpec,
+    /// The model, its loss and its output.
+    pub graph: Graph,
+    /// Where weights lie.
+    pub arena: Arc<Arena>,
+    /// The dropout rates.
+    pub rates: Vec<f64>,
+    key: String,
+}
+
+/// How many compiled programs are kept, over all recipes.
+const KEPT: usize = 64;
+
+type Cached = (String, Purpose, Arc<Program>);
+static PROGRAMS: Mutex<VecDeque<Cached>> = Mutex::new(VecDeque::new());
+
+/// What a program depends on: the graph without what is a run-time input (initial values, dropout rates).
+fn structure(graph: &Graph) -> String {
+    let mut json = graph.to_json();
+    let blank = |json: &mut Value, list: &str, path: &[&str]| {
+        for item in json[list].as_array_mut().into_iter().flatten() {
+            if let Some(value) = item.pointer_mut(&format!("/{}", path.join("/"))) {
+                *value = Value::Null;
+            }
+        }
+    };
+    blank(&mut json, "parameters", &["initializer"]);
+    blank(&mut json, "nodes", &["attributes", "rate"]);
+    json.to_string()
+}
+
+impl Recipe {
+    /// Reads and checks the graph.
+    pub fn new(spec: FitSpec) -> Result<Recipe> {
+        let mut graph = Graph::from_json(&spec.graph)?;
+        let prediction = graph.output("prediction")?;
+        if let Some(&loss) = graph.outputs.get("loss") {
+            let shape = &graph.nodes[loss].shape;
+            if *shape != Shape(vec![Dim::BATCH]) {
+                return Err(Error::new(Code::ShapeMismatch, format!("the loss has shape {shape}"))
+                    .at("loss")
+                    .expected("one value a row, [batch]")
+                    .received(shape.to_string())
+                    .hint("Reduce the other axes, such as by `.mean(-1)`."));
+            }
+        }
+        let mut builder = Builder::from_graph(std::mem::take(&mut graph));
+        let output = match spec.output {
+            Output::Identity => prediction,
+            Output::Softmax => builder.apply(Softmax.into(), &[prediction]).map_err(|e| e.at("output"))?,
+            Output::Sigmoid => builder.apply(Unary(UnaryKind::Sigmoid).into(), &[prediction])?,
+        };
+        builder.graph.outputs.insert("output".to_owned(), output);
+        let graph = builder.graph;
+        let (_, rates) = mode(&graph, Mode::Train)?;
+        let arena = Arc::new(arena(&graph)?);
+        let key = structure(&graph);
+        Ok(Recipe { spec, graph, arena, rates, key })
+    }
+
+    /// The axes of one prediction: `[10]`.
+    pub fn output_shape(&self) -> Vec<usize> {
+        self.graph.outputs.get("output").map(|&id| self.graph.nodes[id].shape.0[1..].iter().map(|d| d.size).collect()).unwrap_or_default()
+    }
+
+    /// The axes of one row as the model reads it: `[64]`.
+    pub fn input_shape(&self) -> Vec<usize> {
+        self.graph.inputs.get("features").map(|&id| self.graph.nodes[id].shape.0[1..].iter().map(|d| d.size).collect()).unwrap_or_default()
+    }
+
+    /// The axes of the targets as the loss reads them, if it does.
+    pub fn target_shape(&self) -> Option<&Shape> {
+        self.graph.inputs.get("targets").map(|&id| &self.graph.nodes[id].shape)
+    }
+
+    /// The program of a training step; `output` is computed beside the gradients where metrics want it.
+    pub fn training(&self, capacity: usize) -> Result<Arc<Program>> {
+        let mut outputs = vec!["loss".to_owned()];
+        if !self.spec.metrics.is_empty() {
+            outputs.push("output".to_owned());
+        }
+        self.program(Purpose { mode: Mode::Train, gradients: true, outputs, capacity })
+    }
+
+    /// The program of prediction, with the loss where it is asked for.
+    pub fn inference(&self, capacity: usize, loss: bool) -> Result<Arc<Program>> {
+        let mut outputs = vec!["output".to_owned()];
+        if loss {
+            outputs.push("loss".to_owned());
+        }
+        self.program(Purpose { mode: Mode::Infer, gradients: false, outputs, capacity })
+    }
+
+    fn program(&self, purpose: Purpose) -> Result<Arc<Program>> {
+        let mut kept = PROGRAMS.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some((.., program)) = kept.iter().find(|(key, p, _)| *p == purpose && *key == self.key) {
+            return Ok(Arc::clone(program));
+        }
+        drop(kept);
+        let program = Arc::new(Program::compile(&self.graph, &self.arena, &purpose)?);
+        kept = PROGRAMS.lock().unwrap_or_else(|e| e.into_inner());
+        if kept.len() == KEPT {
+            kept.pop_front();
+        }
+        kept.push_back((self.key.clone(), purpose, Arc::clone(&program)));
+        Ok(program)
+    }
+}

@@ -1,0 +1,79 @@
+// What `npm start` runs: a network is trained, validated and tested on 1,797 real handwritten digits.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { Dataset, Fitted, sequential, Trainer } from 'nabla';
+import { standardize } from 'nabla/data';
+import { dense, dropout } from 'nabla/layers';
+import { confusionMatrix } from 'nabla/metrics';
+import { adam } from 'nabla/optimizers';
+import { crossValidate, kFold } from 'nabla/validation';
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+const since = (start: number): string => `${((performance.now() - start) / 1000).toFixed(2)} s`;
+
+console.log('1. The data\n');
+const digits = await Dataset.builtin('digits');
+console.log(`${digits.describe()}\n`);
+
+console.log('2. The automatic hold-out: 60 % to train, 20 % to choose by, 20 % to judge by\n');
+const { train, validation, test } = digits.split({ ratios: 'auto', stratify: true, seed: 7 });
+console.log(`train ${train.rows}, validation ${validation.rows}, test ${test.rows} rows\n`);
+
+console.log('3. Training, until the validation accuracy has not risen for ten epochs\n');
+const trainer = new Trainer({
+  prepare: [standardize()],
+  model: sequential([dense(64, { activation: 'relu' }), dropout(0.2), dense(10)]),
+  loss: 'crossEntropy',
+  optimizer: adam({ learningRate: 1e-3 }),
+  metrics: ['accuracy', 'f1'],
+  epochs: 100,
+  batchSize: 32,
+  earlyStopping: { monitor: 'accuracy', patience: 10 },
+  seed: 7,
+});
+let start = performance.now();
+const fitted = await trainer.fit(train, { validation, progress: true });
+const best = fitted.history[fitted.bestEpoch];
+console.log(`${fitted.parameters} weights, ${fitted.history.length} epochs in ${since(start)}`);
+console.log(`best epoch ${fitted.bestEpoch + 1}, validation accuracy ${percent(best?.validation?.accuracy ?? 0)}\n`);
+
+console.log('4. The test set, touched once\n');
+const scores = await fitted.evaluate(test);
+console.log(`accuracy ${percent(scores.accuracy)}, F1 ${scores.f1.toFixed(3)}, loss ${scores.loss.toFixed(3)}\n`);
+console.log(`${confusionMatrix(test.labels(), await fitted.predict(test))}\n`);
+
+console.log('5. Ten-fold cross-validation, and a refit on all the folds\n');
+const rest = digits.split({ ratios: { train: 0.8, test: 0.2 }, stratify: true, seed: 7 });
+const recipe = new Trainer({
+  prepare: [standardize()],
+  model: sequential([dense(64, { activation: 'relu' }), dropout(0.2), dense(10)]),
+  loss: 'crossEntropy',
+  optimizer: adam({ learningRate: 1e-3 }),
+  metrics: ['accuracy'],
+  epochs: 30,
+  batchSize: 32,
+  seed: 7,
+});
+start = performance.now();
+const report = await crossValidate(recipe, rest.train, { splitter: kFold({ k: 10, seed: 7 }), test: rest.test, refit: true });
+const { mean, standardDeviation, values } = report.scores.accuracy;
+console.log(values.map(percent).join('  '));
+console.log(`accuracy ${percent(mean)} ± ${percent(standardDeviation)} over ${values.length} folds, in ${since(start)}`);
+console.log(`refitted on all folds, on the test set: ${percent(report.testScores.accuracy)}\n`);
+
+console.log('6. Save, load, predict\n');
+const folder = await mkdtemp(join(tmpdir(), 'nabla-'));
+try {
+  const path = join(folder, 'digits.nabla');
+  await report.fitted.save(path);
+  const model = await Fitted.load(path);
+  const pixels = Float32Array.from(rest.test.features().subarray(0, 64));
+  for (let row = 0; row < 8; row++) {
+    console.log(Array.from(pixels.subarray(8 * row, 8 * row + 8), (ink) => ' .:-=+*#%@'[Math.round(ink / 1.8)]?.repeat(2)).join(''));
+  }
+  console.log(`\npredicted ${model.predictSync(pixels)}, truly ${rest.test.labels()[0]}`);
+} finally {
+  await rm(folder, { recursive: true });
+}

@@ -1,0 +1,60 @@
+export { activation } from './activation.js';
+export { type DenseOptions, dense } from './dense.js';
+export { dropout } from './dropout.js';
+export { flatten } from './flatten.js';
+export {
+  type Layer,
+  type LayerContext,
+  type LayerFunction,
+  type LayerKind,
+  type LayerOptions,
+  layer,
+  type ParameterFunction,
+} from './layer.js';
+export { add, type ConcatOptions, concat, type MergeLayer } from './merge.js';
+export { type Inputs, type Model, type NamedTensors, type Network, network } from './network.js';
+export { type ResidualOptions, residual } from './residual.js';
+export { reshape } from './reshape.js';
+export { type Step, sequential } from './sequential.js';
+export {
+  type ConvolutionOptions,
+  type ConvolutionTransposeOptions,
+  conv1d,
+  conv2d,
+  conv3d,
+  convTranspose2d,
+  type DepthwiseConvolutionOptions,
+  depthwiseConv2d,
+  type Padding,
+} from './planned-convolution.js';
+export { alphaDropout, gaussianNoise, spatialDropout, stochasticDepth } from './planned-noise.js';
+export {
+  type BatchNormOptions,
+  batchNorm,
+  type GroupNormOptions,
+  groupNorm,
+  instanceNorm,
+  layerNorm,
+  type NormOptions,
+  rmsNorm,
+  type WeightNormOptions,
+  weightNorm,
+} from './planned-norm.js';
+export { averagePool1d, averagePool2d, globalAveragePool, globalMaxPool, maxPool1d, maxPool2d, type PoolOptions } from './planned-pooling.js';
+export {
+  type AttentionOptions,
+  attention,
+  type BidirectionalOptions,
+  bidirectional,
+  type EmbeddingOptions,
+  embedding,
+  gru,
+  lstm,
+  type PositionalEmbeddingOptions,
+  positionalEmbedding,
+  type RecurrentLayer,
+  type RecurrentOptions,
+  simpleRnn,
+  type TransformerBlockOptions,
+  transformerBlock,
+} from './planned-sequence.js';

@@ -1,0 +1,113 @@
+import type { Dataset } from '../data/dataset.js';
+import { planned } from '../errors/index.js';
+import type { Tensor } from '../trace/index.js';
+import type { Estimator, FittedEstimator } from './estimator.js';
+import type { Run } from './run.js';
+import type { Trainer } from './trainer.js';
+
+/** Any trainer, whatever its metrics and loss. */
+// biome-ignore lint/suspicious/noExplicitAny: the parameters do not matter here
+export type AnyTrainer = Trainer<any, any>;
+
+/** A basis function φ of the inputs, for `ridge`. */
+export interface Basis {
+  readonly kind: string;
+}
+
+/** Polynomials of each input up to a degree, with their products. */
+export const polynomial = planned<(options: { readonly degree: number }) => Basis>('ridge/polynomial');
+
+/** What `ridge` gives. */
+export interface FittedRidge extends FittedEstimator {
+  readonly coefficients: Float64Array;
+  readonly intercept: number;
+  readonly standardErrors: Float64Array;
+  readonly rank: number;
+}
+
+/** w = (λI + ΦᵀΦ)⁻¹Φᵀt in closed form, by a factorization, never by an inverse; the intercept is not penalized. */
+export const ridge =
+  planned<(options?: { readonly lambda?: number; readonly basis?: Basis }) => { fit(data: Dataset): Run<FittedRidge, never> }>('ridge');
+
+/** Several estimators as one: average, vote, or weighted; trained side by side. */
+export const ensemble =
+  planned<
+    (
+      members: readonly Estimator[] | { readonly of: Estimator; readonly count: number; readonly sampling?: 'bootstrap' | 'none' },
+      options?: { readonly combine?: 'average' | 'vote'; readonly weights?: readonly number[]; readonly seed?: number },
+    ) => Estimator
+  >('ensemble');
+
+/** Greedy pre-training, layer by layer (restricted Boltzmann machines or denoising autoencoders), then fine-tuning by `trainer`. */
+export const pretrain =
+  planned<
+    (
+      trainer: AnyTrainer,
+      options: { readonly method: 'restrictedBoltzmann' | 'denoisingAutoencoder'; readonly epochs?: number; readonly learningRate?: number },
+    ) => Estimator
+  >('pretrain');
+
+/** Numeric against analytic gradient, in double precision. */
+export const checkGradients =
+  planned<
+    (
+      trainer: AnyTrainer,
+      data: Dataset,
+      options?: { readonly epsilon?: number },
+    ) => Promise<{ readonly maxRelativeError: number; readonly worstParameter: string }>
+  >('checkGradients');
+
+/** Values that a compiled function takes and gives. */
+export interface ArrayValue {
+  readonly values: Float32Array | Float64Array;
+  readonly shape: readonly number[];
+}
+
+/** Any traced function, on real arrays. */
+export const compile =
+  planned<(run: (...inputs: Tensor[]) => Tensor) => (...inputs: (ArrayValue | readonly (readonly number[])[])[]) => ArrayValue>('compile');
+
+/** A traced function with one value: the value, and the gradient for each input. */
+export const valueAndGradient =
+  planned<
+    (
+      run: (...inputs: Tensor[]) => Tensor,
+    ) => (...inputs: (ArrayValue | readonly (readonly number[])[])[]) => { readonly value: number; readonly gradients: readonly ArrayValue[] }
+  >('valueAndGradient');
+
+/** Loss against a growing learning rate (Smith 2017). */
+export const learningRateTest =
+  planned<
+    (
+      trainer: AnyTrainer,
+      data: Dataset,
+      options?: { readonly from?: number; readonly to?: number; readonly steps?: number },
+    ) => Promise<{ readonly rates: Float64Array; readonly losses: Float64Array; readonly suggestion: number }>
+  >('learningRateTest');
+
+/** What a study gives: its numbers, and a picture of them. */
+export interface StudyPicture {
+  readonly data: unknown;
+  toSvg(): string;
+}
+type Study = (options?: { readonly seed?: number }) => Promise<StudyPicture>;
+
+/** Classic experiments as short programs that draw their picture. */
+export const study = {
+  /** Activation statistics by depth, for several initializers. */
+  initialization: planned<Study>('study/initialization'),
+  /** Optimizers on two-dimensional surfaces. */
+  optimizers: planned<Study>('study/optimizers'),
+  /** What scaling does to the shape of the loss. */
+  scaling: planned<Study>('study/scaling'),
+  /** λ against fit. */
+  ridge: planned<Study>('study/ridge'),
+  /** Contours and sparsity of Lq penalties. */
+  penalties: planned<Study>('study/penalties'),
+  /** The U of early stopping. */
+  earlyStopping: planned<Study>('study/earlyStopping'),
+  /** Bias and variance against capacity. */
+  biasVariance: planned<Study>('study/biasVariance'),
+  /** Random against grid search. */
+  search: planned<Study>('study/search'),
+} as const;

@@ -1,0 +1,29 @@
+import { planned } from '../errors/index.js';
+
+/** Where trials run. The result is the same wherever (but for `asha` and time limits). */
+export interface Executor {
+  readonly kind: 'threads' | 'processes' | 'queue';
+}
+
+/** Options of `threads` and `processes`. */
+export interface ParallelOptions {
+  /** Trials at once, default as many as cores. */
+  parallel?: number;
+}
+
+/** In this process, one fit a core: the default. */
+export const threads: (options?: ParallelOptions) => Executor = planned('tuning/threads');
+
+/** In child processes, so that one that dies takes only its trial with it. */
+export const processes: (options?: ParallelOptions) => Executor = planned('tuning/processes');
+
+/** Options of `queue`. */
+export interface QueueOptions {
+  /** Address of the Redis server, such as `redis://localhost:6379`. */
+  redis: string;
+  /** Name of the queue, default `nabla`. */
+  name?: string;
+}
+
+/** On any number of machines that take trials from one queue on Redis. */
+export const queue: (options: QueueOptions) => Executor = planned('tuning/queue');

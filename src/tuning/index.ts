@@ -1,0 +1,30 @@
+export { type Executor, type ParallelOptions, processes, type QueueOptions, queue, threads } from './executor.js';
+export { asha, type HalvingOptions, hyperband, type MedianOptions, median, type Pruner, successiveHalving } from './pruner.js';
+export {
+  type CoarseToFineOptions,
+  coarseToFine,
+  type GaussianProcessOptions,
+  type GridOptions,
+  gaussianProcess,
+  grid,
+  type PopulationBasedOptions,
+  populationBased,
+  random,
+  type Sampler,
+  sobol,
+  type TpeOptions,
+  tpe,
+} from './sampler.js';
+export {
+  type ChoiceParameter,
+  choice,
+  integer,
+  logInteger,
+  logUniform,
+  type Parameter,
+  type Params,
+  type RangeParameter,
+  type Space,
+  uniform,
+} from './space.js';
+export { type FittedOf, type ScoresOf, type Study, type StudyRun, type Trial, type TuneOptions, tune } from './study.js';
