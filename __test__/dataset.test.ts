@@ -22,14 +22,38 @@ const file = (name: string, content: string | Uint8Array): string => {
 
 describe('Dataset.from', () => {
   const forms = {
-    'nested arrays': Dataset.from({ features: [[1, 2], [3, 4], [5, 6]], targets: ['b', 'a', 'b'] }),
-    'rows that are typed arrays': Dataset.from({ features: [Float32Array.of(1, 2), Float32Array.of(3, 4), Float32Array.of(5, 6)], targets: ['b', 'a', 'b'] }),
+    'nested arrays': Dataset.from({
+      features: [
+        [1, 2],
+        [3, 4],
+        [5, 6],
+      ],
+      targets: ['b', 'a', 'b'],
+    }),
+    'rows that are typed arrays': Dataset.from({
+      features: [Float32Array.of(1, 2), Float32Array.of(3, 4), Float32Array.of(5, 6)],
+      targets: ['b', 'a', 'b'],
+    }),
     'a typed array with a shape': Dataset.from({ features: Float32Array.of(1, 2, 3, 4, 5, 6), shape: [3, 2], targets: ['b', 'a', 'b'] }),
     'a typed array whose rows the targets count': Dataset.from({ features: Float64Array.of(1, 2, 3, 4, 5, 6), targets: ['b', 'a', 'b'] }),
-    'bytes': Dataset.from({ features: Uint8Array.of(1, 2, 3, 4, 5, 6), shape: [3, 2], targets: ['b', 'a', 'b'] }),
-    'integers': Dataset.from({ features: Int16Array.of(1, 2, 3, 4, 5, 6), shape: [3, 2], targets: ['b', 'a', 'b'] }),
-    'rows as objects': Dataset.from({ features: [{ x: 1, y: 2 }, { x: 3, y: 4 }, { x: 5, y: 6 }], targets: ['b', 'a', 'b'] }),
-    'a column of the rows as target': Dataset.from({ features: [{ x: 1, y: 2, c: 'b' }, { x: 3, y: 4, c: 'a' }, { x: 5, y: 6, c: 'b' }], targets: 'c' }),
+    bytes: Dataset.from({ features: Uint8Array.of(1, 2, 3, 4, 5, 6), shape: [3, 2], targets: ['b', 'a', 'b'] }),
+    integers: Dataset.from({ features: Int16Array.of(1, 2, 3, 4, 5, 6), shape: [3, 2], targets: ['b', 'a', 'b'] }),
+    'rows as objects': Dataset.from({
+      features: [
+        { x: 1, y: 2 },
+        { x: 3, y: 4 },
+        { x: 5, y: 6 },
+      ],
+      targets: ['b', 'a', 'b'],
+    }),
+    'a column of the rows as target': Dataset.from({
+      features: [
+        { x: 1, y: 2, c: 'b' },
+        { x: 3, y: 4, c: 'a' },
+        { x: 5, y: 6, c: 'b' },
+      ],
+      targets: 'c',
+    }),
     'an object of columns': Dataset.from({ features: { x: [1, 3, 5], y: Float32Array.of(2, 4, 6), c: ['b', 'a', 'b'] }, targets: 'c' }),
   };
 
@@ -54,8 +78,20 @@ describe('Dataset.from', () => {
 
   it('keeps several targets a row, weights, groups and images', () => {
     const data = Dataset.from({
-      features: [[[[1], [2]], [[3], [4]]], [[[5], [6]], [[7], [8]]]],
-      targets: [[1, 2], [3, 4]],
+      features: [
+        [
+          [[1], [2]],
+          [[3], [4]],
+        ],
+        [
+          [[5], [6]],
+          [[7], [8]],
+        ],
+      ],
+      targets: [
+        [1, 2],
+        [3, 4],
+      ],
       weights: [1, 0.5],
       groups: ['p', 'q'],
     });
@@ -66,7 +102,13 @@ describe('Dataset.from', () => {
   });
 
   it('keeps missing cells and categories', () => {
-    const data = Dataset.from({ features: [{ cut: 'good', size: 1 }, { cut: null, size: null }, { cut: 'fair', size: 3 }] });
+    const data = Dataset.from({
+      features: [
+        { cut: 'good', size: 1 },
+        { cut: null, size: null },
+        { cut: 'fair', size: 3 },
+      ],
+    });
     expect(data.columns).toEqual([
       { name: 'cut', kind: 'category', levels: ['fair', 'good'] },
       { name: 'size', kind: 'number' },
@@ -130,7 +172,10 @@ describe('files', () => {
   });
 
   it('says line and column of what is wrong in a CSV', async () => {
-    await expect(Dataset.fromCsv(file('short.csv', 'a,b\n1,2\n3\n'))).rejects.toMatchObject({ code: 'DATA_FORMAT', place: expect.stringMatching(/line 3/) });
+    await expect(Dataset.fromCsv(file('short.csv', 'a,b\n1,2\n3\n'))).rejects.toMatchObject({
+      code: 'DATA_FORMAT',
+      place: expect.stringMatching(/line 3/),
+    });
     await expect(Dataset.fromCsv(join(folder, 'missing.csv'))).rejects.toMatchObject({ code: 'IO' });
     await expect(Dataset.fromCsv(file('ok.csv', 'a,b\n1,2\n'), { target: 'c' })).rejects.toMatchObject({ code: 'INVALID_OPTION' });
   });
@@ -159,7 +204,10 @@ describe('preparation alone', () => {
   const matrix = fc
     .tuple(fc.integer({ min: 2, max: 20 }), fc.integer({ min: 1, max: 5 }))
     .chain(([rows, width]) =>
-      fc.array(fc.array(fc.double({ min: -1e6, max: 1e6, noNaN: true }), { minLength: width, maxLength: width }), { minLength: rows, maxLength: rows }),
+      fc.array(fc.array(fc.double({ min: -1e6, max: 1e6, noNaN: true }), { minLength: width, maxLength: width }), {
+        minLength: rows,
+        maxLength: rows,
+      }),
     );
   const column = (rows: readonly (readonly number[])[], j: number): number[] => rows.map((row) => row[j] as number);
 
@@ -181,7 +229,11 @@ describe('preparation alone', () => {
           }
         }
         const back = scaler.inverse(z);
-        rows.forEach((row, i) => row.forEach((value, j) => expect(Math.abs(value - (back[i]?.[j] ?? 0))).toBeLessThanOrEqual(1e-9 * Math.max(1, ...column(rows, j).map(Math.abs)))));
+        rows.forEach((row, i) =>
+          row.forEach((value, j) =>
+            expect(Math.abs(value - (back[i]?.[j] ?? 0))).toBeLessThanOrEqual(1e-9 * Math.max(1, ...column(rows, j).map(Math.abs))),
+          ),
+        );
       }),
     ));
 

@@ -57,14 +57,16 @@ const binary: Record<string, (a: number, b: number) => number> = {
   greater: (a, b) => (a > b ? 1 : 0),
   less: (a, b) => (a < b ? 1 : 0),
   equal: (a, b) => (a === b ? 1 : 0),
-  sigmoidCrossEntropy: (z, t) => Math.max(z, 0) - z * t + Math.log1p(Math.exp(-Math.abs(z))),
 };
 
 const unary: Record<string, (x: number) => number> = {
   negate: (x) => -x,
   abs: Math.abs,
+  sign: Math.sign,
   exp: Math.exp,
+  expm1: Math.expm1,
   log: Math.log,
+  log1p: Math.log1p,
   sqrt: Math.sqrt,
   square: (x) => x * x,
   reciprocal: (x) => 1 / x,

@@ -88,9 +88,10 @@ describe('errors from the native side', () => {
   });
 
   it('start their stack at the line of the user', () => {
-    const userFunction = (): never => callNative(() => {
-      throw new Error(json);
-    }, userFunction);
+    const userFunction = (): never =>
+      callNative(() => {
+        throw new Error(json);
+      }, userFunction);
     const error = thrown(() => userFunction());
     expect(error.stack?.split('\n').find((line) => line.includes('    at '))).toContain('native.test.ts');
   });

@@ -64,9 +64,13 @@ const programs: Record<string, string> = {
 let folder: string;
 let tarballs: { root: string; native: string };
 
-const execute = (node: string, program: string, { cwd = join(folder, 'installed'), under = [] as string[], env = {} } = {}) => {
-  const [command = node, ...args] = [...under, node, program];
-  const { status, stdout, stderr, error } = spawnSync(command, args, {
+const execute = (
+  node: string,
+  program: string,
+  { cwd = join(folder, 'installed'), under = [] as string[], env = {}, args = [] as string[] } = {},
+) => {
+  const [command = node, ...words] = [...under, node, program, ...args];
+  const { status, stdout, stderr, error } = spawnSync(command, words, {
     cwd,
     encoding: 'utf8',
     timeout: 120_000,
@@ -79,6 +83,16 @@ const printed = (node: string, program: string, options = {}): string => {
   const { status, stdout, stderr } = execute(node, program, options);
   expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
   return stdout;
+};
+
+/** A copy of the installation whose binary is missing. */
+const without = (): string => {
+  const copy = join(folder, 'without');
+  if (!existsSync(copy)) {
+    cpSync(join(folder, 'installed'), copy, { recursive: true });
+    rmSync(join(copy, 'node_modules', `nabla-${host}`), { recursive: true });
+  }
+  return copy;
 };
 
 /** Other releases of Node: their npm packages are for Linux on x64, so elsewhere only the installed Node is tried. */
@@ -170,16 +184,20 @@ describe.each(nodes)('on %s', (name) => {
   it('loads and trains in two workers at once', () => expect(printed(nodePath(name), 'worker.mjs')).toBe(first()));
 
   it('names the missing package and what to type when the binary is missing', () => {
-    const without = join(folder, 'without');
-    if (!existsSync(without)) {
-      cpSync(join(folder, 'installed'), without, { recursive: true });
-      rmSync(join(without, 'node_modules', `nabla-${host}`), { recursive: true });
-    }
-    const { status, stderr } = execute(nodePath(name), 'import.mjs', { cwd: without });
+    const { status, stderr } = execute(nodePath(name), 'import.mjs', { cwd: without() });
     expect(status).not.toBe(0);
     expect(stderr).toContain('NATIVE_MISSING');
     expect(stderr).toContain(`nabla-${host}`);
     expect(stderr).toContain('npm install');
+  });
+
+  it('has a doctor who finds the installation healthy, or says what is missing', () => {
+    const doctor = join('node_modules', 'nabla', 'dist', 'cli', 'main.js');
+    const healthy = execute(nodePath(name), doctor, { args: ['doctor'] });
+    expect({ ...healthy, stdout: '' }).toMatchObject({ status: 0, stderr: '' });
+    const ill = execute(nodePath(name), doctor, { args: ['doctor'], cwd: without() });
+    expect(ill.status).not.toBe(0);
+    expect(ill.stdout + ill.stderr).toContain(`nabla-${host}`);
   });
 });
 
@@ -255,5 +273,9 @@ describe('the repository', () => {
     const none = toolchainProblem({ env: { PATH: folder } });
     expect(old).toMatch(/^nabla needs Node 20\.19\.0 or newer, and this is Node 18\.20\.4: [^\n]*\.$/);
     expect(none).toMatch(/^nabla needs Rust 1\.89\.0 or newer to build its addon, and `cargo` was not found: [^\n]*\.$/);
+    if (process.platform === 'win32') return;
+    writeFileSync(join(folder, 'cargo'), '#!/bin/sh\necho "cargo 1.70.0 (0123456 2023-06-01)"\n', { mode: 0o755 });
+    const tooOld = toolchainProblem({ env: { PATH: `${folder}:/bin:/usr/bin` } });
+    expect(tooOld).toMatch(/^nabla needs Rust 1\.89\.0 or newer to build its addon, and this cargo is 1\.70\.0: [^\n]*\.$/);
   });
 });

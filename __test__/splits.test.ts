@@ -6,8 +6,8 @@ import {
   leaveOneGroupOut,
   leaveOneOut,
   leavePOut,
-  repeatedKFold,
   type RowsToSplit,
+  repeatedKFold,
   type Split,
   type Splitter,
   shuffleSplit,
@@ -60,7 +60,10 @@ describe.each(splitters)('$name', ({ make, covers }) => {
     ));
 
   it('gives the same for the same seed', () =>
-    fc.assert(fc.property(rowsToSplit, seeds, (rows, seed) => expect(all(make(seed), rows)).toEqual(all(make(seed), rows))), { numRuns: 20 }));
+    fc.assert(
+      fc.property(rowsToSplit, seeds, (rows, seed) => expect(all(make(seed), rows)).toEqual(all(make(seed), rows))),
+      { numRuns: 20 },
+    ));
 
   if (covers)
     it('holds each row out exactly once', () =>
@@ -83,15 +86,20 @@ describe('kFold', () => {
 
   it('keeps class counts within one, and sizes within the number of classes, when stratified', () =>
     fc.assert(
-      fc.property(fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 20, maxLength: 120 }), fc.integer({ min: 2, max: 8 }), seeds, (labels, k, seed) => {
-        const folds = all(kFold({ k, seed }), { rows: labels.length, labels });
-        for (const name of ['a', 'b', 'c']) {
-          const counts = folds.map(({ validation }) => validation.reduce((n, row) => n + Number(labels[row] === name), 0));
-          expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
-        }
-        const sizes = folds.map(({ validation }) => validation.length);
-        expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
-      }),
+      fc.property(
+        fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 20, maxLength: 120 }),
+        fc.integer({ min: 2, max: 8 }),
+        seeds,
+        (labels, k, seed) => {
+          const folds = all(kFold({ k, seed }), { rows: labels.length, labels });
+          for (const name of ['a', 'b', 'c']) {
+            const counts = folds.map(({ validation }) => validation.reduce((n, row) => n + Number(labels[row] === name), 0));
+            expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
+          }
+          const sizes = folds.map(({ validation }) => validation.length);
+          expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
+        },
+      ),
     ));
 
   it('takes contiguous blocks when it does not shuffle', () => {
@@ -116,7 +124,14 @@ describe('kFold', () => {
 describe('leavePOut', () => {
   it('leaves each set of p rows out once', () => {
     const sets = all(leavePOut({ p: 2 }), { rows: 4 }).map(({ validation }) => [...validation]);
-    expect(sets).toEqual([[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]);
+    expect(sets).toEqual([
+      [0, 1],
+      [0, 2],
+      [0, 3],
+      [1, 2],
+      [1, 3],
+      [2, 3],
+    ]);
     expect([...leavePOut({ p: 3 }).split({ rows: 8 })].length).toBe(56);
     expect(all(leavePOut({ p: 1 }), { rows: 5 })).toEqual(all(leaveOneOut(), { rows: 5 }));
   });
@@ -127,25 +142,52 @@ describe('timeSeriesSplit', () => {
     const plain = (options: Parameters<typeof timeSeriesSplit>[0]) =>
       all(timeSeriesSplit(options), { rows: 12 }).map(({ train, validation }) => [[...train], [...validation]]);
     expect(plain({ k: 3 })).toEqual([
-      [[0, 1, 2], [3, 4, 5]],
-      [[0, 1, 2, 3, 4, 5], [6, 7, 8]],
-      [[0, 1, 2, 3, 4, 5, 6, 7, 8], [9, 10, 11]],
+      [
+        [0, 1, 2],
+        [3, 4, 5],
+      ],
+      [
+        [0, 1, 2, 3, 4, 5],
+        [6, 7, 8],
+      ],
+      [
+        [0, 1, 2, 3, 4, 5, 6, 7, 8],
+        [9, 10, 11],
+      ],
     ]);
     expect(plain({ k: 3, sliding: true, gap: 1 })).toEqual([
-      [[0, 1], [3, 4, 5]],
-      [[3, 4], [6, 7, 8]],
-      [[6, 7], [9, 10, 11]],
+      [
+        [0, 1],
+        [3, 4, 5],
+      ],
+      [
+        [3, 4],
+        [6, 7, 8],
+      ],
+      [
+        [6, 7],
+        [9, 10, 11],
+      ],
     ]);
     expect(plain({ k: 2, window: 3 })).toEqual([
-      [[1, 2, 3], [4, 5, 6, 7]],
-      [[5, 6, 7], [8, 9, 10, 11]],
+      [
+        [1, 2, 3],
+        [4, 5, 6, 7],
+      ],
+      [
+        [5, 6, 7],
+        [8, 9, 10, 11],
+      ],
     ]);
   });
 });
 
 describe('data.split', () => {
   const data = (rows: number, classes = 3) =>
-    Dataset.from({ features: Array.from({ length: rows }, (_, i) => [i]), targets: Array.from({ length: rows }, (_, i) => `c${i % classes}`) });
+    Dataset.from({
+      features: Array.from({ length: rows }, (_, i) => [i]),
+      targets: Array.from({ length: rows }, (_, i) => `c${i % classes}`),
+    });
   const ids = (part: Dataset): number[] => Array.from(part.features());
 
   it.each([
@@ -175,7 +217,8 @@ describe('data.split', () => {
         const parts = Object.values(whole.split({ ratios: 'auto', stratify: true, seed }));
         for (const name of whole.classes) {
           const share = whole.labels().filter((label) => label === name).length / rows;
-          for (const part of parts) expect(Math.abs(part.labels().filter((label) => label === name).length - share * part.rows)).toBeLessThanOrEqual(1);
+          for (const part of parts)
+            expect(Math.abs(part.labels().filter((label) => label === name).length - share * part.rows)).toBeLessThanOrEqual(1);
         }
       }),
     ));
@@ -192,7 +235,11 @@ describe('data.split', () => {
   it('keeps groups together', () => {
     const rows = 90;
     const groups = Array.from({ length: rows }, (_, i) => `g${i % 15}`);
-    const grouped = Dataset.from({ features: Array.from({ length: rows }, (_, i) => [i]), targets: Array.from({ length: rows }, (_, i) => i), groups });
+    const grouped = Dataset.from({
+      features: Array.from({ length: rows }, (_, i) => [i]),
+      targets: Array.from({ length: rows }, (_, i) => i),
+      groups,
+    });
     const { train, validation, test } = grouped.split({ ratios: 'auto', seed: 3 });
     const names = [train, validation, test].map((part) => new Set(ids(part).map((i) => groups[i])));
     const [a, b, c] = names as [Set<string>, Set<string>, Set<string>];

@@ -92,6 +92,8 @@ describe('metrics', () => {
     keys(['acuracy']);
     // @ts-expect-error: beta belongs to fBeta
     keys([['accuracy', { beta: 2 }]]);
+    // @ts-expect-error: r2 has no options
+    keys([['r2', { beta: 2 }]]);
     // @ts-expect-error: a matrix is no score
     keys(['confusionMatrix']);
   });

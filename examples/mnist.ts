@@ -15,7 +15,9 @@ if (folder === undefined) {
 }
 
 const file = (name: string): string => {
-  const found = [folder, join(folder, 'mnist')].flatMap((place) => [join(place, name), join(place, `${name}.gz`)]).find((path) => existsSync(path));
+  const found = [folder, join(folder, 'mnist')]
+    .flatMap((place) => [join(place, name), join(place, `${name}.gz`)])
+    .find((path) => existsSync(path));
   if (found === undefined) {
     console.error(`There is no ${name} or ${name}.gz in ${folder}.`);
     process.exit(1);
@@ -32,7 +34,14 @@ const { train, validation } = all.split({ ratios: { train: 11 / 12, validation: 
 
 const trainer = new Trainer({
   prepare: [minMax()],
-  model: sequential([flatten(), dense(256, { activation: 'relu' }), dropout(0.2), dense(128, { activation: 'relu' }), dropout(0.2), dense(10)]),
+  model: sequential([
+    flatten(),
+    dense(256, { activation: 'relu' }),
+    dropout(0.2),
+    dense(128, { activation: 'relu' }),
+    dropout(0.2),
+    dense(10),
+  ]),
   loss: 'crossEntropy',
   optimizer: adam({ learningRate: 1e-3 }),
   metrics: ['accuracy'],
@@ -44,7 +53,9 @@ const trainer = new Trainer({
 const start = performance.now();
 const run = trainer.fit(train, { validation });
 for await (const { index, train: seen, validation: held, seconds } of run) {
-  console.log(`epoch ${index + 1}: loss ${seen.loss.toFixed(4)}, validation accuracy ${(100 * (held?.accuracy ?? 0)).toFixed(2)} %, ${seconds.toFixed(2)} s`);
+  console.log(
+    `epoch ${index + 1}: loss ${seen.loss.toFixed(4)}, validation accuracy ${(100 * (held?.accuracy ?? 0)).toFixed(2)} %, ${seconds.toFixed(2)} s`,
+  );
 }
 const fitted = await run;
 const { accuracy } = await fitted.evaluate(test);

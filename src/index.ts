@@ -1,15 +1,24 @@
 /** nabla: neural networks for Node, described in TypeScript; trained, validated and tuned by Rust. */
+
+export * as data from './data/index.js';
 export { Dataset } from './data/index.js';
 export { type Code, type ErrorData, NablaError } from './errors/index.js';
+export * as initializers from './initializers/index.js';
+export * as layers from './layers/index.js';
 export { layer, network, sequential } from './layers/index.js';
+export * as losses from './losses/index.js';
+export * as metrics from './metrics/index.js';
 export { norm } from './norm.js';
+export * as optimizers from './optimizers/index.js';
+export * as regularizers from './regularizers/index.js';
+export * as schedules from './schedules/index.js';
 export { Tensor } from './trace/index.js';
 export {
   type EarlyStopping,
   type Epoch,
   type Estimator,
-  Fitted,
   type FitOptions,
+  Fitted,
   type FittedEstimator,
   Run,
   type Scores,
@@ -27,14 +36,5 @@ export {
   study,
   valueAndGradient,
 } from './trainer/planned.js';
-
-export * as data from './data/index.js';
-export * as initializers from './initializers/index.js';
-export * as layers from './layers/index.js';
-export * as losses from './losses/index.js';
-export * as metrics from './metrics/index.js';
-export * as optimizers from './optimizers/index.js';
-export * as regularizers from './regularizers/index.js';
-export * as schedules from './schedules/index.js';
 export * as tuning from './tuning/index.js';
 export * as validation from './validation/index.js';

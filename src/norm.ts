@@ -1,6 +1,6 @@
-import { expectArgument, type Check } from './errors/index.js';
-import { callNative } from './native/index.js';
 import { described, invalidData, isTypedArray, type NumberArray } from './data/features.js';
+import { type Check, expectArgument } from './errors/index.js';
+import { callNative } from './native/index.js';
 
 const isP: Check = (p) => (typeof p === 'number' && p >= 0 ? undefined : 'to be a number ≥ 0, or Infinity');
 

@@ -84,7 +84,7 @@ def main():
             report["skipped"].append({"command": name, "why": why})
             print(f"{name}: skipped, {why}", flush=True)
             continue
-        environment = dict(os.environ, **variables)
+        environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", **variables)
         common.unrestrict(environment)
         command = [options.python, str(common.HERE / command[0]), *command[1:]]
         start = time.perf_counter()

@@ -13,7 +13,10 @@ export const doctor = (name: string = platform()): Diagnosis => {
   const lines = [`Node      ${process.version} (${process.execPath})`, `platform  ${name}`, `cores     ${availableParallelism()}`];
   try {
     const binding = loadBinding(name);
-    return { lines: [...lines, `binary    version ${binding.version()}`, `SIMD      ${binding.simdLevel()}`, '', 'All is well.'], healthy: true };
+    return {
+      lines: [...lines, `binary    version ${binding.version()}`, `SIMD      ${binding.simdLevel()}`, '', 'All is well.'],
+      healthy: true,
+    };
   } catch (error) {
     return { lines: [...lines, 'binary    missing', '', String(error)], healthy: false };
   }

@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { nearest } from '../errors/index.js';
 import { doctor } from './doctor.js';
 
-const version = (): string => (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+const version = (): string =>
+  (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
 
 const help = `nabla ${version()}: neural networks for Node
 
@@ -32,7 +33,9 @@ const main = (words: readonly string[]): number => {
       return 0;
     default: {
       const meant = nearest(command, ['doctor', '--version', '--help']);
-      console.error(`nabla: there is no command ${JSON.stringify(command)}${meant === undefined ? '' : `; did you mean ${meant}?`}\n\n${help}`);
+      console.error(
+        `nabla: there is no command ${JSON.stringify(command)}${meant === undefined ? '' : `; did you mean ${meant}?`}\n\n${help}`,
+      );
       return 2;
     }
   }

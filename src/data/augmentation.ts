@@ -10,7 +10,8 @@ export interface Augmentation {
 export const flip = planned<(options?: { readonly horizontal?: boolean; readonly vertical?: boolean }) => Augmentation>('data/flip');
 
 /** Cuts a random window out of the padded image. */
-export const crop = planned<(options?: { readonly padding?: number; readonly size?: readonly [number, number] }) => Augmentation>('data/crop');
+export const crop =
+  planned<(options?: { readonly padding?: number; readonly size?: readonly [number, number] }) => Augmentation>('data/crop');
 
 /** Turns by up to `degrees` either way. */
 export const rotate = planned<(degrees: number) => Augmentation>('data/rotate');

@@ -16,9 +16,18 @@ import {
   register,
 } from '../errors/index.js';
 import { awaitNative, callNative, type NativeArray, type NativeData } from '../native/index.js';
-import { type BuiltinName, builtins, builtinSource } from './builtin.js';
-import { type Cell, type Columns, described, type Features, invalidData, isTypedArray, type NumberArray, readFeatures } from './features.js';
+import { type BuiltinName, builtinSource, builtins } from './builtin.js';
 import { Description } from './description.js';
+import {
+  type Cell,
+  type Columns,
+  described,
+  type Features,
+  invalidData,
+  isTypedArray,
+  type NumberArray,
+  readFeatures,
+} from './features.js';
 import type { Column, Schema, Task } from './schema.js';
 import { type Part, type PartsOf, type SplitOptions, splitIndices } from './split.js';
 import { readGroups, readTargets, readWeights, type Targets } from './targets.js';
@@ -120,7 +129,9 @@ const fromOptions = optionsOf('Dataset.from', {
 });
 
 const isKinds = (value: unknown): string | undefined =>
-  typeof value === 'object' && value !== null && Object.values(value).every((kind) => ['number', 'boolean', 'category', 'text'].includes(kind as string))
+  typeof value === 'object' &&
+  value !== null &&
+  Object.values(value).every((kind) => ['number', 'boolean', 'category', 'text'].includes(kind as string))
     ? undefined
     : "to be an object of columns, each 'number', 'boolean', 'category' or 'text'";
 
@@ -139,7 +150,8 @@ const csvOptions = optionsOf('Dataset.fromCsv', {
 
 const idxOptions = optionsOf('Dataset.fromIdx', { labels: isString, classes: isListOf(isString) });
 
-for (const name of ['fromParquet', 'fromNpz', 'fromImages', 'fromText', 'fromArrow', 'stream', 'windows', 'augmented']) register(`Dataset.${name}`);
+for (const name of ['fromParquet', 'fromNpz', 'fromImages', 'fromText', 'fromArrow', 'stream', 'windows', 'augmented'])
+  register(`Dataset.${name}`);
 
 /** Takes the column `name` out of rows given as objects, or out of an object of columns. */
 const takeColumn = (features: unknown, name: string): { features: Features; targets: readonly unknown[] } => {
@@ -225,7 +237,8 @@ export class Dataset {
     if (targets !== undefined && targets !== null) {
       const read = readTargets('targets', targets, matrix.rows, { task, classes, positiveClass });
       const buffer = buffers.push(read.kind === 'classes' ? read.labels : read.values) - 1;
-      spec.targets = read.kind === 'classes' ? { kind: 'classes', names: read.names, buffer } : { kind: 'numbers', width: read.width, buffer };
+      spec.targets =
+        read.kind === 'classes' ? { kind: 'classes', names: read.names, buffer } : { kind: 'numbers', width: read.width, buffer };
     }
     if (weights !== undefined) spec.weights = { buffer: buffers.push(readWeights('weights', weights, matrix.rows)) - 1 };
     if (groups !== undefined) {
@@ -269,7 +282,10 @@ export class Dataset {
   }
 
   /** Reads arrays of NumPy (`.npz` or `.npy`). */
-  static async fromNpz(_path: string, _options: { readonly features?: string; readonly targets?: string; readonly task?: Task } = {}): Promise<Dataset> {
+  static async fromNpz(
+    _path: string,
+    _options: { readonly features?: string; readonly targets?: string; readonly task?: Task } = {},
+  ): Promise<Dataset> {
     return notImplemented('Dataset.fromNpz');
   }
 
@@ -411,7 +427,12 @@ export class Dataset {
 
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     const { rows, sampleShape, target } = this.#schema;
-    const kind = target === null ? 'no target' : target.kind === 'classes' ? `${target.names.length} classes` : `${target.width} number${target.width > 1 ? 's' : ''}`;
+    const kind =
+      target === null
+        ? 'no target'
+        : target.kind === 'classes'
+          ? `${target.names.length} classes`
+          : `${target.width} number${target.width > 1 ? 's' : ''}`;
     return `Dataset { ${rows} rows × [${sampleShape.join(', ')}], ${kind} }`;
   }
 }

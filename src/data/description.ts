@@ -23,7 +23,13 @@ export type ColumnSummary =
       readonly upperQuartile: number | null;
       readonly max: number | null;
     }
-  | { readonly kind: 'category'; readonly name: string; readonly count: number; readonly missing: number; readonly levels: readonly LevelCount[] };
+  | {
+      readonly kind: 'category';
+      readonly name: string;
+      readonly count: number;
+      readonly missing: number;
+      readonly levels: readonly LevelCount[];
+    };
 
 /** What the target holds. */
 export type TargetSummary =

@@ -66,7 +66,14 @@ export const described = (value: unknown): string => {
 
 /** `INVALID_DATA` with the place and what came. */
 export const invalidData = (place: string, expected: string, received: string, hint?: string): NablaError =>
-  new NablaError({ code: 'INVALID_DATA', message: `expected ${expected}, got ${received}`, place, expected, received, ...(hint ? { hint } : {}) });
+  new NablaError({
+    code: 'INVALID_DATA',
+    message: `expected ${expected}, got ${received}`,
+    place,
+    expected,
+    received,
+    ...(hint ? { hint } : {}),
+  });
 
 const notFinite = (place: string, value: number): NablaError =>
   new NablaError({
@@ -261,10 +268,13 @@ const fromObjects = (place: string, input: readonly unknown[], known: readonly C
   expectColumns(`${place}[0]`, names, known);
   const seen = new Set(names);
   input.forEach((row, i) => {
-    if (typeof row !== 'object' || row === null || isArrayLike(row)) throw invalidData(`${place}[${i}]`, 'an object as the first row', described(row));
+    if (typeof row !== 'object' || row === null || isArrayLike(row))
+      throw invalidData(`${place}[${i}]`, 'an object as the first row', described(row));
     for (const [name, value] of Object.entries(row)) {
-      if (!seen.has(name)) throw invalidData(`${place}[${i}]`, `the columns of the first row (${names.join(', ')})`, `the column ${JSON.stringify(name)}`);
-      if (!isCell(value)) throw invalidData(`${place}[${i}].${name}`, 'a number, a string, a boolean, or null where it is missing', described(value));
+      if (!seen.has(name))
+        throw invalidData(`${place}[${i}]`, `the columns of the first row (${names.join(', ')})`, `the column ${JSON.stringify(name)}`);
+      if (!isCell(value))
+        throw invalidData(`${place}[${i}].${name}`, 'a number, a string, a boolean, or null where it is missing', described(value));
     }
   });
   return fromCells(
@@ -286,7 +296,12 @@ const fromColumns = (place: string, input: Readonly<Record<string, unknown>>, kn
     rows ??= column.length;
     if (column.length !== rows) throw invalidData(`${place}.${name}`, `${rows} cells as in the first column`, String(column.length));
     const wrong = Array.isArray(column) ? column.findIndex((value) => !isCell(value)) : -1;
-    if (wrong >= 0) throw invalidData(`${place}.${name}[${wrong}]`, 'a number, a string, a boolean, or null where it is missing', described(column[wrong]));
+    if (wrong >= 0)
+      throw invalidData(
+        `${place}.${name}[${wrong}]`,
+        'a number, a string, a boolean, or null where it is missing',
+        described(column[wrong]),
+      );
   }
   return fromCells(
     rows ?? 0,

@@ -1,4 +1,16 @@
-import { expectArgument, expectOptions, invalidOption, isBoolean, isInteger, isListOf, isNumber, isString, NablaError, optionsOf, planned } from '../errors/index.js';
+import {
+  expectArgument,
+  expectOptions,
+  invalidOption,
+  isBoolean,
+  isInteger,
+  isListOf,
+  isNumber,
+  isString,
+  NablaError,
+  optionsOf,
+  planned,
+} from '../errors/index.js';
 import { callNative, type Scaler as NativeScaler } from '../native/index.js';
 import { type FeatureArray, isTypedArray, type NumberArray, readFeatures } from './features.js';
 
@@ -89,7 +101,10 @@ const preparation = (kind: string, options: object): Preparation => {
       }
       const doubles = values instanceof Float64Array ? values : Float64Array.from(values);
       const columns = sampleShape[0] ?? 1;
-      return new FittedScaler(callNative((n) => n.Scaler.fit(JSON.stringify([spec]), doubles, columns)), columns);
+      return new FittedScaler(
+        callNative((n) => n.Scaler.fit(JSON.stringify([spec]), doubles, columns)),
+        columns,
+      );
     },
   });
 };
@@ -134,7 +149,8 @@ export const minMax = (options: MinMaxOptions = {}): Preparation => {
 };
 
 /** (x − median)/(upper − lower quantile): outliers do not move it. */
-export const robust = planned<(options?: ColumnOptions & { readonly lower?: number; readonly upper?: number }) => Preparation>('data/robust');
+export const robust =
+  planned<(options?: ColumnOptions & { readonly lower?: number; readonly upper?: number }) => Preparation>('data/robust');
 
 /** x/max|x|: zeros stay zeros. */
 export const maxAbs = planned<(options?: ColumnOptions) => Preparation>('data/maxAbs');
@@ -144,7 +160,9 @@ export const unitNorm = planned<(options?: ColumnOptions & { readonly norm?: 1 |
 
 /** Each value by its quantile, uniform or normal. */
 export const quantile =
-  planned<(options?: ColumnOptions & { readonly quantiles?: number; readonly output?: 'uniform' | 'normal' }) => Preparation>('data/quantile');
+  planned<(options?: ColumnOptions & { readonly quantiles?: number; readonly output?: 'uniform' | 'normal' }) => Preparation>(
+    'data/quantile',
+  );
 
 /** Yeo–Johnson's power transform towards a normal distribution. */
 export const power = planned<(options?: ColumnOptions & { readonly standardize?: boolean }) => Preparation>('data/power');
@@ -158,8 +176,15 @@ export const ordinal = planned<(options?: ColumnOptions) => Preparation>('data/o
 /** Fills missing cells. */
 export const impute =
   planned<
-    (options?: ColumnOptions & { readonly strategy?: 'mean' | 'median' | 'mode' | 'constant'; readonly value?: number | string; readonly indicator?: boolean }) => Preparation
+    (
+      options?: ColumnOptions & {
+        readonly strategy?: 'mean' | 'median' | 'mode' | 'constant';
+        readonly value?: number | string;
+        readonly indicator?: boolean;
+      },
+    ) => Preparation
   >('data/impute');
 
 /** Keeps the k columns that say most about the target. */
-export const selectBest = planned<(k: number, options?: { readonly score?: 'f' | 'chiSquared' | 'mutualInformation' }) => Preparation>('data/selectBest');
+export const selectBest =
+  planned<(k: number, options?: { readonly score?: 'f' | 'chiSquared' | 'mutualInformation' }) => Preparation>('data/selectBest');

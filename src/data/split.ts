@@ -74,7 +74,8 @@ const sum = (values: object): number => Object.values(values).reduce((a: number,
 export const splitIndices = (options: SplitOptions, { rows, labels, groups }: SplitRows): Partial<Record<Part, Uint32Array>> => {
   expectOptions('split', options, splitOptions);
   const { ratios, counts, tuning = 'full', stratify = false, seed = 0 } = options;
-  if (ratios !== undefined && counts !== undefined) throw invalidOption('split', 'ratios or counts', 'to be given, not both', { ratios, counts });
+  if (ratios !== undefined && counts !== undefined)
+    throw invalidOption('split', 'ratios or counts', 'to be given, not both', { ratios, counts });
   if (stratify && labels === null) throw invalidOption('split', 'stratify', 'to be false: the target is not classes', stratify);
   if (options.groups === true && groups === null) throw invalidOption('split', 'groups', 'to be false: the data set has no groups', true);
 

@@ -56,7 +56,8 @@ const readClasses = (place: string, values: ArrayLike<unknown>, options: TargetO
   const labels = new Uint32Array(values.length);
   for (let i = 0; i < values.length; i++) {
     const code = codes.get(label(values[i]));
-    if (code === undefined) throw invalidData(`${place}[${i}]`, `one of the classes ${names.slice(0, 20).join(', ')}`, described(values[i]));
+    if (code === undefined)
+      throw invalidData(`${place}[${i}]`, `one of the classes ${names.slice(0, 20).join(', ')}`, described(values[i]));
     labels[i] = code;
   }
   return { kind: 'classes', names, labels };
@@ -111,7 +112,8 @@ export const readTargets = (place: string, input: unknown, rows: number, options
     read = readClasses(place, values, options);
   } else if (kind === 'number' && (options.task === 'classification' || options.classes !== undefined)) {
     for (let i = 0; i < values.length; i++) {
-      if (typeof values[i] !== 'number' || !Number.isFinite(values[i])) throw invalidData(`${place}[${i}]`, 'a finite number', described(values[i]));
+      if (typeof values[i] !== 'number' || !Number.isFinite(values[i]))
+        throw invalidData(`${place}[${i}]`, 'a finite number', described(values[i]));
     }
     read = readClasses(place, values, options);
   } else {
@@ -131,8 +133,13 @@ export const readTargets = (place: string, input: unknown, rows: number, options
 };
 
 /** Codes of groups (any strings or numbers), in order of their first appearance. */
-export const readGroups = (place: string, input: unknown, rows: number): { readonly names: readonly string[]; readonly codes: Uint32Array } => {
-  if (!(Array.isArray(input) || isTypedArray(input))) throw invalidData(place, 'an array of strings or numbers, one a row', described(input));
+export const readGroups = (
+  place: string,
+  input: unknown,
+  rows: number,
+): { readonly names: readonly string[]; readonly codes: Uint32Array } => {
+  if (!(Array.isArray(input) || isTypedArray(input)))
+    throw invalidData(place, 'an array of strings or numbers, one a row', described(input));
   const values = input as ArrayLike<unknown>;
   if (values.length !== rows) throw invalidData(place, `${rows} values, one a row`, `${values.length} values`);
   const known = new Map<string, number>();

@@ -41,13 +41,13 @@ const sentence = ({ message, place, hint }: ErrorData): string =>
  * @example try { await trainer.fit(data); } catch (error) { if (error instanceof NablaError && error.code === 'NOT_FINITE') … }
  */
 export class NablaError extends Error {
-  readonly code: Code;
-  readonly place?: string;
-  readonly expected?: string;
-  readonly received?: string;
-  readonly hint?: string;
-  readonly layer?: string;
-  readonly step?: number;
+  declare readonly code: Code;
+  declare readonly place?: string;
+  declare readonly expected?: string;
+  declare readonly received?: string;
+  declare readonly hint?: string;
+  declare readonly layer?: string;
+  declare readonly step?: number;
   readonly #data: ErrorData;
 
   constructor(data: ErrorData, options: ErrorOptions = {}) {

@@ -118,7 +118,12 @@ export const expectOptions = (where: string, options: unknown, spec: Spec, calle
           message: `there is no option '${name}'.`,
           expected: names.join(', '),
           received: name,
-          hint: meant !== undefined ? `did you mean '${meant}'?` : names.length === 0 ? 'it takes no options.' : `its options are ${names.join(', ')}.`,
+          hint:
+            meant !== undefined
+              ? `did you mean '${meant}'?`
+              : names.length === 0
+                ? 'it takes no options.'
+                : `its options are ${names.join(', ')}.`,
         },
         caller === undefined ? {} : { caller },
       );

@@ -6,7 +6,9 @@ const homes = [home.href, home.protocol === 'file:' ? decodeURIComponent(home.pa
 
 /** Nabla's own, or the engine's between two of ours (`at Array.reduce (<anonymous>)`). */
 const isOwn = (frame: string): boolean =>
-  frame.includes('(<anonymous>)') || frame.includes('(node:') || (homes.some((folder) => frame.includes(folder)) && !frame.includes('.test.'));
+  frame.includes('(<anonymous>)') ||
+  frame.includes('(node:') ||
+  (homes.some((folder) => frame.includes(folder)) && !frame.includes('.test.'));
 
 /**
  * Gives `error` a stack that starts at the user's own line: frames up to and including `caller` are cut, then nabla's own frames at the

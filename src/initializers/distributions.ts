@@ -40,7 +40,13 @@ export const uniform = (options: UniformOptions = {}): Initializer => {
   const { low = -0.05, high = 0.05 } = options;
   if (low > high) {
     throw new NablaError(
-      { code: 'INVALID_OPTION', place: 'uniform', message: `expected low ≤ high, got ${low} and ${high}.`, expected: 'low ≤ high', received: `${low}, ${high}` },
+      {
+        code: 'INVALID_OPTION',
+        place: 'uniform',
+        message: `expected low ≤ high, got ${low} and ${high}.`,
+        expected: 'low ≤ high',
+        received: `${low}, ${high}`,
+      },
       { caller: uniform },
     );
   }

@@ -1,13 +1,4 @@
-import {
-  type Check,
-  expectArgument,
-  expectOptions,
-  invalidOption,
-  isInteger,
-  isListOf,
-  isOneOf,
-  optionsOf,
-} from '../errors/index.js';
+import { type Check, expectArgument, expectOptions, invalidOption, isInteger, isListOf, isOneOf, optionsOf } from '../errors/index.js';
 import { callNative } from '../native/index.js';
 
 /** Options of `sample`. */

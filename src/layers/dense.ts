@@ -55,7 +55,11 @@ export const dense = (units: number, options: DenseOptions = {}): Layer => {
       }
       const kernel = parameter('kernel', [x.shape.at(-1)!, units], options.kernelInitializer ?? defaultInitializer(activation));
       const y = x.matmul(kernel);
-      return activate(bias ? y.add(parameter('bias', [units], options.biasInitializer ?? zeros(), { decay: false })) : y, activation, parameter);
+      return activate(
+        bias ? y.add(parameter('bias', [units], options.biasInitializer ?? zeros(), { decay: false })) : y,
+        activation,
+        parameter,
+      );
     },
     name === undefined ? {} : { name },
   );

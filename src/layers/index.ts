@@ -13,9 +13,6 @@ export {
 } from './layer.js';
 export { add, type ConcatOptions, concat, type MergeLayer } from './merge.js';
 export { type Inputs, type Model, type NamedTensors, type Network, network } from './network.js';
-export { type ResidualOptions, residual } from './residual.js';
-export { reshape } from './reshape.js';
-export { type Step, sequential } from './sequential.js';
 export {
   type ConvolutionOptions,
   type ConvolutionTransposeOptions,
@@ -40,7 +37,15 @@ export {
   type WeightNormOptions,
   weightNorm,
 } from './planned-norm.js';
-export { averagePool1d, averagePool2d, globalAveragePool, globalMaxPool, maxPool1d, maxPool2d, type PoolOptions } from './planned-pooling.js';
+export {
+  averagePool1d,
+  averagePool2d,
+  globalAveragePool,
+  globalMaxPool,
+  maxPool1d,
+  maxPool2d,
+  type PoolOptions,
+} from './planned-pooling.js';
 export {
   type AttentionOptions,
   attention,
@@ -58,3 +63,6 @@ export {
   type TransformerBlockOptions,
   transformerBlock,
 } from './planned-sequence.js';
+export { reshape } from './reshape.js';
+export { type ResidualOptions, residual } from './residual.js';
+export { type Step, sequential } from './sequential.js';

@@ -1,4 +1,4 @@
-import { expectArgument, expectOptions, isFunction, isString, NablaError, optionsOf, shown, type Spec } from '../errors/index.js';
+import { expectArgument, expectOptions, isFunction, isString, NablaError, optionsOf, type Spec, shown } from '../errors/index.js';
 import type { InitializerLike } from '../initializers/index.js';
 import { resolveInitializer } from '../initializers/initializer.js';
 import { type ParameterOptions, Tensor, traceOf } from '../trace/index.js';
@@ -73,7 +73,9 @@ const layerKind = (kind: string, run: LayerFunction, { name }: LayerOptions): La
     }
     expectTensor(called(kind, name), x, call);
     const trace = traceOf(x);
-    return trace.within(call, { kind, name }, () => expectResult(called(kind, name), run(x, { parameter: parameterOf(x), path: trace.path })));
+    return trace.within(call, { kind, name }, () =>
+      expectResult(called(kind, name), run(x, { parameter: parameterOf(x), path: trace.path })),
+    );
   };
   return Object.defineProperty(call, 'name', { value: name ?? kind }) as LayerKind;
 };

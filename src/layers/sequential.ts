@@ -12,7 +12,13 @@ export const expectLayers = (where: string, layers: unknown, caller: Caller): re
   if (!Array.isArray(layers)) throw invalidOption(where, 'the layers', 'to be an array', layers, caller);
   if (layers.length === 0) {
     throw new NablaError(
-      { code: 'INVALID_OPTION', place: where, message: 'expected at least one layer, got an empty array.', expected: 'at least one layer', received: '[]' },
+      {
+        code: 'INVALID_OPTION',
+        place: where,
+        message: 'expected at least one layer, got an empty array.',
+        expected: 'at least one layer',
+        received: '[]',
+      },
       { caller },
     );
   }

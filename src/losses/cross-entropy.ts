@@ -40,7 +40,7 @@ export const crossEntropy = (options: CrossEntropyOptions = {}): Loss => {
 };
 
 /**
- * −(t·log p + (1−t)·log(1−p)), p = sigmoid(z), mean over the outputs of a row; from logits max(z, 0) − z·t + log(1 + e^−|z|).
+ * −(t·log p + (1−t)·log(1−p)), p = sigmoid(z), mean over the outputs of a row; from logits t·softplus(−z) + (1−t)·softplus(z).
  * Label smoothing ε moves targets to t·(1−ε) + ε/2.
  *
  * Shapes: logits [batch, n], targets 0 or 1 [batch, n] → [batch].
@@ -53,10 +53,12 @@ export const binaryCrossEntropy = (options: CrossEntropyOptions = {}): Loss => {
     { targets: 'binary', output: fromLogits ? 'sigmoid' : 'identity', options: { fromLogits, labelSmoothing } },
     (prediction, target) => {
       const t = labelSmoothing === 0 ? target : target.multiply(1 - labelSmoothing).add(labelSmoothing / 2);
-      if (fromLogits) return meanOfRow(traceOf(prediction).apply('sigmoidCrossEntropy', [prediction, t], {}, binaryCrossEntropy));
+      const f = t.negate().add(1);
+      // −log sigmoid(z) = softplus(−z): each side keeps its digits, and softplus(z) − t·z would cancel them.
+      if (fromLogits) return meanOfRow(t.multiply(prediction.negate().softplus()).add(f.multiply(prediction.softplus())));
       const p = prediction.maximum(LEAST).minimum(1 - LEAST);
       const right = t.multiply(p.log());
-      const wrong = t.negate().add(1).multiply(p.negate().add(1).log());
+      const wrong = f.multiply(p.negate().add(1).log());
       return meanOfRow(right.add(wrong).negate());
     },
   );

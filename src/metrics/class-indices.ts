@@ -10,7 +10,13 @@ export interface ClassIndices {
   readonly predicted: Uint32Array;
 }
 
-const fail = (place: string, message: string, expected: string, received: string, code: 'INVALID_DATA' | 'SHAPE_MISMATCH' = 'INVALID_DATA'): never => {
+const fail = (
+  place: string,
+  message: string,
+  expected: string,
+  received: string,
+  code: 'INVALID_DATA' | 'SHAPE_MISMATCH' = 'INVALID_DATA',
+): never => {
   throw new NablaError({ code, place, message, expected, received });
 };
 
@@ -21,10 +27,12 @@ const classesOf = (where: string, lists: readonly ArrayLike<Label>[]): Label[] =
   const seen = new Set<Label>();
   for (const list of lists) for (let i = 0; i < list.length; i++) seen.add(list[i]!);
   const types = new Set([...seen].map((label) => typeof label));
-  if (types.size > 1) fail(where, `labels and predictions mix ${[...types].join(' and ')}.`, 'labels of one type', [...types].join(' and '));
+  if (types.size > 1)
+    fail(where, `labels and predictions mix ${[...types].join(' and ')}.`, 'labels of one type', [...types].join(' and '));
   for (const label of seen) {
     const ok = typeof label === 'string' || typeof label === 'boolean' || Number.isFinite(label);
-    if (!ok) fail(where, `expected labels to be strings, numbers or booleans, got ${shown(label)}.`, 'strings, numbers or booleans', shown(label));
+    if (!ok)
+      fail(where, `expected labels to be strings, numbers or booleans, got ${shown(label)}.`, 'strings, numbers or booleans', shown(label));
   }
   if (types.has('boolean')) return [false, true];
   const binary = [...seen].every((label) => label === 0 || label === 1);

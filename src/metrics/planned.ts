@@ -53,11 +53,13 @@ export const medianAbsoluteError: (truth: Outputs, predictions: Outputs, options
   planned('metrics/medianAbsoluteError');
 
 /** Mean of |ŷ − y|/max(|y|, ε). scikit-learn's `mean_absolute_percentage_error`: a share, not per cent. */
-export const meanAbsolutePercentageError: (truth: Outputs, predictions: Outputs, options?: WeightOptions) => number =
-  planned('metrics/meanAbsolutePercentageError');
+export const meanAbsolutePercentageError: (truth: Outputs, predictions: Outputs, options?: WeightOptions) => number = planned(
+  'metrics/meanAbsolutePercentageError',
+);
 
 /** 1 − Var(y − ŷ)/Var(y): r2 without the bias. scikit-learn's `explained_variance_score`. */
-export const explainedVariance: (truth: Outputs, predictions: Outputs, options?: WeightOptions) => number = planned('metrics/explainedVariance');
+export const explainedVariance: (truth: Outputs, predictions: Outputs, options?: WeightOptions) => number =
+  planned('metrics/explainedVariance');
 
 /** Largest |ŷ − y|. scikit-learn's `max_error`. */
 export const maxError: (truth: Outputs, predictions: Outputs) => number = planned('metrics/maxError');

@@ -39,7 +39,10 @@ const score = (kind: MetricName, truth: Outputs, predictions: Outputs, options: 
   if (truth.length !== predictions.length || widthOf(predictions) !== width || truth.length === 0) {
     const [expected, received] = [truth, predictions].map((x) => `[${x.length}, ${widthOf(x)}]`) as [string, string];
     const message = truth.length === 0 ? 'there are no rows.' : `truth ${expected} · predictions ${received} don't fit.`;
-    throw new NablaError({ code: truth.length === 0 ? 'INVALID_DATA' : 'SHAPE_MISMATCH', place: kind, message, expected, received }, { caller });
+    throw new NablaError(
+      { code: truth.length === 0 ? 'INVALID_DATA' : 'SHAPE_MISMATCH', place: kind, message, expected, received },
+      { caller },
+    );
   }
   return callNative(
     (binding) =>
@@ -68,4 +71,5 @@ export const meanAbsoluteError = (truth: Outputs, predictions: Outputs, options:
   score('meanAbsoluteError', truth, predictions, options, meanAbsoluteError);
 
 /** 1 − Σ w·(y − ŷ)² / Σ w·(y − ȳ)²: the share of the variance that is explained; mean over several outputs. scikit-learn's `r2_score`. */
-export const r2 = (truth: Outputs, predictions: Outputs, options: WeightOptions = {}): number => score('r2', truth, predictions, options, r2);
+export const r2 = (truth: Outputs, predictions: Outputs, options: WeightOptions = {}): number =>
+  score('r2', truth, predictions, options, r2);

@@ -12,7 +12,7 @@ import {
   type Spec,
 } from '../errors/index.js';
 import { averages, type MetricName, metricNames } from './names.js';
-import type { Metrics, MetricSpec } from './spec.js';
+import type { MetricSpec, Metrics } from './spec.js';
 
 /** A metric as the native side reads it: `{ kind: 'fBeta', name: 'f2', beta: 2 }`. */
 export interface ResolvedMetric {
@@ -76,4 +76,3 @@ export const resolveMetrics = (metrics: Metrics, where = 'metrics'): readonly Re
   }
   return resolved;
 };
-

@@ -1,6 +1,6 @@
 import type { Average, MetricName } from './names.js';
 
-interface NoOptions {}
+type NoOptions = object;
 
 interface ThresholdOptions {
   /** A single probability means the second class above it, default ½. */
@@ -59,10 +59,18 @@ export interface MetricOptions {
   };
 }
 
+interface Named {
+  /** What results call it, default the metric's name. */
+  readonly as?: string;
+}
+
+/** `object & Named` would let anything pass. */
+type OptionsAndName<O> = keyof O extends never ? Named : Readonly<O> & Named;
+
 /** A metric in a recipe: its name, or name and options; `as` is what results call it. */
 export type MetricSpec =
   | MetricName
-  | { readonly [N in MetricName]: readonly [name: N, options: Readonly<MetricOptions[N]> & { readonly as?: string }] }[MetricName];
+  | { readonly [N in MetricName]: readonly [name: N, options: OptionsAndName<MetricOptions[N]>] }[MetricName];
 
 export type Metrics = readonly MetricSpec[];
 

@@ -94,14 +94,7 @@ export interface Binding {
   kFoldIndices(options: string, labels: Uint32Array | null): Uint32Array;
   startFits(spec: string, jobs: FitJob[], options: string, onEvent: (json: string) => void): Fits;
   Model: { load(folder: string): Promise<NativeModel> };
-  metric(
-    spec: string,
-    truth: Float64Array,
-    prediction: Float64Array,
-    width: number,
-    classes: number,
-    weights: Float64Array | null,
-  ): number;
+  metric(spec: string, truth: Float64Array, prediction: Float64Array, width: number, classes: number, weights: Float64Array | null): number;
   sampleInitializer(spec: string, shape: number[], seed: number): Float64Array;
   OptimizerState: new (spec: string, length: number, precision: 'f32' | 'f64') => OptimizerState;
   Scaler: { fit(steps: string, values: Float64Array, width: number): Scaler };

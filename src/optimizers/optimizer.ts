@@ -1,4 +1,4 @@
-import { type Check, expectArgument, type ErrorData, NablaError } from '../errors/index.js';
+import { type Check, type ErrorData, expectArgument, NablaError } from '../errors/index.js';
 import { callNative } from '../native/index.js';
 
 /** Parameters, or a gradient, as one flat array; single or double precision. */

@@ -33,5 +33,10 @@ const makers: Readonly<Record<NamedOptimizer, () => Optimizer>> = {
 export const resolveOptimizer = (like: OptimizerLike): Optimizer => {
   if (typeof like === 'string' && Object.hasOwn(makers, like)) return makers[like]();
   if (isOptimizer(like) === undefined) return like as Optimizer;
-  throw invalidOption('optimizer', 'optimizer', `${isOneOf(Object.keys(makers))('')}, or a value such as adam({ learningRate: 1e-3 })`, like);
+  throw invalidOption(
+    'optimizer',
+    'optimizer',
+    `${isOneOf(Object.keys(makers))('')}, or a value such as adam({ learningRate: 1e-3 })`,
+    like,
+  );
 };

@@ -31,6 +31,7 @@ const sgdOptions = optionsOf('optimizers/sgd', {
 export const sgd = (options: SgdOptions = {}): Optimizer & Readonly<Required<SgdOptions>> => {
   expectOptions('sgd', options, sgdOptions, sgd);
   const { learningRate = 0.01, momentum = 0, dampening = 0, nesterov = false, weightDecay = 0 } = options;
-  if (nesterov && (momentum === 0 || dampening !== 0)) throw invalidOption('sgd', 'nesterov', 'to go with momentum > 0 and dampening 0', nesterov, sgd);
+  if (nesterov && (momentum === 0 || dampening !== 0))
+    throw invalidOption('sgd', 'nesterov', 'to go with momentum > 0 and dampening 0', nesterov, sgd);
   return optimizer({ kind: 'sgd', learningRate, momentum, dampening, nesterov, weightDecay });
 };

@@ -1,5 +1,5 @@
-import type { Epoch } from '../trainer/epoch.js';
 import { short } from '../text/number.js';
+import type { Epoch } from '../trainer/epoch.js';
 
 /** Where progress is written: `process.stderr`, or anything like it. */
 export interface ProgressStream {

@@ -14,8 +14,11 @@ export interface Operators {
   equal: NoAttributes;
   negate: NoAttributes;
   abs: NoAttributes;
+  sign: NoAttributes;
   exp: NoAttributes;
+  expm1: NoAttributes;
   log: NoAttributes;
+  log1p: NoAttributes;
   sqrt: NoAttributes;
   square: NoAttributes;
   reciprocal: NoAttributes;
@@ -34,7 +37,6 @@ export interface Operators {
   reshape: { shape: readonly number[] };
   dropout: { rate: number };
   softmaxCrossEntropy: NoAttributes;
-  sigmoidCrossEntropy: NoAttributes;
 }
 
 export type OperatorName = keyof Operators;

@@ -61,7 +61,8 @@ export class Tensor {
 
   #reduce(operator: 'sum' | 'mean' | 'max', axes: number | readonly number[] | undefined, options: ReduceOptions, caller: Caller): Tensor {
     const list = axes === undefined ? null : typeof axes === 'number' ? [axes] : [...axes];
-    for (const axis of list ?? []) if (isInteger()(axis) !== undefined) throw invalidOption(operator, 'axis', isInteger()(axis)!, axis, caller);
+    for (const axis of list ?? [])
+      if (isInteger()(axis) !== undefined) throw invalidOption(operator, 'axis', isInteger()(axis)!, axis, caller);
     return this.#apply(operator, { axes: list, keepDims: options.keepDims ?? false }, caller);
   }
 
@@ -114,13 +115,25 @@ export class Tensor {
   abs(): Tensor {
     return this.#apply('abs', {}, this.abs);
   }
+  /** −1, 0 or 1. */
+  sign(): Tensor {
+    return this.#apply('sign', {}, this.sign);
+  }
   /** eˣ. */
   exp(): Tensor {
     return this.#apply('exp', {}, this.exp);
   }
+  /** eˣ − 1, with all its digits near 0. */
+  expm1(): Tensor {
+    return this.#apply('expm1', {}, this.expm1);
+  }
   /** The natural logarithm; −∞ at 0, NaN below. */
   log(): Tensor {
     return this.#apply('log', {}, this.log);
+  }
+  /** log(1 + x), with all its digits near 0. */
+  log1p(): Tensor {
+    return this.#apply('log1p', {}, this.log1p);
   }
   /** √x; NaN below 0. */
   sqrt(): Tensor {
@@ -181,8 +194,8 @@ export class Tensor {
   }
   /** x above 0, `alpha`·(eˣ − 1) below. Clevert, Unterthiner & Hochreiter 2015, arXiv:1511.07289; their α = 1. */
   elu(alpha = 1): Tensor {
-    // exp sees min(x, 0) only: a large x would overflow in the branch that is not taken, and ∞·0 is NaN in the gradient.
-    return this.relu().add(this.minimum(0).exp().subtract(1).multiply(alpha));
+    // expm1 sees min(x, 0) only: a large x would overflow in the branch that is not taken, and ∞·0 is NaN in the gradient.
+    return this.relu().add(this.minimum(0).expm1().multiply(alpha));
   }
   /** λ·elu(x, α), which keeps mean 0 and variance 1 from layer to layer. Klambauer et al. 2017, arXiv:1706.02515, equation 14. */
   selu(): Tensor {
@@ -198,7 +211,10 @@ export class Tensor {
   }
   /** max(0, min(1, x/6 + ½)), as in PyTorch and Keras 3 (Keras 2 and Theano: 0.2·x + ½). */
   hardSigmoid(): Tensor {
-    return this.multiply(1 / 6).add(0.5).maximum(0).minimum(1);
+    return this.multiply(1 / 6)
+      .add(0.5)
+      .maximum(0)
+      .minimum(1);
   }
   /** max(−1, min(1, x)). Collobert 2004. */
   hardTanh(): Tensor {
@@ -215,7 +231,7 @@ export class Tensor {
   sum(axes?: number | readonly number[], options: ReduceOptions = {}): Tensor {
     return this.#reduce('sum', axes, options, this.sum);
   }
-  /** Mean over `axes`. A mean over the batch axis is over the rows that are there. */
+  /** Mean over `axes`. The batch axis cannot be one of them yet: a loss gives one value a row, and the trainer averages the rows. */
   mean(axes?: number | readonly number[], options: ReduceOptions = {}): Tensor {
     return this.#reduce('mean', axes, options, this.mean);
   }
@@ -272,8 +288,17 @@ for (const name of ['concat', 'slice', 'transpose', 'gather', 'pad']) register(`
 const operand = (trace: Trace, operator: string, value: unknown, caller: Caller): Tensor => {
   if (value instanceof Tensor) return value;
   if (typeof value === 'number') return trace.constant(value);
-  throw invalidOption(trace.path === '' ? operator : `${trace.label}: ${operator}`, 'the operand', 'to be a Tensor or a number', value, caller);
+  throw invalidOption(
+    trace.path === '' ? operator : `${trace.label}: ${operator}`,
+    'the operand',
+    'to be a Tensor or a number',
+    value,
+    caller,
+  );
 };
 
+/** −1 is the batch, −3 three rows for each of its own. */
+const sizeText = (size: number): string => (size === -1 ? 'batch' : size < 0 ? `${-size}·batch` : `${size}`);
+
 /** `[batch, 28, 28, 1]`. */
-export const shapeText = (shape: readonly number[]): string => `[${shape.map((size) => (size === -1 ? 'batch' : size)).join(', ')}]`;
+export const shapeText = (shape: readonly number[]): string => `[${shape.map(sizeText).join(', ')}]`;

@@ -47,7 +47,10 @@ export class Trace {
   constant(values: number | readonly number[], shape: readonly number[] = typeof values === 'number' ? [] : [values.length]): Tensor {
     const known = typeof values === 'number' && shape.length === 0 ? this.#constants.get(values) : undefined;
     if (known !== undefined) return known;
-    const id = this.#call((builder) => builder.constant(Float64Array.from(typeof values === 'number' ? [values] : values), [...shape]), this.constant);
+    const id = this.#call(
+      (builder) => builder.constant(Float64Array.from(typeof values === 'number' ? [values] : values), [...shape]),
+      this.constant,
+    );
     const tensor = new Tensor(this, id, 'float');
     if (typeof values === 'number' && shape.length === 0) this.#constants.set(values, tensor);
     return tensor;

@@ -1,3 +1,6 @@
+import { Dataset, nativeOf, schemaOf } from '../data/dataset.js';
+import { described, type Features, isTypedArray, type NumberArray, readFeatures } from '../data/features.js';
+import type { Schema } from '../data/schema.js';
 import {
   expectArgument,
   expectOptions,
@@ -10,23 +13,20 @@ import {
   optionsOf,
   register,
 } from '../errors/index.js';
-import { Dataset, nativeOf, schemaOf } from '../data/dataset.js';
-import { described, type Features, isTypedArray, type NumberArray, readFeatures } from '../data/features.js';
-import type { Schema } from '../data/schema.js';
 import { awaitNative, callNative, type NativeData, type NativeModel } from '../native/index.js';
 import { type Epoch, epochFrom, type Scores, scoresFrom } from './epoch.js';
 
 /** What a model predicts: classes by name, or numbers. */
 export type PredictionKind = 'classes' | 'numbers';
 
-/** Numbers that were predicted, in the model's precision; several a row lie row by row. */
-export type PredictedNumbers = Float32Array | Float64Array;
+/** What the native side computed, in the model's precision. */
+type Values = Float32Array | Float64Array;
 
-/** What `predict` gives. */
-export type Predictions<Kind extends PredictionKind> = Kind extends 'classes' ? string[] : PredictedNumbers;
+/** What `predict` gives: class names, or numbers (several a row lie row by row). */
+export type Predictions<Kind extends PredictionKind> = Kind extends 'classes' ? string[] : Float64Array;
 
 /** What `predictSync` gives for one row: a class name, or the number (an array of them when the target is several). */
-export type Prediction<Kind extends PredictionKind> = Kind extends 'classes' ? string : number | PredictedNumbers;
+export type Prediction<Kind extends PredictionKind> = Kind extends 'classes' ? string : number | Float64Array;
 
 /** Options of `predict` and `predictSync`. */
 export interface PredictOptions {
@@ -89,7 +89,13 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
 
   get #native(): NativeModel {
     if (this.#model === undefined) {
-      throw new NablaError({ code: 'INVALID_OPTION', message: 'this model was disposed of', place: 'Fitted', expected: 'a model', received: 'a disposed one' });
+      throw new NablaError({
+        code: 'INVALID_OPTION',
+        message: 'this model was disposed of',
+        place: 'Fitted',
+        expected: 'a model',
+        received: 'a disposed one',
+      });
     }
     return this.#model;
   }
@@ -144,7 +150,9 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
       const given = schemaOf(input);
       const same = given.width === schema.width && schema.columns.every(({ name }, i) => given.columns[i]?.name === name);
       if (same) return nativeOf(input);
-      const dropped = schema.columns.filter(({ name }) => !given.columns.some((column) => column.name === name)).map(({ name }) => JSON.stringify(name));
+      const dropped = schema.columns
+        .filter(({ name }) => !given.columns.some((column) => column.name === name))
+        .map(({ name }) => JSON.stringify(name));
       throw new NablaError({
         code: 'SHAPE_MISMATCH',
         message:
@@ -159,7 +167,8 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
     }
     const size = width(schema.sampleShape);
     const flat = isTypedArray(input) || (Array.isArray(input) && typeof input[0] === 'number');
-    if (flat && (input as NumberArray).length % size !== 0) throw this.#misfit(`${(input as NumberArray).length} values`, `a multiple of ${size} values`);
+    if (flat && (input as NumberArray).length % size !== 0)
+      throw this.#misfit(`${(input as NumberArray).length} values`, `a multiple of ${size} values`);
     const columns = schema.columns.length > 0 ? schema.columns : undefined;
     const matrix = readFeatures('features', input, { sampleShape: schema.sampleShape, columns });
     if (width(matrix.sampleShape) !== size) throw this.#misfit(`rows of ${width(matrix.sampleShape)}`, `rows of ${size} values`);
@@ -185,13 +194,14 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
   }
 
   /** One array of probabilities a row; a single sigmoid output p stands for [1 − p, p]. */
-  #probabilities(values: PredictedNumbers, rows: number): PredictedNumbers[] {
+  #probabilities(values: Values, rows: number): Float64Array[] {
     const outputs = values.length / rows;
-    if (outputs > 1) return Array.from({ length: rows }, (_, row) => values.slice(row * outputs, (row + 1) * outputs));
-    return Array.from(values, (p) => (values instanceof Float32Array ? Float32Array.of(1 - p, p) : Float64Array.of(1 - p, p)));
+    if (outputs > 1)
+      return Array.from({ length: rows }, (_, row) => Float64Array.from(values.subarray(row * outputs, (row + 1) * outputs)));
+    return Array.from(values, (p) => Float64Array.of(1 - p, p));
   }
 
-  #className(values: PredictedNumbers, from: number, outputs: number): string {
+  #className(values: Values, from: number, outputs: number): string {
     const { classes } = this;
     let best = 0;
     if (outputs === 1) {
@@ -218,7 +228,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
    * Takes a data set, nested or typed arrays, rows as objects, or an object of columns.
    * @example const names = await fitted.predict(test);
    */
-  predict(input: PredictInput, options: PredictOptions & { readonly probabilities: true }): Promise<PredictedNumbers[]>;
+  predict(input: PredictInput, options: PredictOptions & { readonly probabilities: true }): Promise<Float64Array[]>;
   predict(input: PredictInput, options?: PredictOptions & { readonly probabilities?: false }): Promise<Predictions<Kind>>;
   async predict(input: PredictInput, options: PredictOptions = {}): Promise<unknown> {
     expectOptions('predict', options, predictOptions);
@@ -226,7 +236,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
     const model = this.#native;
     const data = this.#read(input);
     const values = await awaitNative(() => model.predict(data));
-    if (this.classes.length === 0) return values;
+    if (this.classes.length === 0) return values instanceof Float64Array ? values : Float64Array.from(values);
     const rows = input instanceof Dataset ? input.rows : (JSON.parse(data.schema()) as Schema).rows;
     if (probabilities) return this.#probabilities(values, rows);
     const outputs = values.length / rows;
@@ -237,8 +247,8 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
    * Predicts on the calling thread, in microseconds: one row as a flat array gives one prediction, an array of rows an array of them.
    * @example const digit = fitted.predictSync(new Float32Array(64));
    */
-  predictSync(row: NumberArray, options: PredictOptions & { readonly probabilities: true }): PredictedNumbers;
-  predictSync(rows: readonly NumberArray[], options: PredictOptions & { readonly probabilities: true }): PredictedNumbers[];
+  predictSync(row: NumberArray, options: PredictOptions & { readonly probabilities: true }): Float64Array;
+  predictSync(rows: readonly NumberArray[], options: PredictOptions & { readonly probabilities: true }): Float64Array[];
   predictSync(row: NumberArray, options?: PredictOptions & { readonly probabilities?: false }): Prediction<Kind>;
   predictSync(rows: readonly NumberArray[], options?: PredictOptions & { readonly probabilities?: false }): Prediction<Kind>[];
   predictSync(input: NumberArray | readonly NumberArray[], options?: PredictOptions): unknown {
@@ -260,7 +270,12 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
       const { values } = readFeatures('features', input, { shape: [1, size] });
       features = Float32Array.from(values);
     } else {
-      if (!nested) throw new NablaError({ code: 'INVALID_DATA', message: `expected a row or an array of rows, got ${described(input)}`, place: 'predictSync' });
+      if (!nested)
+        throw new NablaError({
+          code: 'INVALID_DATA',
+          message: `expected a row or an array of rows, got ${described(input)}`,
+          place: 'predictSync',
+        });
       const matrix = readFeatures('features', input);
       if (width(matrix.sampleShape) !== size) throw this.#misfit(`rows of ${width(matrix.sampleShape)}`, `rows of ${size} values`);
       rows = matrix.rows;
@@ -276,7 +291,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
       if (!nested) return this.#className(values, 0, outputs);
       return Array.from({ length: rows }, (_, row) => this.#className(values, row * outputs, outputs));
     }
-    const number = (row: number) => (outputs === 1 ? values[row] : values.slice(row * outputs, (row + 1) * outputs));
+    const number = (row: number) => (outputs === 1 ? values[row] : Float64Array.from(values.subarray(row * outputs, (row + 1) * outputs)));
     return nested ? Array.from({ length: rows }, (_, row) => number(row)) : number(0);
   }
 
@@ -286,16 +301,24 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
    */
   async evaluate(data: Dataset): Promise<Scores<Name>> {
     if (!(data instanceof Dataset)) {
-      throw new NablaError({ code: 'INVALID_DATA', message: `expected a Dataset, got ${described(data)}`, place: 'evaluate', expected: 'a Dataset', received: described(data) });
+      throw new NablaError({
+        code: 'INVALID_DATA',
+        message: `expected a Dataset, got ${described(data)}`,
+        place: 'evaluate',
+        expected: 'a Dataset',
+        received: described(data),
+      });
     }
     const model = this.#native;
     const native = this.#read(data);
     const { target } = schemaOf(data);
     const { classes } = this;
     const wanted = classes.length > 0 ? `classes ${classes.slice(0, 12).join(', ')}` : 'numbers';
-    const fits = classes.length > 0 ? target?.kind === 'classes' && target.names.join('\n') === classes.join('\n') : target?.kind === 'numbers';
+    const fits =
+      classes.length > 0 ? target?.kind === 'classes' && target.names.join('\n') === classes.join('\n') : target?.kind === 'numbers';
     if (!fits) {
-      const received = target === null ? 'no target' : target.kind === 'classes' ? `classes ${target.names.slice(0, 12).join(', ')}` : 'numbers';
+      const received =
+        target === null ? 'no target' : target.kind === 'classes' ? `classes ${target.names.slice(0, 12).join(', ')}` : 'numbers';
       throw new NablaError({
         code: 'INVALID_DATA',
         message: `the model predicts ${wanted}; the target of this data set is ${received}`,
@@ -334,7 +357,8 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
    */
   withThreshold(threshold: number): Fitted<Name, Kind> {
     expectArgument('withThreshold', 'threshold', threshold, isNumber({ above: 0, below: 1 }), this.withThreshold);
-    if (this.classes.length !== 2) throw invalidOption('withThreshold', 'the model', 'to have two classes', this.classes.length, this.withThreshold);
+    if (this.classes.length !== 2)
+      throw invalidOption('withThreshold', 'the model', 'to have two classes', this.classes.length, this.withThreshold);
     return new Fitted<Name, Kind>(this.#native, this.#summary ?? { ...this.#info, stopped: 'epochs' }, threshold);
   }
 

@@ -1,6 +1,6 @@
 export type { Epoch, Scores } from './epoch.js';
 export type { Estimator, EstimatorFitOptions, FittedEstimator } from './estimator.js';
-export { Fitted, type PredictedNumbers, type PredictInput, type Prediction, type PredictionKind, type Predictions, type PredictOptions } from './fitted.js';
+export { Fitted, type PredictInput, type Prediction, type PredictionKind, type Predictions, type PredictOptions } from './fitted.js';
 export { Run } from './run.js';
 export {
   type Clip,

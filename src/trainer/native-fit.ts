@@ -1,6 +1,6 @@
-import { type FitJob, type FitOutcome, type Fits, callNative, nativeError } from '../native/index.js';
+import { callNative, type FitJob, type FitOutcome, type Fits, nativeError } from '../native/index.js';
 import { type Epoch, epochFrom, type Scores, scoresFrom } from './epoch.js';
-import { Fitted, type FitSummary, type PredictionKind } from './fitted.js';
+import { type FitSummary, Fitted, type PredictionKind } from './fitted.js';
 
 /** An event as it crosses from the native side. */
 interface NativeEvent {

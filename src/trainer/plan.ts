@@ -1,6 +1,6 @@
-import { NablaError, notImplemented, register } from '../errors/index.js';
 import type { Preparation } from '../data/preparation.js';
 import type { Schema, TargetSchema } from '../data/schema.js';
+import { NablaError, notImplemented, register } from '../errors/index.js';
 import type { Model } from '../layers/index.js';
 import type { Loss } from '../losses/index.js';
 import { shapeText, Tensor, Trace } from '../trace/index.js';
@@ -49,7 +49,8 @@ const targetShape = (loss: Loss, target: TargetSchema | null): readonly number[]
       return [-1];
     case 'binary':
       if (target.kind === 'numbers') return [-1, target.width];
-      if (target.names.length !== 2) throw wrongTarget(loss, 'two classes, or numbers 0 and 1', target, "For more classes use loss: 'crossEntropy'.");
+      if (target.names.length !== 2)
+        throw wrongTarget(loss, 'two classes, or numbers 0 and 1', target, "For more classes use loss: 'crossEntropy'.");
       return [-1, 1];
     case 'numbers':
       if (target.kind !== 'numbers') throw wrongTarget(loss, 'numbers', target, "For classes use loss: 'crossEntropy'.");
@@ -75,11 +76,13 @@ const expectOutput = (loss: Loss, prediction: Tensor, target: TargetSchema, laye
   const width = shape.at(-1) ?? 0;
   if (loss.targets === 'classes' && target.kind === 'classes') {
     const count = target.names.length;
-    if (shape.length !== 2 || width !== count) throw misfit(layer, loss, prediction, `[batch, ${count}]`, `one output for each of the ${count} classes`);
+    if (shape.length !== 2 || width !== count)
+      throw misfit(layer, loss, prediction, `[batch, ${count}]`, `one output for each of the ${count} classes`);
   } else if (loss.targets === 'binary' || loss.targets === 'numbers') {
     const outputs = target.kind === 'numbers' ? target.width : 1;
     if (shape.length !== 2 || width !== outputs) {
-      const because = target.kind === 'classes' ? 'one output that decides between the two classes' : `as many outputs as targets a row (${outputs})`;
+      const because =
+        target.kind === 'classes' ? 'one output that decides between the two classes' : `as many outputs as targets a row (${outputs})`;
       throw misfit(layer, loss, prediction, `[batch, ${outputs}]`, because);
     }
   }
@@ -109,7 +112,10 @@ const preparationFor = (schema: Schema, prepare: Plannable['prepare'], standardi
           code: 'INVALID_OPTION',
           message: `${String(spec.kind)}: there is no column ${JSON.stringify(name)}`,
           place: 'prepare',
-          expected: schema.columns.map((column) => column.name).slice(0, 20).join(', '),
+          expected: schema.columns
+            .map((column) => column.name)
+            .slice(0, 20)
+            .join(', '),
           received: name,
         });
       }

@@ -43,7 +43,11 @@ export const pretrain =
   planned<
     (
       trainer: AnyTrainer,
-      options: { readonly method: 'restrictedBoltzmann' | 'denoisingAutoencoder'; readonly epochs?: number; readonly learningRate?: number },
+      options: {
+        readonly method: 'restrictedBoltzmann' | 'denoisingAutoencoder';
+        readonly epochs?: number;
+        readonly learningRate?: number;
+      },
     ) => Estimator
   >('pretrain');
 
@@ -72,7 +76,10 @@ export const valueAndGradient =
   planned<
     (
       run: (...inputs: Tensor[]) => Tensor,
-    ) => (...inputs: (ArrayValue | readonly (readonly number[])[])[]) => { readonly value: number; readonly gradients: readonly ArrayValue[] }
+    ) => (...inputs: (ArrayValue | readonly (readonly number[])[])[]) => {
+      readonly value: number;
+      readonly gradients: readonly ArrayValue[];
+    }
   >('valueAndGradient');
 
 /** Loss against a growing learning rate (Smith 2017). */

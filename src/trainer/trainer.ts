@@ -1,3 +1,8 @@
+import type { Augmentation } from '../data/augmentation.js';
+import { Dataset, nativeOf, schemaOf } from '../data/dataset.js';
+import { described } from '../data/features.js';
+import { type Preparation, standardize } from '../data/preparation.js';
+import type { Schema } from '../data/schema.js';
 import {
   expectArgument,
   expectOptions,
@@ -13,11 +18,6 @@ import {
   NablaError,
   optionsOf,
 } from '../errors/index.js';
-import type { Augmentation } from '../data/augmentation.js';
-import { Dataset, nativeOf, schemaOf } from '../data/dataset.js';
-import { described } from '../data/features.js';
-import { type Preparation, standardize } from '../data/preparation.js';
-import type { Schema } from '../data/schema.js';
 import type { Model } from '../layers/index.js';
 import type { Loss, LossLike, OutputActivation } from '../losses/index.js';
 import { resolveLoss } from '../losses/resolve.js';
@@ -139,13 +139,19 @@ export interface FitOptions<Name extends string = string> {
   readonly take?: readonly string[];
 }
 
+/** A layer or any function of a tensor; a class is neither, however much `typeof` calls it a function. */
+const isModel = (value: unknown): string | undefined =>
+  typeof value === 'function' && !Function.prototype.toString.call(value).startsWith('class')
+    ? undefined
+    : 'to be a layer, sequential([…]) or network((x) => …)';
+
 const isPreparation = (value: unknown): string | undefined =>
   typeof value === 'object' && value !== null && 'kind' in value && 'spec' in value && 'fit' in value
     ? undefined
     : 'to be a preparation such as standardize()';
 
 const trainerOptions = optionsOf('Trainer', {
-  model: isFunction,
+  model: isModel,
   loss: isAnything,
   lossWeights: 'planned',
   optimizer: isAnything,
@@ -209,11 +215,15 @@ export function expectDataset(where: string, value: unknown): asserts value is D
 export const expectSameSchema = (where: string, train: Schema, other: Schema): void => {
   const text = ({ sampleShape, target }: Schema): string =>
     `[rows, ${sampleShape.join(', ')}], ${target === null ? 'no target' : target.kind === 'classes' ? `classes ${target.names.slice(0, 12).join(', ')}` : `${target.width} numbers`}`;
-  const sameShape = train.sampleShape.join() === other.sampleShape.join() && train.columns.every(({ name }, i) => other.columns[i]?.name === name);
+  const sameShape =
+    train.sampleShape.join() === other.sampleShape.join() && train.columns.every(({ name }, i) => other.columns[i]?.name === name);
   const sameTarget =
     train.target?.kind === 'classes' && other.target?.kind === 'classes'
       ? train.target.names.join('\n') === other.target.names.join('\n')
-      : train.target?.kind === other.target?.kind && train.target?.kind === 'numbers' && other.target?.kind === 'numbers' && train.target.width === other.target.width;
+      : train.target?.kind === other.target?.kind &&
+        train.target?.kind === 'numbers' &&
+        other.target?.kind === 'numbers' &&
+        train.target.width === other.target.width;
   if (sameShape && sameTarget) return;
   throw new NablaError({
     code: sameShape ? 'INVALID_DATA' : 'SHAPE_MISMATCH',
@@ -338,10 +348,7 @@ export class Trainer<const M extends Metrics = readonly [], const L extends Loss
    * for await (const epoch of run) console.log(epoch.index, epoch.train.loss);
    * const fitted = await run;
    */
-  fit(
-    data: Dataset,
-    options: FitOptions<MetricKey<M>> = {},
-  ): Run<Fitted<MetricKey<M>, PredictionKindOf<L>>, Epoch<MetricKey<M>>> {
+  fit(data: Dataset, options: FitOptions<MetricKey<M>> = {}): Run<Fitted<MetricKey<M>, PredictionKindOf<L>>, Epoch<MetricKey<M>>> {
     type Name = MetricKey<M>;
     type Result = Fitted<Name, PredictionKindOf<L>>;
     expectDataset('fit', data);

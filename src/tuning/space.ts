@@ -61,6 +61,7 @@ export const logInteger = (low: number, high: number): RangeParameter => range('
 
 /** One of `values`, each as likely. Their types are kept to the last literal. @example choice([16, 32, 64]) // 16 | 32 | 64 */
 export const choice = <const T>(values: readonly T[]): ChoiceParameter<T> => {
-  if (!Array.isArray(values) || values.length === 0) throw invalidOption('choice', 'values', 'to be an array of at least one', values, choice);
+  if (!Array.isArray(values) || values.length === 0)
+    throw invalidOption('choice', 'values', 'to be an array of at least one', values, choice);
   return Object.freeze({ kind: 'choice', values: Object.freeze([...values]) });
 };

@@ -1,5 +1,15 @@
-import { expectOptions, invalidOption, isBoolean, isInteger, isOneOf, NablaError, notImplemented, optionsOf, register } from '../errors/index.js';
 import { Dataset, labelIndices, nativeOf, schemaOf } from '../data/dataset.js';
+import {
+  expectOptions,
+  invalidOption,
+  isBoolean,
+  isInteger,
+  isOneOf,
+  NablaError,
+  notImplemented,
+  optionsOf,
+  register,
+} from '../errors/index.js';
 import type { FitJob } from '../native/index.js';
 import { countBar } from '../report/progress.js';
 import type { Estimator, FittedEstimator } from '../trainer/estimator.js';
@@ -93,10 +103,18 @@ register("validation/crossValidate: aggregate 'pooled'");
 const rowsOf = (data: Dataset): RowsToSplit => ({ rows: data.rows, labels: labelIndices(data), groups: data.groups() });
 
 const fail = (message: string, place: string): NablaError =>
-  new NablaError({ code: 'INVALID_DATA', message, place, hint: 'A splitter yields { train, validation }, two arrays of row indices that have none in common.' });
+  new NablaError({
+    code: 'INVALID_DATA',
+    message,
+    place,
+    hint: 'A splitter yields { train, validation }, two arrays of row indices that have none in common.',
+  });
 
 /** Splits of any splitter as views, checked: a row that is both trained on and scored would be a leak. */
-export const foldViews = (data: Dataset, splitter: Splitter<ArrayLike<number>>): { readonly train: Dataset; readonly validation: Dataset }[] => {
+export const foldViews = (
+  data: Dataset,
+  splitter: Splitter<ArrayLike<number>>,
+): { readonly train: Dataset; readonly validation: Dataset }[] => {
   const views: { readonly train: Dataset; readonly validation: Dataset }[] = [];
   const seen = new Int32Array(data.rows).fill(-1);
   for (const split of splitter.split(rowsOf(data))) {
@@ -176,7 +194,10 @@ const fitOneByOne = async (estimator: Estimator, works: readonly Work[], { threa
   const fits: Fit[] = [];
   for (const { train, score, test } of works) {
     signal?.throwIfAborted();
-    const fitted = await estimator.fit(train, { ...(threads === undefined ? {} : { threads }), ...(signal === undefined ? {} : { signal }) });
+    const fitted = await estimator.fit(train, {
+      ...(threads === undefined ? {} : { threads }),
+      ...(signal === undefined ? {} : { signal }),
+    });
     fits.push({
       fitted,
       scores: score === undefined ? undefined : await fitted.evaluate(score),
@@ -209,9 +230,19 @@ export const crossValidate = async <F extends FittedEstimator, const O extends C
   }
   expectDataset('crossValidate', data);
   expectOptions('crossValidate', chosen, crossValidateOptions, crossValidate);
-  const { splitter = kFold(), test, refit = test !== undefined, aggregate = 'folds', keepModels = false, threads, signal, progress = false } = chosen;
+  const {
+    splitter = kFold(),
+    test,
+    refit = test !== undefined,
+    aggregate = 'folds',
+    keepModels = false,
+    threads,
+    signal,
+    progress = false,
+  } = chosen;
   if (aggregate === 'pooled') notImplemented("validation/crossValidate: aggregate 'pooled'", crossValidate);
-  if (test !== undefined && !refit) throw invalidOption('crossValidate', 'refit', 'to be true: the test rows are scored by the refitted model', refit, crossValidate);
+  if (test !== undefined && !refit)
+    throw invalidOption('crossValidate', 'refit', 'to be true: the test rows are scored by the refitted model', refit, crossValidate);
   if (test !== undefined) expectSameSchema('test', schemaOf(data), schemaOf(test));
 
   const views = foldViews(data, splitter);
@@ -230,7 +261,8 @@ export const crossValidate = async <F extends FittedEstimator, const O extends C
     const { fitted, scores } = fits[index] as Fit;
     return { index, trainRows: train.rows, validationRows: validation.rows, scores: scores ?? {}, ...(keepModels ? { fitted } : {}) };
   });
-  const names = estimator instanceof Trainer ? ['loss', ...metricsOf(estimator).map(({ name }) => name)] : Object.keys(folds[0]?.scores ?? {});
+  const names =
+    estimator instanceof Trainer ? ['loss', ...metricsOf(estimator).map(({ name }) => name)] : Object.keys(folds[0]?.scores ?? {});
   const scores = Object.fromEntries(names.map((name) => [name, summarize(folds.map((fold) => fold.scores[name] ?? Number.NaN))]));
   const last = refit ? fits.at(-1) : undefined;
   const report = {
@@ -241,4 +273,3 @@ export const crossValidate = async <F extends FittedEstimator, const O extends C
   };
   return report as unknown as CrossValidationReport<F, O>;
 };
-

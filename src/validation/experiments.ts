@@ -26,7 +26,9 @@ export interface NestedOptions<F extends FittedEstimator> extends Watched {
 
 /** Tunes inside each outer fold, so that the estimate is not biased by the choice. */
 export const nestedCrossValidate =
-  planned<<F extends FittedEstimator>(data: Dataset, options: NestedOptions<F>) => Promise<CrossValidation<F>>>('validation/nestedCrossValidate');
+  planned<<F extends FittedEstimator>(data: Dataset, options: NestedOptions<F>) => Promise<CrossValidation<F>>>(
+    'validation/nestedCrossValidate',
+  );
 
 /** One point of a curve. */
 export interface CurvePoint<X> {
@@ -72,7 +74,12 @@ export const biasVariance =
     (
       estimator: Estimator,
       options: BiasVarianceOptions,
-    ) => Promise<{ readonly biasSquared: Estimate; readonly variance: Estimate; readonly noise: Estimate; readonly expectedError: Estimate }>
+    ) => Promise<{
+      readonly biasSquared: Estimate;
+      readonly variance: Estimate;
+      readonly noise: Estimate;
+      readonly expectedError: Estimate;
+    }>
   >('validation/biasVariance');
 
 /** What `diagnose` concludes. */
@@ -84,7 +91,11 @@ export const diagnose =
     (
       estimator: Estimator,
       options: Watched & { readonly train: Dataset; readonly validation: Dataset; readonly baselineError?: number },
-    ) => Promise<{ readonly verdict: Verdict; readonly evidence: Readonly<Record<string, number>>; readonly suggestions: readonly string[] }>
+    ) => Promise<{
+      readonly verdict: Verdict;
+      readonly evidence: Readonly<Record<string, number>>;
+      readonly suggestions: readonly string[];
+    }>
   >('validation/diagnose');
 
 /** The corrected resampled t-test (Nadeau & Bengio 2003) on shared folds. */
@@ -105,4 +116,3 @@ export const checkEstimator =
       options?: { readonly data?: Dataset; readonly seed?: number },
     ) => Promise<{ readonly laws: readonly { readonly law: string; readonly passed: boolean; readonly detail?: string }[] }>
   >('validation/checkEstimator');
-

@@ -30,7 +30,11 @@ const kFoldOptions = optionsOf('validation/kFold', options);
 const automatic = (rows: number): number => (rows < 200 ? 20 : rows <= 10_000 ? 10 : rows <= 100_000 ? 5 : 3);
 
 /** Fold of each row. */
-export const foldsOf = (where: string, { k = 10, shuffle = true, stratify = 'auto', seed = 0 }: KFoldOptions, input: RowsToSplit): { k: number; folds: Uint32Array } => {
+export const foldsOf = (
+  where: string,
+  { k = 10, shuffle = true, stratify = 'auto', seed = 0 }: KFoldOptions,
+  input: RowsToSplit,
+): { k: number; folds: Uint32Array } => {
   const count = k === 'auto' ? Math.min(automatic(input.rows), input.rows) : k;
   expectRows(where, input, 2);
   if (count > input.rows) {

@@ -1,15 +1,16 @@
-import { checkOptions, expectArgument, isInteger, NablaError } from '../errors/index.js';
+import { checkOptions, expectArgument, isInteger, NablaError, shown } from '../errors/index.js';
 import type { RowsToSplit } from './splitter.js';
 
 /** Codes of labels or groups by first appearance; indices that are codes already stay what they are. */
 export const codesOf = (place: string, values: ArrayLike<string | number | boolean>, rows: number): Uint32Array => {
-  if (values.length !== rows) {
+  const isList = Array.isArray(values) || (ArrayBuffer.isView(values) && 'length' in values);
+  if (!isList || values.length !== rows) {
     throw new NablaError({
       code: 'INVALID_DATA',
-      message: `there are ${rows} rows but ${values.length} ${place}`,
+      message: `expected ${rows} values, one a row, got ${isList ? values.length : shown(values)}`,
       place,
       expected: `${rows} values`,
-      received: `${values.length} values`,
+      received: isList ? `${values.length} values` : shown(values),
     });
   }
   // Small codes are taken as they are: the native side counts them in a table as long as the largest.

@@ -1,9 +1,35 @@
 //! The N-API face of nabla: conversion and errors only, no arithmetic.
+//!
+//! Work that takes longer than a moment runs on threads of nabla's own as a [`task::Task`]; its events reach JavaScript through one
+//! thread-safe function an environment ([`hub`]). An error crosses as JSON in the message of a JavaScript error. A panic is a bug
+//! and becomes an error (`catch_unwind` on every export), never the end of the process.
+
+mod data;
+mod errors;
+mod fits;
+mod graph;
+mod hub;
+mod instruments;
+mod model;
+mod task;
 
 use napi_derive::napi;
 
 /// The version of this binary; the TypeScript side is of the same.
-#[napi]
+#[napi(catch_unwind)]
 pub fn version() -> String {
     env!("CARGO_PKG_VERSION").to_string()
+}
+
+/// The SIMD level in use: `scalar`, `avx2`, `avx512` or `neon`.
+#[napi(catch_unwind)]
+pub fn simd_level() -> String {
+    nabla_kernels::level::level().name().to_string()
+}
+
+/// Every error code, as JSON.
+#[napi(catch_unwind)]
+pub fn error_codes() -> String {
+    let codes: Vec<String> = nabla_error::Code::ALL.iter().map(|c| c.name()).collect();
+    serde_json::to_string(&codes).unwrap_or_default()
 }

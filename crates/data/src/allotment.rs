@@ -10,7 +10,9 @@ pub(crate) fn within_one(classes: &[usize], parts: &[usize]) -> Vec<Vec<usize>> 
     let share = |class: usize, part: usize| (class as u128 * part as u128 / n) as usize;
     let fraction = |class: usize, part: usize| class as u128 * part as u128 % n;
     let mut table: Vec<Vec<usize>> = classes.iter().map(|&c| parts.iter().map(|&p| share(c, p)).collect()).collect();
-    let mut room: Vec<usize> = (0..parts.len()).map(|p| parts[p] - table.iter().map(|row| row[p]).sum::<usize>()).collect();
+    let mut room: Vec<usize> = (0..parts.len())
+        .map(|p| parts[p] - table.iter().map(|row| row[p]).sum::<usize>())
+        .collect();
     // taken[c][p]: class c got its one row more in part p.
     let mut taken = vec![vec![false; parts.len()]; classes.len()];
     for (c, &class) in classes.iter().enumerate() {
@@ -73,7 +75,9 @@ fn make_room(
 /// "heaviest group to the lightest fold" of scikit-learn's `GroupKFold`.
 pub(crate) fn whole_groups(groups: &[Vec<usize>], targets: &[Vec<f64>]) -> Vec<u32> {
     let classes = targets.first().map_or(0, Vec::len);
-    let weight: Vec<f64> = (0..classes).map(|c| 1.0 / targets.iter().map(|t| t[c]).sum::<f64>().max(1.0)).collect();
+    let weight: Vec<f64> = (0..classes)
+        .map(|c| 1.0 / targets.iter().map(|t| t[c]).sum::<f64>().max(1.0))
+        .collect();
     let mut left: Vec<Vec<f64>> = targets.to_vec();
     let mut order: Vec<usize> = (0..groups.len()).collect();
     order.sort_by_key(|&g| std::cmp::Reverse(groups[g].iter().sum::<usize>()));

@@ -52,7 +52,16 @@ impl SourceParts {
     /// Features alone; add the rest by setting fields.
     pub fn new(rows: usize, features: Matrix) -> Self {
         let (sample_shape, columns, target, weights, groups, group_names) = Default::default();
-        Self { rows, features, sample_shape, columns, target, weights, groups, group_names }
+        Self {
+            rows,
+            features,
+            sample_shape,
+            columns,
+            target,
+            weights,
+            groups,
+            group_names,
+        }
     }
 
     /// Checks lengths, names, classes and finiteness.
@@ -63,14 +72,27 @@ impl SourceParts {
     pub fn build(self) -> Result<Source> {
         let rows = self.rows;
         if rows == 0 || self.features.is_empty() {
-            return Err(Error::new(Code::InvalidData, "the data set has no rows or no features").hint("A data set needs at least one row and one feature."));
+            return Err(Error::new(Code::InvalidData, "the data set has no rows or no features")
+                .hint("A data set needs at least one row and one feature."));
         }
         if rows > u32::MAX as usize {
-            return Err(Error::new(Code::InvalidData, format!("{rows} rows are more than the 4,294,967,295 that row indices allow")));
+            return Err(Error::new(
+                Code::InvalidData,
+                format!("{rows} rows are more than the 4,294,967,295 that row indices allow"),
+            ));
         }
         let (width, sample_shape) = shape_of_a_row(rows, &self.features, self.sample_shape)?;
         let columns = named_columns(self.columns, &sample_shape)?;
-        let mut source = Source { rows, width, sample_shape, columns, features: self.features, target: None, weights: None, groups: None };
+        let mut source = Source {
+            rows,
+            width,
+            sample_shape,
+            columns,
+            features: self.features,
+            target: None,
+            weights: None,
+            groups: None,
+        };
         check_features(&source)?;
         source.target = self.target.map(|target| checked_target(rows, target)).transpose()?;
         if let Some(weights) = &self.weights {
@@ -89,10 +111,13 @@ fn shape_of_a_row(rows: usize, features: &Matrix, shape: Option<Vec<usize>>) -> 
     };
     if shape.as_ref().is_some_and(Vec::is_empty) || width == 0 || width.checked_mul(rows) != Some(features.len()) {
         let shape = shape.map_or_else(String::new, |shape| format!(" of shape {shape:?}"));
-        return Err(Error::new(Code::ShapeMismatch, format!("{} feature values do not fill {rows} rows{shape}", features.len()))
-            .at("features")
-            .expected(format!("a multiple of {rows}"))
-            .received(features.len().to_string()));
+        return Err(Error::new(
+            Code::ShapeMismatch,
+            format!("{} feature values do not fill {rows} rows{shape}", features.len()),
+        )
+        .at("features")
+        .expected(format!("a multiple of {rows}"))
+        .received(features.len().to_string()));
     }
     Ok((width, shape.unwrap_or_else(|| vec![width])))
 }
@@ -111,7 +136,11 @@ fn named_columns(columns: Option<Vec<Column>>, sample_shape: &[usize]) -> Result
     } else if columns.as_ref().is_none_or(Vec::is_empty) {
         Ok(Vec::new())
     } else {
-        Err(Error::new(Code::InvalidData, format!("samples of shape {sample_shape:?} have no named columns")).at("columns"))
+        Err(Error::new(
+            Code::InvalidData,
+            format!("samples of shape {sample_shape:?} have no named columns"),
+        )
+        .at("columns"))
     }
 }
 
@@ -133,9 +162,15 @@ fn check_features(source: &Source) -> Result<()> {
         for row in 0..source.rows {
             let code = source.features.get(row * source.width + j);
             if !code.is_nan() && !(code >= 0.0 && code < levels.len() as f64 && code.fract() == 0.0) {
-                return Err(Error::new(Code::InvalidData, format!("{code} is no code of one of its {} levels", levels.len()))
-                    .at(format!("column {:?}, row {row}", column.name))
-                    .expected(format!("an integer from 0 to {}, or NaN for a missing cell", levels.len() as i64 - 1)));
+                return Err(Error::new(
+                    Code::InvalidData,
+                    format!("{code} is no code of one of its {} levels", levels.len()),
+                )
+                .at(format!("column {:?}, row {row}", column.name))
+                .expected(format!(
+                    "an integer from 0 to {}, or NaN for a missing cell",
+                    levels.len() as i64 - 1
+                )));
             }
         }
     }
@@ -148,9 +183,12 @@ fn checked_target(rows: usize, target: TargetParts) -> Result<Target> {
             expect_length("labels", labels.len(), rows)?;
             expect_unique("classes", names.iter().map(String::as_str))?;
             if let Some(row) = labels.iter().position(|&label| label as usize >= names.len()) {
-                return Err(Error::new(Code::InvalidData, format!("class {} in row {row}, but there are {} classes", labels[row], names.len()))
-                    .at("labels")
-                    .expected(format!("an integer from 0 to {}", names.len() as i64 - 1)));
+                return Err(Error::new(
+                    Code::InvalidData,
+                    format!("class {} in row {row}, but there are {} classes", labels[row], names.len()),
+                )
+                .at("labels")
+                .expected(format!("an integer from 0 to {}", names.len() as i64 - 1)));
             }
             Ok(Target::Classes { names, labels })
         }
@@ -166,7 +204,11 @@ fn checked_target(rows: usize, target: TargetParts) -> Result<Target> {
             expect_length("names of targets", names.len(), width)?;
             expect_unique("names of targets", names.iter().map(String::as_str))?;
             if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-                let hint = if values[at].is_nan() { "Remove the rows without a target." } else { "Remove the row." };
+                let hint = if values[at].is_nan() {
+                    "Remove the rows without a target."
+                } else {
+                    "Remove the row."
+                };
                 return Err(Error::new(Code::NotFinite, format!("the target is {}", values[at]))
                     .at(format!("target {:?}, row {}", names[at % width], at / width))
                     .expected("a finite number")
@@ -180,8 +222,14 @@ fn checked_target(rows: usize, target: TargetParts) -> Result<Target> {
 fn check_weights(rows: usize, weights: &[f64]) -> Result<()> {
     expect_length("weights", weights.len(), rows)?;
     if let Some(row) = weights.iter().position(|w| !w.is_finite() || *w < 0.0) {
-        let code = if weights[row].is_finite() { Code::InvalidData } else { Code::NotFinite };
-        return Err(Error::new(code, format!("weight {} in row {row}", weights[row])).at("weights").expected("a finite number, 0 or more"));
+        let code = if weights[row].is_finite() {
+            Code::InvalidData
+        } else {
+            Code::NotFinite
+        };
+        return Err(Error::new(code, format!("weight {} in row {row}", weights[row]))
+            .at("weights")
+            .expected("a finite number, 0 or more"));
     }
     if weights.iter().all(|&w| w == 0.0) {
         return Err(Error::new(Code::InvalidData, "all weights are 0").at("weights"));
@@ -195,7 +243,11 @@ fn checked_groups(rows: usize, codes: Vec<u32>, names: Option<Vec<String>>) -> R
         Some(names) => {
             expect_unique("groups", names.iter().map(String::as_str))?;
             if let Some(row) = codes.iter().position(|&code| code as usize >= names.len()) {
-                return Err(Error::new(Code::InvalidData, format!("group {} in row {row}, but there are {} groups", codes[row], names.len())).at("groups"));
+                return Err(Error::new(
+                    Code::InvalidData,
+                    format!("group {} in row {row}, but there are {} groups", codes[row], names.len()),
+                )
+                .at("groups"));
             }
             Ok(Groups { names, codes })
         }
@@ -205,7 +257,10 @@ fn checked_groups(rows: usize, codes: Vec<u32>, names: Option<Vec<String>>) -> R
             distinct.sort_unstable();
             distinct.dedup();
             let codes = codes.iter().map(|code| distinct.partition_point(|d| d < code) as u32).collect();
-            Ok(Groups { names: distinct.iter().map(u32::to_string).collect(), codes })
+            Ok(Groups {
+                names: distinct.iter().map(u32::to_string).collect(),
+                codes,
+            })
         }
     }
 }
@@ -224,7 +279,9 @@ fn expect_unique<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result
     let mut seen = HashSet::new();
     for name in names {
         if !seen.insert(name) {
-            return Err(Error::new(Code::InvalidData, format!("{name:?} occurs twice")).at(what).expected("names that differ"));
+            return Err(Error::new(Code::InvalidData, format!("{name:?} occurs twice"))
+                .at(what)
+                .expected("names that differ"));
         }
     }
     Ok(())
@@ -243,41 +300,174 @@ mod tests {
         let source = parts().build().unwrap();
         assert_eq!((source.width(), source.sample_shape()), (2, &[2][..]));
         assert_eq!(source.columns()[1].name, "x1");
-        let image = SourceParts { sample_shape: Some(vec![1, 2, 1]), ..parts() }.build().unwrap();
+        let image = SourceParts {
+            sample_shape: Some(vec![1, 2, 1]),
+            ..parts()
+        }
+        .build()
+        .unwrap();
         assert!(image.columns().is_empty());
         assert_eq!(image.column_place(1), "value [0, 1, 0]");
-        let groups = SourceParts { groups: Some(vec![900, 7]), ..parts() }.build().unwrap().groups.unwrap();
+        let groups = SourceParts {
+            groups: Some(vec![900, 7]),
+            ..parts()
+        }
+        .build()
+        .unwrap()
+        .groups
+        .unwrap();
         assert_eq!((groups.names, groups.codes), (vec!["7".to_owned(), "900".to_owned()], vec![1, 0]));
     }
 
     #[test]
     fn bad_parts_are_coded_errors() {
         let classes = |names: &[&str], labels: &[u32]| {
-            Some(TargetParts::Classes { names: names.iter().map(|n| n.to_string()).collect(), labels: labels.to_vec() })
+            Some(TargetParts::Classes {
+                names: names.iter().map(|n| n.to_string()).collect(),
+                labels: labels.to_vec(),
+            })
         };
-        let numbers = |values: &[f64]| Some(TargetParts::Numbers { names: None, width: 1, values: values.to_vec() });
+        let numbers = |values: &[f64]| {
+            Some(TargetParts::Numbers {
+                names: None,
+                width: 1,
+                values: values.to_vec(),
+            })
+        };
         let category = |levels: &[&str]| {
             let levels = levels.iter().map(|l| l.to_string()).collect();
-            Some(vec![Column::number("a"), Column { name: "b".into(), kind: Kind::Category { levels } }])
+            Some(vec![
+                Column::number("a"),
+                Column {
+                    name: "b".into(),
+                    kind: Kind::Category { levels },
+                },
+            ])
         };
         let cases = [
             (SourceParts::new(0, Matrix::F32(vec![])), Code::InvalidData, "no rows"),
-            (SourceParts::new(2, Matrix::F32(vec![1.0; 3])), Code::ShapeMismatch, "3 feature values"),
-            (SourceParts { sample_shape: Some(vec![3]), ..parts() }, Code::ShapeMismatch, "[3]"),
-            (SourceParts { sample_shape: Some(vec![usize::MAX, 2]), ..parts() }, Code::ShapeMismatch, "rows"),
-            (SourceParts::new(1, Matrix::F64(vec![0.0, f64::INFINITY])), Code::NotFinite, "column \"x1\", row 0"),
-            (SourceParts { columns: Some(vec![Column::number("a")]), ..parts() }, Code::InvalidData, "expected 2 columns, got 1"),
-            (SourceParts { columns: Some(vec![Column::number("a"); 2]), ..parts() }, Code::InvalidData, "\"a\" occurs twice"),
-            (SourceParts { columns: category(&["p", "q"]), ..parts() }, Code::InvalidData, "column \"b\", row 0: 2 is no code"),
-            (SourceParts { target: classes(&["p", "q"], &[0, 2]), ..parts() }, Code::InvalidData, "class 2 in row 1"),
-            (SourceParts { target: classes(&["p", "p"], &[0, 1]), ..parts() }, Code::InvalidData, "twice"),
-            (SourceParts { target: classes(&["p"], &[0]), ..parts() }, Code::InvalidData, "expected 2 labels, got 1"),
-            (SourceParts { target: numbers(&[0.0, f64::NAN]), ..parts() }, Code::NotFinite, "target \"y\", row 1"),
-            (SourceParts { target: numbers(&[0.0]), ..parts() }, Code::InvalidData, "expected 2 targets"),
-            (SourceParts { weights: Some(vec![1.0, -1.0]), ..parts() }, Code::InvalidData, "weight -1 in row 1"),
-            (SourceParts { weights: Some(vec![1.0, f64::NAN]), ..parts() }, Code::NotFinite, "weight NaN in row 1"),
-            (SourceParts { weights: Some(vec![0.0, 0.0]), ..parts() }, Code::InvalidData, "all weights"),
-            (SourceParts { groups: Some(vec![0]), ..parts() }, Code::InvalidData, "expected 2 groups"),
+            (
+                SourceParts::new(2, Matrix::F32(vec![1.0; 3])),
+                Code::ShapeMismatch,
+                "3 feature values",
+            ),
+            (
+                SourceParts {
+                    sample_shape: Some(vec![3]),
+                    ..parts()
+                },
+                Code::ShapeMismatch,
+                "[3]",
+            ),
+            (
+                SourceParts {
+                    sample_shape: Some(vec![usize::MAX, 2]),
+                    ..parts()
+                },
+                Code::ShapeMismatch,
+                "rows",
+            ),
+            (
+                SourceParts::new(1, Matrix::F64(vec![0.0, f64::INFINITY])),
+                Code::NotFinite,
+                "column \"x1\", row 0",
+            ),
+            (
+                SourceParts {
+                    columns: Some(vec![Column::number("a")]),
+                    ..parts()
+                },
+                Code::InvalidData,
+                "expected 2 columns, got 1",
+            ),
+            (
+                SourceParts {
+                    columns: Some(vec![Column::number("a"); 2]),
+                    ..parts()
+                },
+                Code::InvalidData,
+                "\"a\" occurs twice",
+            ),
+            (
+                SourceParts {
+                    columns: category(&["p", "q"]),
+                    ..parts()
+                },
+                Code::InvalidData,
+                "column \"b\", row 0: 2 is no code",
+            ),
+            (
+                SourceParts {
+                    target: classes(&["p", "q"], &[0, 2]),
+                    ..parts()
+                },
+                Code::InvalidData,
+                "class 2 in row 1",
+            ),
+            (
+                SourceParts {
+                    target: classes(&["p", "p"], &[0, 1]),
+                    ..parts()
+                },
+                Code::InvalidData,
+                "twice",
+            ),
+            (
+                SourceParts {
+                    target: classes(&["p"], &[0]),
+                    ..parts()
+                },
+                Code::InvalidData,
+                "expected 2 labels, got 1",
+            ),
+            (
+                SourceParts {
+                    target: numbers(&[0.0, f64::NAN]),
+                    ..parts()
+                },
+                Code::NotFinite,
+                "target \"y\", row 1",
+            ),
+            (
+                SourceParts {
+                    target: numbers(&[0.0]),
+                    ..parts()
+                },
+                Code::InvalidData,
+                "expected 2 targets",
+            ),
+            (
+                SourceParts {
+                    weights: Some(vec![1.0, -1.0]),
+                    ..parts()
+                },
+                Code::InvalidData,
+                "weight -1 in row 1",
+            ),
+            (
+                SourceParts {
+                    weights: Some(vec![1.0, f64::NAN]),
+                    ..parts()
+                },
+                Code::NotFinite,
+                "weight NaN in row 1",
+            ),
+            (
+                SourceParts {
+                    weights: Some(vec![0.0, 0.0]),
+                    ..parts()
+                },
+                Code::InvalidData,
+                "all weights",
+            ),
+            (
+                SourceParts {
+                    groups: Some(vec![0]),
+                    ..parts()
+                },
+                Code::InvalidData,
+                "expected 2 groups",
+            ),
         ];
         for (parts, code, text) in cases {
             let error = parts.build().unwrap_err();

@@ -17,7 +17,10 @@ pub struct Dataset {
 
 impl From<Source> for Dataset {
     fn from(source: Source) -> Self {
-        Self { source: Arc::new(source), view: None }
+        Self {
+            source: Arc::new(source),
+            view: None,
+        }
     }
 }
 
@@ -66,16 +69,21 @@ impl Dataset {
     pub fn select(&self, indices: &[u32]) -> Result<Dataset> {
         let rows = self.rows();
         if let Some(at) = indices.iter().position(|&index| index as usize >= rows) {
-            return Err(Error::new(Code::InvalidData, format!("row {} of a data set with {rows} rows", indices[at]))
-                .at(format!("indices[{at}]"))
-                .expected(format!("an integer from 0 to {}", rows as i64 - 1))
-                .received(indices[at].to_string()));
+            return Err(
+                Error::new(Code::InvalidData, format!("row {} of a data set with {rows} rows", indices[at]))
+                    .at(format!("indices[{at}]"))
+                    .expected(format!("an integer from 0 to {}", rows as i64 - 1))
+                    .received(indices[at].to_string()),
+            );
         }
         let view = match &self.view {
             Some(view) => indices.iter().map(|&index| view[index as usize]).collect(),
             None => Arc::from(indices),
         };
-        Ok(Dataset { source: self.source.clone(), view: Some(view) })
+        Ok(Dataset {
+            source: self.source.clone(),
+            view: Some(view),
+        })
     }
 
     /// The first `count` rows (all of them when there are fewer).
@@ -85,7 +93,10 @@ impl Dataset {
             Some(view) => Arc::from(&view[..count]),
             None => (0..count as u32).collect(),
         };
-        Dataset { source: self.source.clone(), view: Some(view) }
+        Dataset {
+            source: self.source.clone(),
+            view: Some(view),
+        }
     }
 
     /// What the data set is, without its values.
@@ -116,7 +127,9 @@ impl Dataset {
 
     /// The target numbers, `[rows, width]` row-major, or `None` when the target is not numbers.
     pub fn targets(&self) -> Option<Vec<f64>> {
-        let Some(Target::Numbers { width, values, .. }) = &self.source.target else { return None };
+        let Some(Target::Numbers { width, values, .. }) = &self.source.target else {
+            return None;
+        };
         let mut out = Vec::with_capacity(self.rows() * width);
         for row in 0..self.rows() {
             let from = self.row_index(row) as usize * width;

@@ -99,11 +99,25 @@ pub(crate) fn describe(data: &Dataset) -> Description {
     } else {
         let columns = source.columns.iter().enumerate();
         let summary = columns.map(|(j, column)| match &column.kind {
-            Kind::Number => number(column.name.clone(), rows, &moments, j, quartiles((0..rows).map(|row| value(row, j)))),
+            Kind::Number => number(
+                column.name.clone(),
+                rows,
+                &moments,
+                j,
+                quartiles((0..rows).map(|row| value(row, j))),
+            ),
             Kind::Category { levels } => {
                 let count = moments.count[j] as usize;
-                let codes = (0..rows).map(|row| value(row, j)).filter(|code| !code.is_nan()).map(|code| code as usize);
-                ColumnSummary::Category { name: column.name.clone(), count, missing: rows - count, levels: counted(levels, codes) }
+                let codes = (0..rows)
+                    .map(|row| value(row, j))
+                    .filter(|code| !code.is_nan())
+                    .map(|code| code as usize);
+                ColumnSummary::Category {
+                    name: column.name.clone(),
+                    count,
+                    missing: rows - count,
+                    levels: counted(levels, codes),
+                }
             }
         });
         summary.collect()
@@ -111,14 +125,20 @@ pub(crate) fn describe(data: &Dataset) -> Description {
     let target = source.target.as_ref().map(|target| match target {
         Target::Classes { names, labels } => {
             let labels = (0..rows).map(|row| labels[data.row_index(row) as usize] as usize);
-            TargetSummary::Classes { classes: counted(names, labels) }
+            TargetSummary::Classes {
+                classes: counted(names, labels),
+            }
         }
         Target::Numbers { names, width, values } => {
             let value = |row: usize, j: usize| values[data.row_index(row) as usize * width + j];
-            let moments = Moments::of(rows, *width, |row, out| out.iter_mut().enumerate().for_each(|(j, out)| *out = value(row, j)));
+            let moments = Moments::of(rows, *width, |row, out| {
+                out.iter_mut().enumerate().for_each(|(j, out)| *out = value(row, j))
+            });
             let columns = names.iter().enumerate();
             let columns = columns.map(|(j, name)| number(name.clone(), rows, &moments, j, quartiles((0..rows).map(|row| value(row, j)))));
-            TargetSummary::Numbers { columns: columns.collect() }
+            TargetSummary::Numbers {
+                columns: columns.collect(),
+            }
         }
     });
     Description { rows, columns, target }
@@ -127,7 +147,11 @@ pub(crate) fn describe(data: &Dataset) -> Description {
 fn counted(names: &[String], codes: impl Iterator<Item = usize>) -> Vec<LevelCount> {
     let mut counts = vec![0; names.len()];
     codes.for_each(|code| counts[code] += 1);
-    names.iter().zip(counts).map(|(name, count)| LevelCount { name: name.clone(), count }).collect()
+    names
+        .iter()
+        .zip(counts)
+        .map(|(name, count)| LevelCount { name: name.clone(), count })
+        .collect()
 }
 
 fn number(name: String, cells: usize, moments: &Moments, j: usize, quartiles: Option<[f64; 3]>) -> ColumnSummary {

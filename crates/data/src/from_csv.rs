@@ -98,8 +98,16 @@ pub fn from_table(table: Table, options: &CsvOptions) -> Result<Dataset> {
     let groups = options.groups.as_deref().map(|name| find(name, "groups")).transpose()?;
     let weights = options.weights.as_deref().map(|name| find(name, "weights")).transpose()?;
     let mut role = vec![None; table.columns.len()];
-    let dropped = options.drop.iter().map(|name| Ok((find(name, "drop")?, "drop"))).collect::<Result<Vec<_>>>()?;
-    let named = targets.iter().map(|&i| (i, "target")).chain(groups.map(|i| (i, "groups"))).chain(weights.map(|i| (i, "weights")));
+    let dropped = options
+        .drop
+        .iter()
+        .map(|name| Ok((find(name, "drop")?, "drop")))
+        .collect::<Result<Vec<_>>>()?;
+    let named = targets
+        .iter()
+        .map(|&i| (i, "target"))
+        .chain(groups.map(|i| (i, "groups")))
+        .chain(weights.map(|i| (i, "weights")));
     for (i, option) in named.chain(dropped) {
         if let Some(other) = role[i].replace(option).filter(|other| *other != "drop" || option != "drop") {
             let message = format!("column {:?} is named by both {other} and {option}", table.columns[i].name);
@@ -125,7 +133,9 @@ pub fn from_table(table: Table, options: &CsvOptions) -> Result<Dataset> {
         }
     };
     let group_cells = groups.map(&mut take).transpose()?;
-    let groups = group_cells.map(|cells| classes_of(cells, options.groups.as_deref().unwrap_or_default(), "group")).transpose()?;
+    let groups = group_cells
+        .map(|cells| classes_of(cells, options.groups.as_deref().unwrap_or_default(), "group"))
+        .transpose()?;
     let weights = weights.map(&mut take).transpose()?.map(weights_of).transpose()?;
     let (groups, group_names) = groups.map_or((None, None), |(names, codes)| (Some(codes), Some(names)));
 
@@ -133,13 +143,22 @@ pub fn from_table(table: Table, options: &CsvOptions) -> Result<Dataset> {
     let kept: Vec<(&String, Cells)> = kept.filter_map(|(_, (name, cells))| Some((name, cells?))).collect();
     for (name, _) in &kept {
         if options.kinds.get(*name) == Some(&csv::Kind::Text) {
-            return Err(Error::new(Code::NotImplemented, format!("column {name:?}: text features are not built yet"))
-                .at("kinds")
-                .hint("Drop the column, or declare it a category."));
+            return Err(
+                Error::new(Code::NotImplemented, format!("column {name:?}: text features are not built yet"))
+                    .at("kinds")
+                    .hint("Drop the column, or declare it a category."),
+            );
         }
     }
     let (columns, features) = features_of(kept, rows)?;
-    let parts = SourceParts { columns: Some(columns), target, weights, groups, group_names, ..SourceParts::new(rows, features) };
+    let parts = SourceParts {
+        columns: Some(columns),
+        target,
+        weights,
+        groups,
+        group_names,
+        ..SourceParts::new(rows, features)
+    };
     Ok(parts.build()?.into())
 }
 
@@ -149,7 +168,9 @@ fn features_of(kept: Vec<(&String, Cells)>, rows: usize) -> Result<(Vec<Column>,
     let width = kept.len();
     let length = rows.saturating_mul(width);
     let mut values: Vec<f64> = Vec::new();
-    values.try_reserve_exact(length).map_err(|_| Error::new(Code::OutOfMemory, format!("no memory for {length} features")))?;
+    values
+        .try_reserve_exact(length)
+        .map_err(|_| Error::new(Code::OutOfMemory, format!("no memory for {length} features")))?;
     values.resize(length, 0.0);
     let number = |code: u32| if code == MISSING { f64::NAN } else { f64::from(code) };
     for start in (0..rows).step_by(BLOCK) {
@@ -176,7 +197,9 @@ fn features_of(kept: Vec<(&String, Cells)>, rows: usize) -> Result<(Vec<Column>,
 
 fn single_target(name: &str, cells: Cells, options: &CsvOptions) -> Result<TargetParts> {
     let numbers = matches!(cells, Cells::Numbers(_));
-    let task = options.task.unwrap_or(if numbers { Task::Regression } else { Task::Classification });
+    let task = options
+        .task
+        .unwrap_or(if numbers { Task::Regression } else { Task::Classification });
     if task == Task::Classification {
         let (mut names, mut labels) = classes_of(cells, name, "target")?;
         if let Some(positive) = &options.positive_class {
@@ -185,33 +208,47 @@ fn single_target(name: &str, cells: Cells, options: &CsvOptions) -> Result<Targe
         return Ok(TargetParts::Classes { names, labels });
     }
     if options.positive_class.is_some() {
-        return Err(Error::new(Code::InvalidOption, "positiveClass is for classes, the target is numbers")
-            .at("positiveClass")
-            .hint("Numbers that stand for classes need task: 'classification'."));
+        return Err(
+            Error::new(Code::InvalidOption, "positiveClass is for classes, the target is numbers")
+                .at("positiveClass")
+                .hint("Numbers that stand for classes need task: 'classification'."),
+        );
     }
     let Cells::Numbers(values) = cells else {
         return Err(Error::new(Code::InvalidOption, format!("target {name:?} is text, so it cannot be regression")).at("task"));
     };
     refuse_missing(values.iter().position(|v| v.is_nan()), name, "target")?;
-    Ok(TargetParts::Numbers { names: Some(vec![name.to_owned()]), width: 1, values })
+    Ok(TargetParts::Numbers {
+        names: Some(vec![name.to_owned()]),
+        width: 1,
+        values,
+    })
 }
 
 fn several_targets(columns: Vec<(String, Cells)>, rows: usize, options: &CsvOptions) -> Result<TargetParts> {
     if options.task == Some(Task::Classification) || options.positive_class.is_some() {
-        return Err(Error::new(Code::InvalidOption, "several targets can only be numbers").at("target").hint("Name one column."));
+        return Err(Error::new(Code::InvalidOption, "several targets can only be numbers")
+            .at("target")
+            .hint("Name one column."));
     }
     let width = columns.len();
     let mut values = vec![0.0; rows * width];
     let mut names = Vec::with_capacity(width);
     for (j, (name, cells)) in columns.into_iter().enumerate() {
         let Cells::Numbers(cells) = cells else {
-            return Err(Error::new(Code::InvalidData, format!("target {name:?} is not numbers")).at("target").expected("columns of numbers"));
+            return Err(Error::new(Code::InvalidData, format!("target {name:?} is not numbers"))
+                .at("target")
+                .expected("columns of numbers"));
         };
         refuse_missing(cells.iter().position(|v| v.is_nan()), &name, "target")?;
         values[j..].iter_mut().step_by(width).zip(cells).for_each(|(out, cell)| *out = cell);
         names.push(name);
     }
-    Ok(TargetParts::Numbers { names: Some(names), width, values })
+    Ok(TargetParts::Numbers {
+        names: Some(names),
+        width,
+        values,
+    })
 }
 
 /// Sorted names and the code of each row; numbers sort by value and are named as they print.
@@ -247,7 +284,9 @@ fn put_last(positive: &PositiveClass, names: &mut [String], labels: &mut [u32]) 
         let near = nabla_formats::nearest(&wanted, names.iter().map(String::as_str));
         let shown = names.iter().take(12).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
         let hint = near.map_or(format!("The classes are {shown}."), |near| format!("Did you mean {near:?}?"));
-        return Err(Error::new(Code::InvalidOption, format!("there is no class {wanted:?}")).at("positiveClass").hint(hint));
+        return Err(Error::new(Code::InvalidOption, format!("there is no class {wanted:?}"))
+            .at("positiveClass")
+            .hint(hint));
     };
     if names.len() != 2 {
         let message = format!("positiveClass is for two classes, the target has {}", names.len());

@@ -30,7 +30,10 @@ pub fn read_idx(images: &Path, labels: Option<&Path>, options: &IdxOptions) -> R
 /// # Errors
 /// `SHAPE_MISMATCH` when the numbers of rows differ, `DATA_FORMAT` when labels are no integers of one axis.
 pub fn from_idx(images: Idx, labels: Option<Idx>, options: &IdxOptions) -> Result<Dataset> {
-    let (&rows, sample) = images.shape.split_first().ok_or_else(|| Error::internal("an IDX array without axes"))?;
+    let (&rows, sample) = images
+        .shape
+        .split_first()
+        .ok_or_else(|| Error::internal("an IDX array without axes"))?;
     let sample_shape = match *sample {
         [] => vec![1],
         [height, width] => vec![height, width, 1],
@@ -45,17 +48,24 @@ pub fn from_idx(images: Idx, labels: Option<Idx>, options: &IdxOptions) -> Resul
         Values::I32(values) => Matrix::F64(values.iter().map(|&v| f64::from(v)).collect()),
     };
     let target = labels.map(|labels| classes_of(labels, rows, options)).transpose()?;
-    let parts = SourceParts { sample_shape: Some(sample_shape), target, ..SourceParts::new(rows, features) };
+    let parts = SourceParts {
+        sample_shape: Some(sample_shape),
+        target,
+        ..SourceParts::new(rows, features)
+    };
     Ok(parts.build()?.into())
 }
 
 fn classes_of(labels: Idx, rows: usize, options: &IdxOptions) -> Result<TargetParts> {
     if labels.shape.as_slice() != [rows] {
-        return Err(Error::new(Code::ShapeMismatch, format!("{rows} images, but labels of shape {:?}", labels.shape))
-            .at("labels")
-            .expected(format!("[{rows}]"))
-            .received(format!("{:?}", labels.shape))
-            .hint("The two files belong to different sets, or are in the wrong order."));
+        return Err(Error::new(
+            Code::ShapeMismatch,
+            format!("{rows} images, but labels of shape {:?}", labels.shape),
+        )
+        .at("labels")
+        .expected(format!("[{rows}]"))
+        .received(format!("{:?}", labels.shape))
+        .hint("The two files belong to different sets, or are in the wrong order."));
     }
     let labels: Vec<i64> = match labels.values {
         Values::U8(values) => values.iter().map(|&v| v.into()).collect(),
@@ -70,13 +80,19 @@ fn classes_of(labels: Idx, rows: usize, options: &IdxOptions) -> Result<TargetPa
             let message = format!("label {} in row {row}, but `classes` has {} names", labels[row], names.len());
             return Err(Error::new(Code::InvalidData, message).at("labels"));
         }
-        return Ok(TargetParts::Classes { names: names.clone(), labels: labels.iter().filter_map(in_range).collect() });
+        return Ok(TargetParts::Classes {
+            names: names.clone(),
+            labels: labels.iter().filter_map(in_range).collect(),
+        });
     }
     let mut distinct = labels.clone();
     distinct.sort_unstable();
     distinct.dedup();
     let labels = labels.iter().map(|label| distinct.partition_point(|d| d < label) as u32).collect();
-    Ok(TargetParts::Classes { names: distinct.iter().map(i64::to_string).collect(), labels })
+    Ok(TargetParts::Classes {
+        names: distinct.iter().map(i64::to_string).collect(),
+        labels,
+    })
 }
 
 #[cfg(test)]
@@ -84,20 +100,34 @@ mod tests {
     use super::*;
 
     fn labels(values: &[u8]) -> Option<Idx> {
-        Some(Idx { shape: vec![values.len()], values: Values::U8(values.to_vec()) })
+        Some(Idx {
+            shape: vec![values.len()],
+            values: Values::U8(values.to_vec()),
+        })
     }
 
     #[test]
     fn images_get_a_channel_axis_and_labels_names() {
-        let images = || Idx { shape: vec![3, 1, 2], values: Values::U8(vec![0, 1, 2, 3, 4, 255]) };
+        let images = || Idx {
+            shape: vec![3, 1, 2],
+            values: Values::U8(vec![0, 1, 2, 3, 4, 255]),
+        };
         let data = from_idx(images(), labels(&[7, 3, 7]), &IdxOptions::default()).unwrap();
         let schema = serde_json::to_value(data.schema()).unwrap();
         assert_eq!(schema["sampleShape"], serde_json::json!([1, 2, 1]));
         assert_eq!(schema["target"], serde_json::json!({ "kind": "classes", "names": ["3", "7"] }));
         assert_eq!((schema["featureType"].as_str(), data.labels()), (Some("u8"), Some(vec![1, 0, 1])));
-        assert_eq!(from_idx(images(), labels(&[1]), &IdxOptions::default()).unwrap_err().code, Code::ShapeMismatch);
-        let options = IdxOptions { classes: Some(vec!["a".into(), "b".into()]) };
-        assert_eq!(from_idx(images(), labels(&[0, 1, 2]), &options).unwrap_err().code, Code::InvalidData);
+        assert_eq!(
+            from_idx(images(), labels(&[1]), &IdxOptions::default()).unwrap_err().code,
+            Code::ShapeMismatch
+        );
+        let options = IdxOptions {
+            classes: Some(vec!["a".into(), "b".into()]),
+        };
+        assert_eq!(
+            from_idx(images(), labels(&[0, 1, 2]), &options).unwrap_err().code,
+            Code::InvalidData
+        );
         assert_eq!(from_idx(images(), labels(&[0, 0, 0]), &options).unwrap().classes(), Some(2));
     }
 }

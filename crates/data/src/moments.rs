@@ -24,7 +24,13 @@ impl Moments {
     pub fn of(rows: usize, width: usize, mut row_to: impl FnMut(usize, &mut [f64])) -> Self {
         let zeros = vec![0.0; width];
         let (min, max) = (vec![f64::INFINITY; width], vec![f64::NEG_INFINITY; width]);
-        let mut all = Self { count: zeros.clone(), mean: zeros.clone(), squares: zeros.clone(), min, max };
+        let mut all = Self {
+            count: zeros.clone(),
+            mean: zeros.clone(),
+            squares: zeros.clone(),
+            min,
+            max,
+        };
         let mut block = vec![0.0; BLOCK.min(rows) * width];
         let mut first = vec![0.0; width];
         if rows > 0 {
@@ -35,7 +41,10 @@ impl Moments {
         for start in (0..rows).step_by(BLOCK) {
             let here = BLOCK.min(rows - start);
             let block = &mut block[..here * width];
-            block.chunks_exact_mut(width).enumerate().for_each(|(i, out)| row_to(start + i, out));
+            block
+                .chunks_exact_mut(width)
+                .enumerate()
+                .for_each(|(i, out)| row_to(start + i, out));
             count.fill(0.0);
             sum.fill(0.0);
             squares.fill(0.0);
@@ -60,7 +69,14 @@ impl Moments {
                 }
             }
             for j in 0..width {
-                join(&mut all.count[j], &mut all.mean[j], &mut all.squares[j], count[j], sum[j], squares[j]);
+                join(
+                    &mut all.count[j],
+                    &mut all.mean[j],
+                    &mut all.squares[j],
+                    count[j],
+                    sum[j],
+                    squares[j],
+                );
             }
         }
         all.mean.iter_mut().zip(&first).for_each(|(mean, first)| *mean += first);
@@ -75,7 +91,13 @@ impl Moments {
         }
         let min = self.min.iter().copied().fold(f64::INFINITY, f64::min);
         let max = self.max.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        Moments { count: vec![count], mean: vec![mean], squares: vec![squares], min: vec![min], max: vec![max] }
+        Moments {
+            count: vec![count],
+            mean: vec![mean],
+            squares: vec![squares],
+            min: vec![min],
+            max: vec![max],
+        }
     }
 }
 
@@ -105,7 +127,9 @@ mod tests {
 
     #[test]
     fn leaves_missing_cells_out() {
-        let m = Moments::of(200, 2, |i, out| out.copy_from_slice(&[if i % 2 == 0 { f64::NAN } else { i as f64 }, f64::NAN]));
+        let m = Moments::of(200, 2, |i, out| {
+            out.copy_from_slice(&[if i % 2 == 0 { f64::NAN } else { i as f64 }, f64::NAN])
+        });
         assert_eq!((m.count[0], m.mean[0], m.min[0], m.max[0]), (100.0, 100.0, 1.0, 199.0));
         assert_eq!((m.count[1], m.squares[1]), (0.0, 0.0));
         assert_eq!(m.joined().count[0], 100.0);

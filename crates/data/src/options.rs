@@ -26,14 +26,22 @@ fn refused(place: &str, error: &serde_json::Error) -> Error {
     let unknown = sentence.starts_with("unknown ");
     match quoted.split_first() {
         Some((name, allowed)) if unknown => {
-            let what = if sentence.starts_with("unknown variant") { "value" } else { "option" };
+            let what = if sentence.starts_with("unknown variant") {
+                "value"
+            } else {
+                "option"
+            };
             let list = allowed.join(", ");
             let hint = match nearest(name, allowed.iter().copied()) {
                 Some(near) => format!("Did you mean {near:?}?"),
                 None if allowed.is_empty() => "It takes no options.".to_owned(),
                 None => format!("Allowed: {list}."),
             };
-            Error::new(Code::InvalidOption, format!("unknown {what} {name:?}")).at(place).expected(list).received(*name).hint(hint)
+            Error::new(Code::InvalidOption, format!("unknown {what} {name:?}"))
+                .at(place)
+                .expected(list)
+                .received(*name)
+                .hint(hint)
         }
         _ => Error::new(Code::InvalidOption, sentence).at(place),
     }
@@ -57,8 +65,14 @@ mod tests {
         let error = from_json::<One>("minMax", r#"{"clamp":true}"#).unwrap_err();
         assert_eq!((error.code, error.hint.as_deref()), (Code::InvalidOption, Some("Allowed: clip.")));
         let error = from_json::<One>("minMax", r#"{"clp":true}"#).unwrap_err();
-        assert_eq!(error.to_string(), "[INVALID_OPTION] minMax: unknown option \"clp\"\n  Hint: Did you mean \"clip\"?");
+        assert_eq!(
+            error.to_string(),
+            "[INVALID_OPTION] minMax: unknown option \"clp\"\n  Hint: Did you mean \"clip\"?"
+        );
         let error = from_json::<One>("minMax", r#"{"clip":3}"#).unwrap_err();
-        assert!(error.message.starts_with("invalid type: integer `3`, expected a boolean"), "{error}");
+        assert!(
+            error.message.starts_with("invalid type: integer `3`, expected a boolean"),
+            "{error}"
+        );
     }
 }

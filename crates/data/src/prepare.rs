@@ -53,13 +53,22 @@ pub struct MinMax {
 
 impl Default for Standardize {
     fn default() -> Self {
-        Self { columns: None, mean: true, deviation: true }
+        Self {
+            columns: None,
+            mean: true,
+            deviation: true,
+        }
     }
 }
 
 impl Default for MinMax {
     fn default() -> Self {
-        Self { columns: None, low: 0.0, high: 1.0, clip: false }
+        Self {
+            columns: None,
+            low: 0.0,
+            high: 1.0,
+            clip: false,
+        }
     }
 }
 
@@ -116,7 +125,11 @@ impl TryFrom<Parts> for Fitted {
 impl Fitted {
     /// Changes nothing: what an empty list of steps gives.
     pub fn identity(width: usize) -> Self {
-        Self { shift: vec![0.0; width], factor: vec![1.0; width], clip: None }
+        Self {
+            shift: vec![0.0; width],
+            factor: vec![1.0; width],
+            clip: None,
+        }
     }
 
     /// How many columns.
@@ -186,7 +199,10 @@ impl Fitted {
     fn expect_rows(&self, length: usize) -> Result<()> {
         let width = self.width();
         if width == 0 || !length.is_multiple_of(width) {
-            return Err(Error::new(Code::ShapeMismatch, format!("{length} values are no whole rows of {width} columns")));
+            return Err(Error::new(
+                Code::ShapeMismatch,
+                format!("{length} values are no whole rows of {width} columns"),
+            ));
         }
         Ok(())
     }
@@ -203,7 +219,9 @@ pub fn fit(steps: &[Step], data: &Dataset) -> Result<Fitted> {
     }
     let source = data.source();
     let names: Vec<&str> = source.columns().iter().map(|column| column.name.as_str()).collect();
-    let numbers: Vec<bool> = (0..data.width()).map(|j| source.columns().get(j).is_none_or(|c| c.kind == Kind::Number)).collect();
+    let numbers: Vec<bool> = (0..data.width())
+        .map(|j| source.columns().get(j).is_none_or(|c| c.kind == Kind::Number))
+        .collect();
     let moments = Moments::of(data.rows(), data.width(), |row, out| data.row_to(row, out));
     let missing = |j: usize| {
         let row = (0..data.rows()).find(|&row| source.features().get(data.row_index(row) as usize * data.width() + j).is_nan());
@@ -236,18 +254,31 @@ pub fn fit_targets(steps: &[Step], data: &Dataset) -> Result<Fitted> {
 /// Fits `steps` on plain rows, whose columns are called `x0`, `x1`, ….
 pub fn fit_values(steps: &[Step], values: &[f64], width: usize) -> Result<Fitted> {
     if width == 0 || values.is_empty() || !values.len().is_multiple_of(width) {
-        return Err(Error::new(Code::ShapeMismatch, format!("{} values are no whole rows of {width} columns", values.len())));
+        return Err(Error::new(
+            Code::ShapeMismatch,
+            format!("{} values are no whole rows of {width} columns", values.len()),
+        ));
     }
     let rows = values.len() / width;
     if let Some(at) = values.iter().position(|v| !v.is_finite()) {
         let place = format!("column \"x{}\", row {}", at % width, at / width);
-        return Err(Error::new(Code::NotFinite, format!("the value is {}", values[at])).at(place).expected("a finite number"));
+        return Err(Error::new(Code::NotFinite, format!("the value is {}", values[at]))
+            .at(place)
+            .expected("a finite number"));
     }
     let names: Vec<String> = (0..width).map(|j| format!("x{j}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let moments = Moments::of(rows, width, |row, out| out.copy_from_slice(&values[row * width..(row + 1) * width]));
     let place = |j: usize| format!("column \"x{j}\"");
-    compose(steps, &moments, rows, &names, &vec![true; width], |j| Error::internal("a missing value").at(place(j)), place)
+    compose(
+        steps,
+        &moments,
+        rows,
+        &names,
+        &vec![true; width],
+        |j| Error::internal("a missing value").at(place(j)),
+        place,
+    )
 }
 
 fn compose(
@@ -281,7 +312,9 @@ fn compose(
                 }
                 Step::MinMax(step) => {
                     if !(step.low < step.high && (step.high - step.low).is_finite()) {
-                        return Err(Error::option("low", "below high, both finite", format!("{} and {}", step.low, step.high)).at("minMax"));
+                        return Err(
+                            Error::option("low", "below high, both finite", format!("{} and {}", step.low, step.high)).at("minMax"),
+                        );
                     }
                     let (least, most) = (now(moments.min[j]), now(moments.max[j]));
                     let times = (step.high - step.low) / if most > least { most - least } else { 1.0 };
@@ -291,7 +324,10 @@ fn compose(
             *shift += minus / *factor;
             *factor *= times;
             if !(shift.is_finite() && factor.is_finite() && *factor > 0.0) {
-                let error = Error::new(Code::NotFinite, format!("{}: the spread of the values does not fit into a double", step.name()));
+                let error = Error::new(
+                    Code::NotFinite,
+                    format!("{}: the spread of the values does not fit into a double", step.name()),
+                );
                 return Err(error.at(place(j)).hint("Give the column in another unit."));
             }
             let moved = clip[j].map(|[low, high]: [f64; 2]| [(low - minus) * times, (high - minus) * times]);
@@ -312,7 +348,11 @@ fn deviation(moments: &Moments, j: usize) -> f64 {
     let (n, mean) = (moments.count[j], moments.mean[j]);
     let variance = moments.squares[j] / n;
     let bound = n * f64::EPSILON * variance + (n * mean * f64::EPSILON) * (n * mean * f64::EPSILON);
-    if variance <= bound || moments.min[j] == moments.max[j] { 0.0 } else { variance.sqrt() }
+    if variance <= bound || moments.min[j] == moments.max[j] {
+        0.0
+    } else {
+        variance.sqrt()
+    }
 }
 
 fn chosen(step: &Step, names: &[&str], numbers: &[bool]) -> Result<Vec<usize>> {
@@ -326,7 +366,9 @@ fn chosen(step: &Step, names: &[&str], numbers: &[bool]) -> Result<Vec<usize>> {
                 None if names.is_empty() => "The values of these samples have no names: leave `columns` out.".to_owned(),
                 None => format!("The columns are {}.", names.join(", ")),
             };
-            return Err(Error::new(Code::InvalidOption, format!("there is no column {name:?}")).at(step.name()).hint(hint));
+            return Err(Error::new(Code::InvalidOption, format!("there is no column {name:?}"))
+                .at(step.name())
+                .hint(hint));
         };
         if !numbers[j] {
             let error = Error::new(Code::InvalidOption, format!("column {name:?} holds categories"));

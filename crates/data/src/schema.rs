@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::source::{Kind, Source, Target};
+use crate::source::{Column, Kind, Source, Target};
 
 /// `{ rows, width, sampleShape, featureType, columns, target, weights, groups }`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +54,12 @@ pub enum TargetSchema {
     },
 }
 
+impl From<ColumnSchema> for Column {
+    fn from(ColumnSchema { name, kind }: ColumnSchema) -> Self {
+        Self { name, kind }
+    }
+}
+
 impl Schema {
     pub(crate) fn of(source: &Source, rows: usize) -> Self {
         Self {
@@ -61,10 +67,20 @@ impl Schema {
             width: source.width,
             sample_shape: source.sample_shape.clone(),
             feature_type: source.features.type_name().to_owned(),
-            columns: source.columns.iter().map(|c| ColumnSchema { name: c.name.clone(), kind: c.kind.clone() }).collect(),
+            columns: source
+                .columns
+                .iter()
+                .map(|c| ColumnSchema {
+                    name: c.name.clone(),
+                    kind: c.kind.clone(),
+                })
+                .collect(),
             target: source.target.as_ref().map(|target| match target {
                 Target::Classes { names, .. } => TargetSchema::Classes { names: names.clone() },
-                Target::Numbers { names, width, .. } => TargetSchema::Numbers { names: names.clone(), width: *width },
+                Target::Numbers { names, width, .. } => TargetSchema::Numbers {
+                    names: names.clone(),
+                    width: *width,
+                },
             }),
             weights: source.weights.is_some(),
             groups: source.groups.is_some(),

@@ -91,7 +91,10 @@ pub struct Column {
 impl Column {
     /// A column of quantities.
     pub fn number(name: impl Into<String>) -> Self {
-        Self { name: name.into(), kind: Kind::Number }
+        Self {
+            name: name.into(),
+            kind: Kind::Number,
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! Splitters: they make row indices and touch no data.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use nabla_error::{Code, Error, Result};
 use serde::Deserialize;
 
@@ -32,7 +35,15 @@ pub struct HoldOutOptions {
 
 impl Default for HoldOutOptions {
     fn default() -> Self {
-        Self { rows: 0, ratios: None, counts: None, tuning: None, stratify: false, shuffle: true, seed: 0 }
+        Self {
+            rows: 0,
+            ratios: None,
+            counts: None,
+            tuning: None,
+            stratify: false,
+            shuffle: true,
+            seed: 0,
+        }
     }
 }
 
@@ -75,7 +86,9 @@ impl<'de> Deserialize<'de> for Ratios {
         match serde_json::Value::deserialize(deserializer)? {
             serde_json::Value::String(text) if text == "auto" => Ok(Ratios::Auto),
             value @ serde_json::Value::Object(_) => serde_json::from_value(value).map(Ratios::Shares).map_err(serde::de::Error::custom),
-            other => Err(serde::de::Error::custom(format!("expected ratios 'auto' or {{ train?, validation?, test? }}, got {other}"))),
+            other => Err(serde::de::Error::custom(format!(
+                "expected ratios 'auto' or {{ train?, validation?, test? }}, got {other}"
+            ))),
         }
     }
 }
@@ -147,7 +160,11 @@ pub fn hold_out_sizes(options: &HoldOutOptions) -> Result<[usize; 3]> {
             let held = validation.saturating_add(test);
             let train = counts.train.unwrap_or(n.saturating_sub(held));
             if held.saturating_add(train) > n {
-                return Err(Error::option("counts", format!("with a sum of at most the {n} rows"), held.saturating_add(train)));
+                return Err(Error::option(
+                    "counts",
+                    format!("with a sum of at most the {n} rows"),
+                    held.saturating_add(train),
+                ));
             }
             [train, validation, test]
         }
@@ -162,7 +179,10 @@ pub fn hold_out_sizes(options: &HoldOutOptions) -> Result<[usize; 3]> {
         }
     };
     if sizes[0] == 0 {
-        let message = format!("no row is left for training: {} for validation and {} for the test, of {n}", sizes[1], sizes[2]);
+        let message = format!(
+            "no row is left for training: {} for validation and {} for the test, of {n}",
+            sizes[1], sizes[2]
+        );
         return Err(Error::new(Code::InvalidOption, message).at("ratios"));
     }
     Ok(sizes)
@@ -180,14 +200,18 @@ pub fn hold_out(options: &HoldOutOptions, labels: Option<&[u32]>, groups: Option
     let n = options.rows;
     expect_rows("labels", labels, n)?;
     expect_rows("groups", groups, n)?;
-    let labels = match (options.stratify, labels) {
-        (false, _) => None,
-        (true, Some(labels)) => Some(labels),
-        (true, None) => return Err(no_labels()),
-    };
+    if options.stratify && labels.is_none() {
+        return Err(no_labels());
+    }
+    let labels = labels.filter(|_| options.stratify).map(dense);
+    let labels = labels.as_deref();
     let unused = n - sizes.iter().sum::<usize>();
     let wanted = [sizes[0], sizes[1], sizes[2], unused];
-    let order = if options.shuffle { permutation(n, options.seed) } else { (0..n as u32).collect() };
+    let order = if options.shuffle {
+        permutation(n, options.seed)
+    } else {
+        (0..n as u32).collect()
+    };
     let part_of = match groups {
         Some(groups) => by_groups(&order, labels, groups, &wanted)?,
         None => by_rows(&order, labels, &wanted)?,
@@ -212,11 +236,14 @@ fn by_rows(order: &[u32], labels: Option<&[u32]>, wanted: &[usize; 4]) -> Result
             let counts = class_counts(labels);
             let parts = wanted.iter().filter(|&&size| size > 0).count();
             if let Some((class, &count)) = counts.iter().enumerate().find(|&(_, &count)| count > 0 && count < parts) {
-                return Err(Error::new(Code::InvalidData, format!("class {class} has {count} of the rows, too few to be in each of {parts} parts"))
-                    .at("stratify")
-                    .expected(format!("at least {parts} rows of each class"))
-                    .received(count.to_string())
-                    .hint("Use stratify: false, merge rare classes, or make fewer parts."));
+                return Err(Error::new(
+                    Code::InvalidData,
+                    format!("class {class} has {count} of the rows, too few to be in each of {parts} parts"),
+                )
+                .at("stratify")
+                .expected(format!("at least {parts} rows of each class"))
+                .received(count.to_string())
+                .hint("Use stratify: false, merge rare classes, or make fewer parts."));
             }
             within_one(&counts, wanted)
         }
@@ -224,7 +251,10 @@ fn by_rows(order: &[u32], labels: Option<&[u32]>, wanted: &[usize; 4]) -> Result
     let mut part_of = vec![0u32; order.len()];
     for &row in order {
         let left = &mut left[labels.map_or(0, |labels| labels[row as usize] as usize)];
-        let part = left.iter().position(|&left| left > 0).ok_or_else(|| Error::internal("a split that does not add up"))?;
+        let part = left
+            .iter()
+            .position(|&left| left > 0)
+            .ok_or_else(|| Error::internal("a split that does not add up"))?;
         left[part] -= 1;
         part_of[row as usize] = part as u32;
     }
@@ -232,21 +262,31 @@ fn by_rows(order: &[u32], labels: Option<&[u32]>, wanted: &[usize; 4]) -> Result
 }
 
 fn by_groups(order: &[u32], labels: Option<&[u32]>, groups: &[u32], wanted: &[usize; 4]) -> Result<Vec<u32>> {
-    let (dense, counts) = group_counts(order, labels, groups);
+    let (group_of, counts) = group_counts(order, labels, groups)?;
     let parts: Vec<usize> = (0..4).filter(|&p| wanted[p] > 0).collect();
     let n = order.len() as f64;
     let classes = counts.first().map_or(1, Vec::len);
     let totals: Vec<f64> = (0..classes).map(|c| counts.iter().map(|group| group[c] as f64).sum()).collect();
-    let targets: Vec<Vec<f64>> = parts.iter().map(|&p| totals.iter().map(|t| t * wanted[p] as f64 / n).collect()).collect();
+    let targets: Vec<Vec<f64>> = parts
+        .iter()
+        .map(|&p| totals.iter().map(|t| t * wanted[p] as f64 / n).collect())
+        .collect();
     let part_of_group = whole_groups(&counts, &targets);
     let empty = (0..parts.len()).find(|&p| parts[p] != 3 && !part_of_group.contains(&(p as u32)));
     if let Some(p) = empty {
         let name = ["training", "validation", "test"][parts[p]];
-        return Err(Error::new(Code::InvalidData, format!("{} groups cannot fill {} parts: the {name} part is empty", counts.len(), parts.len()))
-            .at("groups")
-            .hint("Ask for fewer or larger parts, or split without groups."));
+        return Err(Error::new(
+            Code::InvalidData,
+            format!(
+                "{} groups cannot fill {} parts: the {name} part is empty",
+                counts.len(),
+                parts.len()
+            ),
+        )
+        .at("groups")
+        .hint("Ask for fewer or larger parts, or split without groups."));
     }
-    Ok(dense.iter().map(|&g| parts[part_of_group[g as usize] as usize] as u32).collect())
+    Ok(group_of.iter().map(|&g| parts[part_of_group[g as usize] as usize] as u32).collect())
 }
 
 /// How many folds.
@@ -285,7 +325,12 @@ pub struct KFoldOptions {
 
 impl Default for KFoldOptions {
     fn default() -> Self {
-        Self { rows: 0, k: Folds::Count(10), shuffle: true, seed: 0 }
+        Self {
+            rows: 0,
+            k: Folds::Count(10),
+            shuffle: true,
+            seed: 0,
+        }
     }
 }
 
@@ -319,20 +364,28 @@ pub fn k_fold(options: &KFoldOptions, labels: Option<&[u32]>, groups: Option<&[u
     let (n, k) = (options.rows, options.folds()?);
     expect_rows("labels", labels, n)?;
     expect_rows("groups", groups, n)?;
-    let order = if options.shuffle { permutation(n, options.seed) } else { (0..n as u32).collect() };
+    let order = if options.shuffle {
+        permutation(n, options.seed)
+    } else {
+        (0..n as u32).collect()
+    };
     if let Some(groups) = groups {
         let (dense, counts) = group_counts(&order, labels, groups);
         if counts.len() < k {
-            return Err(Error::new(Code::InvalidData, format!("{} groups cannot fill {k} folds", counts.len()))
-                .at("groups")
-                .expected(format!("at least {k} groups"))
-                .received(counts.len().to_string())
-                .hint("Use a smaller k."));
+            return Err(
+                Error::new(Code::InvalidData, format!("{} groups cannot fill {k} folds", counts.len()))
+                    .at("groups")
+                    .expected(format!("at least {k} groups"))
+                    .received(counts.len().to_string())
+                    .hint("Use a smaller k."),
+            );
         }
         let classes = counts[0].len();
-        let target: Vec<f64> = (0..classes).map(|c| counts.iter().map(|group| group[c] as f64).sum::<f64>() / k as f64).collect();
-            let fold_of_group = whole_groups(&counts, &vec![target; k]);
-        return Ok(dense.iter().map(|&g| fold_of_group[g as usize]).collect());
+        let target: Vec<f64> = (0..classes)
+            .map(|c| counts.iter().map(|group| group[c] as f64).sum::<f64>() / k as f64)
+            .collect();
+        let fold_of_group = whole_groups(&counts, &vec![target; k]);
+        return Ok(group_of.iter().map(|&g| fold_of_group[g as usize]).collect());
     }
     let mut fold = vec![0u32; n];
     let Some(labels) = labels else {
@@ -347,7 +400,10 @@ pub fn k_fold(options: &KFoldOptions, labels: Option<&[u32]>, groups: Option<&[u
     // The rows of a class come in random order, so filling one fold after the other is random; unshuffled, they stay neighbours.
     for row in order {
         let left = &mut left[labels[row as usize] as usize];
-        let f = left.iter().position(|&left| left > 0).ok_or_else(|| Error::internal("folds that do not add up"))?;
+        let f = left
+            .iter()
+            .position(|&left| left > 0)
+            .ok_or_else(|| Error::internal("folds that do not add up"))?;
         left[f] -= 1;
         fold[row as usize] = f as u32;
     }
@@ -360,12 +416,16 @@ fn stratified_counts(labels: &[u32], k: usize) -> Result<Vec<Vec<usize>>> {
     let counts = class_counts(labels);
     let most = counts.iter().copied().max().unwrap_or(0);
     if most < k {
-        return Err(Error::new(Code::InvalidData, format!("no class has the {k} rows that {k} stratified folds need"))
-            .at("stratify")
-            .expected(format!("a class with at least {k} rows"))
-            .received(most.to_string())
-            .hint("Use a smaller k, or stratify: false."));
+        return Err(Error::new(
+            Code::InvalidData,
+            format!("no class has the {k} rows that {k} stratified folds need"),
+        )
+        .at("stratify")
+        .expected(format!("a class with at least {k} rows"))
+        .received(most.to_string())
+        .hint("Use a smaller k, or stratify: false."));
     }
+    expect_small(counts.len(), k)?;
     let mut table = vec![Vec::new(); counts.len()];
     let mut position = 0;
     for &label in labels {
@@ -373,7 +433,9 @@ fn stratified_counts(labels: &[u32], k: usize) -> Result<Vec<Vec<usize>>> {
         if row.is_empty() {
             let count = counts[label as usize];
             // Positions position..position + count: count/k in every fold, one more in the next count mod k from position mod k.
-            *row = (0..k).map(|f| count / k + usize::from((f + k - position % k) % k < count % k)).collect();
+            *row = (0..k)
+                .map(|f| count / k + usize::from((f + k - position % k) % k < count % k))
+                .collect();
             position += count;
         }
     }
@@ -388,32 +450,58 @@ fn class_counts(labels: &[u32]) -> Vec<usize> {
 }
 
 /// Groups numbered in the order in which `order` meets them: the group of each row, and its rows by class.
-fn group_counts(order: &[u32], labels: Option<&[u32]>, groups: &[u32]) -> (Vec<u32>, Vec<Vec<usize>>) {
-    let classes = labels.map_or(1, |labels| labels.iter().max().map_or(1, |&most| most as usize + 1));
-    let mut number = std::collections::HashMap::new();
-    let mut dense = vec![0u32; order.len()];
-    let mut counts: Vec<Vec<usize>> = Vec::new();
+fn group_counts(order: &[u32], labels: Option<&[u32]>, groups: &[u32]) -> Result<(Vec<u32>, Vec<Vec<usize>>)> {
+    let mut number = HashMap::new();
+    let mut group_of = vec![0u32; order.len()];
     for &row in order {
         let next = number.len() as u32;
-        let g = *number.entry(groups[row as usize]).or_insert(next);
-        if g as usize == counts.len() {
-            counts.push(vec![0; classes]);
-        }
-        counts[g as usize][labels.map_or(0, |labels| labels[row as usize] as usize)] += 1;
-        dense[row as usize] = g;
+        group_of[row as usize] = *number.entry(groups[row as usize]).or_insert(next);
     }
-    (dense, counts)
+    let classes = labels.map_or(1, |labels| labels.iter().max().map_or(1, |&most| most as usize + 1));
+    expect_small(number.len(), classes)?;
+    let mut counts = vec![vec![0; classes]; number.len()];
+    for (row, &group) in group_of.iter().enumerate() {
+        counts[group as usize][labels.map_or(0, |labels| labels[row] as usize)] += 1;
+    }
+    Ok((group_of, counts))
+}
+
+/// Labels below the number of rows, in the same order: a caller's own may be any 32-bit numbers.
+fn dense(labels: &[u32]) -> Cow<'_, [u32]> {
+    if labels.iter().all(|&label| (label as usize) < labels.len()) {
+        return Cow::Borrowed(labels);
+    }
+    let mut distinct = labels.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    labels.iter().map(|label| distinct.partition_point(|d| d < label) as u32).collect()
+}
+
+/// A table of classes by groups or folds is kept whole; one of 2²⁶ entries (half a gigabyte) has classes that are none.
+fn expect_small(rows: usize, columns: usize) -> Result<()> {
+    if rows.saturating_mul(columns) <= 1 << 26 {
+        return Ok(());
+    }
+    Err(
+        Error::new(Code::InvalidData, format!("{rows} × {columns} counts are too many to stratify"))
+            .at("stratify")
+            .hint("The labels look like numbers or ids, not classes: use stratify: false."),
+    )
 }
 
 fn expect_rows(what: &str, values: Option<&[u32]>, rows: usize) -> Result<()> {
     match values {
-        Some(values) if values.len() != rows => Err(Error::new(Code::InvalidData, format!("expected {rows} {what}, got {}", values.len())).at(what)),
+        Some(values) if values.len() != rows => {
+            Err(Error::new(Code::InvalidData, format!("expected {rows} {what}, got {}", values.len())).at(what))
+        }
         _ => Ok(()),
     }
 }
 
 fn no_labels() -> Error {
-    Error::new(Code::InvalidOption, "stratify needs a target of classes").at("stratify").hint("Use stratify: false, or task: 'classification'.")
+    Error::new(Code::InvalidOption, "stratify needs a target of classes")
+        .at("stratify")
+        .hint("Use stratify: false, or task: 'classification'.")
 }
 
 #[cfg(test)]

@@ -32,12 +32,17 @@ pub fn atomic_write_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::R
 
 /// Removes what a crash during a write of `path` left behind; returns how many files.
 pub fn remove_partial(path: &Path) -> Result<usize> {
-    let (Some(name), folder) = (path.file_name().and_then(|n| n.to_str()), folder_of(path)) else { return Ok(0) };
+    let (Some(name), folder) = (path.file_name().and_then(|n| n.to_str()), folder_of(path)) else {
+        return Ok(0);
+    };
     let start = format!(".{name}.");
     let mut removed = 0;
     for entry in fs::read_dir(folder).map_err(|error| io_error("listing", folder, &error))? {
         let entry = entry.map_err(|error| io_error("listing", folder, &error))?;
-        let left = entry.file_name().to_str().is_some_and(|n| n.starts_with(&start) && n.ends_with(SUFFIX));
+        let left = entry
+            .file_name()
+            .to_str()
+            .is_some_and(|n| n.starts_with(&start) && n.ends_with(SUFFIX));
         if left && fs::remove_file(entry.path()).is_ok() {
             removed += 1;
         }
@@ -70,7 +75,11 @@ fn write_and_sync(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<(
 
 /// A rename is safe from power loss only after its folder is; Windows has no such call.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder_of(path))?.sync_all() } else { Ok(()) }
+    if cfg!(unix) {
+        File::open(folder_of(path))?.sync_all()
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -84,7 +93,10 @@ mod tests {
     }
 
     fn names(folder: &Path) -> Vec<String> {
-        fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect()
+        fs::read_dir(folder)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect()
     }
 
     #[test]

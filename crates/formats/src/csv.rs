@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use nabla_error::{Code, Error, Result};
@@ -46,7 +46,12 @@ pub enum Kind {
 impl Default for Options {
     fn default() -> Self {
         let missing = ["NA", "NaN", "nan", "null", "?"].map(String::from).to_vec();
-        Self { delimiter: ',', header: true, missing, kinds: BTreeMap::new() }
+        Self {
+            delimiter: ',',
+            header: true,
+            missing,
+            kinds: BTreeMap::new(),
+        }
     }
 }
 
@@ -84,13 +89,66 @@ impl From<Error> for Located {
 }
 
 fn read_twice_if_needed<R: Read>(open: impl Fn() -> Result<R>, options: &Options) -> std::result::Result<Table, Located> {
-    match read_once(open()?, options, &[])? {
-        Reading::Done(table) => Ok(table),
-        Reading::KindsChanged(guesses) => match read_once(open()?, options, &guesses)? {
-            Reading::Done(table) => Ok(table),
-            Reading::KindsChanged(_) => Err(Error::new(Code::DataFormat, "the file changed while it was read").into()),
-        },
+    let mut reading = read_once(open()?, options, &[])?;
+    if let Reading::KindsChanged(guesses) = &reading.0 {
+        let guesses = guesses.clone();
+        reading = read_once(open()?, options, &guesses)?;
     }
+    if let Some(last) = reading.1 {
+        refuse_open_quote(open()?, last, options.delimiter as u8)?;
+    }
+    match reading.0 {
+        Reading::Done(table) => Ok(table),
+        Reading::KindsChanged(_) => Err(Error::new(Code::DataFormat, "the file changed while it was read").into()),
+    }
+}
+
+/// Passes bytes on and counts the quotes among them: an odd number may mean one that is never closed.
+struct QuoteParity<R> {
+    inner: R,
+    odd: bool,
+}
+
+impl<R: Read> Read for QuoteParity<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.inner.read(buffer)?;
+        self.odd ^= memchr::memchr_iter(b'"', &buffer[..got]).count() % 2 == 1;
+        Ok(got)
+    }
+}
+
+/// Where the last record starts; csv would take a quote that is never closed as closed by the end of the file, and with it
+/// swallow every row that follows it.
+struct LastRecord {
+    byte: u64,
+    line: u64,
+}
+
+/// Looks at the last record once more, byte by byte: a quote opens at the start of a cell, `""` inside stands for one.
+fn refuse_open_quote<R: Read>(source: R, last: LastRecord, delimiter: u8) -> Result<()> {
+    let (mut source, failed) = (without_mark(source)?, |error| {
+        Error::new(Code::Io, format!("reading failed: {error}"))
+    });
+    io::copy(&mut source.by_ref().take(last.byte), &mut io::sink()).map_err(failed)?;
+    let (mut quoted, mut closed, mut start) = (false, false, true);
+    for byte in BufReader::new(source).bytes() {
+        let byte = byte.map_err(failed)?;
+        if quoted && !closed {
+            closed = byte == b'"';
+        } else if quoted && byte == b'"' {
+            closed = false;
+        } else {
+            quoted = start && byte == b'"';
+            closed = false;
+            start = byte == delimiter || byte == b'\n' || byte == b'\r';
+        }
+    }
+    if quoted && !closed {
+        return Err(Error::new(Code::DataFormat, "a quote that opens in this record is never closed")
+            .at(format!("line {}", last.line))
+            .hint("The file was cut, or a cell that starts with a quote needs it doubled and the cell quoted."));
+    }
+    Ok(())
 }
 
 enum Reading {
@@ -122,23 +180,29 @@ struct Reader<'a> {
     missing: &'a [String],
 }
 
-fn read_once<R: Read>(source: R, options: &Options, known: &[Guess]) -> Result<Reading> {
-    let mut source = BufReader::with_capacity(1 << 18, source);
-    skip_byte_order_mark(&mut source)?;
+fn read_once<R: Read>(source: R, options: &Options, known: &[Guess]) -> Result<(Reading, Option<LastRecord>)> {
     if !options.delimiter.is_ascii() || matches!(options.delimiter, '"' | '\n' | '\r') {
-        return Err(Error::option("delimiter", "as one ASCII character other than a quote or line end", format!("{:?}", options.delimiter)));
+        return Err(Error::option(
+            "delimiter",
+            "as one ASCII character other than a quote or line end",
+            format!("{:?}", options.delimiter),
+        ));
     }
     let mut records = csv::ReaderBuilder::new()
         .has_headers(false)
         .delimiter(options.delimiter as u8)
         .buffer_capacity(1 << 18)
-        .from_reader(source);
+        .from_reader(QuoteParity {
+            inner: without_mark(source)?,
+            odd: false,
+        });
     let mut record = csv::ByteRecord::new();
     let mut more = records.read_byte_record(&mut record).map_err(malformed)?;
     if !more {
         return Err(Error::new(Code::DataFormat, "the file is empty"));
     }
     let mut columns = start_columns(&record, options, known)?;
+    let mut last = (0, 1);
     if options.header {
         more = records.read_byte_record(&mut record).map_err(malformed)?;
     }
@@ -150,36 +214,50 @@ fn read_once<R: Read>(source: R, options: &Options, known: &[Guess]) -> Result<R
                 error.at(format!("line {line}, column {:?}", column.name))
             })?;
         }
+        last = record.position().map_or(last, |position| (position.byte(), position.line()));
         rows += 1;
         if rows >= MISSING as usize {
             return Err(Error::new(Code::DataFormat, "more than 4,294,967,294 rows"));
         }
         more = records.read_byte_record(&mut record).map_err(malformed)?;
     }
+    let last = records.get_ref().odd.then_some(LastRecord {
+        byte: last.0,
+        line: last.1,
+    });
     if columns.iter().any(|column| column.stale) {
-        return Ok(Reading::KindsChanged(columns.iter().map(|column| column.guess).collect()));
+        return Ok((Reading::KindsChanged(columns.iter().map(|column| column.guess).collect()), last));
     }
     let columns = columns.into_iter().map(|column| column.finish(rows)).collect::<Result<_>>()?;
-    Ok(Reading::Done(Table { rows, columns }))
+    Ok((Reading::Done(Table { rows, columns }), last))
 }
 
-fn skip_byte_order_mark(source: &mut impl BufRead) -> Result<()> {
-    let start = source.fill_buf().map_err(|error| Error::new(Code::Io, format!("reading failed: {error}")))?;
+/// The source without a UTF-8 byte-order mark; a UTF-16 one is an error.
+fn without_mark<R: Read>(mut source: R) -> Result<impl Read> {
+    let mut start = Vec::with_capacity(3);
+    let read = source.by_ref().take(3).read_to_end(&mut start);
+    read.map_err(|error| Error::new(Code::Io, format!("reading failed: {error}")))?;
     if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
-        return Err(Error::new(Code::DataFormat, "the file is UTF-16").expected("UTF-8").hint("Save it as UTF-8."));
+        return Err(Error::new(Code::DataFormat, "the file is UTF-16")
+            .expected("UTF-8")
+            .hint("Save it as UTF-8."));
     }
-    let mark = if start.starts_with(&[0xef, 0xbb, 0xbf]) { 3 } else { 0 };
-    source.consume(mark);
-    Ok(())
+    if start == [0xef, 0xbb, 0xbf] {
+        start.clear();
+    }
+    Ok(io::Cursor::new(start).chain(source))
 }
 
 fn malformed(error: csv::Error) -> Error {
     match error.kind() {
         csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
-            let error = Error::new(Code::DataFormat, format!("expected {expected_len} cells as in the first line, got {len}"))
-                .expected(expected_len.to_string())
-                .received(len.to_string())
-                .hint("A cell that contains the delimiter needs quotes; or another `delimiter` is meant.");
+            let error = Error::new(
+                Code::DataFormat,
+                format!("expected {expected_len} cells as in the first line, got {len}"),
+            )
+            .expected(expected_len.to_string())
+            .received(len.to_string())
+            .hint("A cell that contains the delimiter needs quotes; or another `delimiter` is meant.");
             error.at(pos.as_ref().map_or_else(String::new, |pos| format!("line {}", pos.line())))
         }
         csv::ErrorKind::Io(error) => Error::new(Code::Io, format!("reading failed: {error}")),
@@ -188,7 +266,9 @@ fn malformed(error: csv::Error) -> Error {
 }
 
 fn not_utf8() -> Error {
-    Error::new(Code::DataFormat, "the text is not valid UTF-8").expected("UTF-8").hint("Save the file as UTF-8 (it may be Latin-1).")
+    Error::new(Code::DataFormat, "the text is not valid UTF-8")
+        .expected("UTF-8")
+        .hint("Save the file as UTF-8 (it may be Latin-1).")
 }
 
 fn start_columns<'a>(first: &csv::ByteRecord, options: &'a Options, known: &[Guess]) -> Result<Vec<Reader<'a>>> {
@@ -197,11 +277,18 @@ fn start_columns<'a>(first: &csv::ByteRecord, options: &'a Options, known: &[Gue
     for (i, cell) in first.iter().enumerate() {
         let text = if options.header { cell.trim_ascii() } else { b"" };
         let text = std::str::from_utf8(text).map_err(|_| not_utf8().at(format!("line 1, column {}", i + 1)))?;
-        let name = if text.is_empty() { format!("column{}", i + 1) } else { text.to_owned() };
+        let name = if text.is_empty() {
+            format!("column{}", i + 1)
+        } else {
+            text.to_owned()
+        };
         if let Some(before) = seen.insert(name.clone(), i) {
-            return Err(Error::new(Code::DataFormat, format!("columns {} and {} have the same name {name:?}", before + 1, i + 1))
-                .at("line 1")
-                .hint("Rename one of them in the header line."));
+            return Err(Error::new(
+                Code::DataFormat,
+                format!("columns {} and {} have the same name {name:?}", before + 1, i + 1),
+            )
+            .at("line 1")
+            .hint("Rename one of them in the header line."));
         }
         names.push(name);
     }
@@ -219,7 +306,16 @@ fn start_columns<'a>(first: &csv::ByteRecord, options: &'a Options, known: &[Gue
         let guess = declared.or(known.get(i).copied()).unwrap_or(Guess::Unknown);
         let fixed = declared.is_some() || !known.is_empty();
         let (numbers, codes, levels) = Default::default();
-        Reader { name, guess, fixed, stale: false, numbers, codes, levels, missing: &options.missing }
+        Reader {
+            name,
+            guess,
+            fixed,
+            stale: false,
+            numbers,
+            codes,
+            levels,
+            missing: &options.missing,
+        }
     });
     Ok(columns.collect())
 }
@@ -227,10 +323,10 @@ fn start_columns<'a>(first: &csv::ByteRecord, options: &'a Options, known: &[Gue
 impl Reader<'_> {
     #[inline]
     fn take(&mut self, cell: &[u8], row: usize) -> Result<()> {
-        if self.guess == Guess::Number {
-            if let Some(value) = number(cell) {
-                return push(&mut self.numbers, value);
-            }
+        if self.guess == Guess::Number
+            && let Some(value) = number(cell)
+        {
+            return push(&mut self.numbers, value);
         }
         self.take_other(cell, row)
     }

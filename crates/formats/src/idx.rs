@@ -73,7 +73,11 @@ pub fn parse(bytes: &[u8]) -> Result<Idx> {
 
 fn from_reader(mut reader: impl BufRead) -> Result<Idx> {
     let start = reader.fill_buf().map_err(|error| broken(&error))?;
-    if start.starts_with(&[0x1f, 0x8b]) { decode(MultiGzDecoder::new(reader)) } else { decode(reader) }
+    if start.starts_with(&[0x1f, 0x8b]) {
+        decode(MultiGzDecoder::new(reader))
+    } else {
+        decode(reader)
+    }
 }
 
 fn broken(error: &std::io::Error) -> Error {
@@ -118,10 +122,18 @@ fn decode(mut reader: impl Read) -> Result<Idx> {
         .iter()
         .try_fold(size, |n: usize, &axis| n.checked_mul(axis))
         .filter(|&n| n <= isize::MAX as usize)
-        .ok_or_else(|| Error::new(Code::DataFormat, format!("the header claims more than this machine can hold: {shape:?}")))?;
+        .ok_or_else(|| {
+            Error::new(
+                Code::DataFormat,
+                format!("the header claims more than this machine can hold: {shape:?}"),
+            )
+        })?;
     let raw = read_exactly(&mut reader, bytes, &shape)?;
     if reader.read(&mut [0u8; 1]).map_err(|error| broken(&error))? != 0 {
-        return Err(Error::new(Code::DataFormat, format!("bytes follow the {bytes} that the header {shape:?} announces")));
+        return Err(Error::new(
+            Code::DataFormat,
+            format!("bytes follow the {bytes} that the header {shape:?} announces"),
+        ));
     }
     let values = match kind {
         0x08 => Values::U8(raw),

@@ -130,18 +130,31 @@ fn checked_header<'a, 'b>(tensors: &'b [Tensor<'a>], metadata: &BTreeMap<String,
         let elements = tensor.shape.iter().try_fold(1usize, |n, &axis| n.checked_mul(axis));
         let fits = elements == Some(tensor.data.len()) && elements != Some(0);
         if !fits || tensor.name == "__metadata__" || !names.insert(tensor.name) {
-            let message = format!("tensor {:?} of shape {:?} with {} values", tensor.name, tensor.shape, tensor.data.len());
-            return Err(Error::new(Code::InvalidData, message).expected("names that differ, shapes that hold their values, no empty tensor"));
+            let message = format!(
+                "tensor {:?} of shape {:?} with {} values",
+                tensor.name,
+                tensor.shape,
+                tensor.data.len()
+            );
+            return Err(
+                Error::new(Code::InvalidData, message).expected("names that differ, shapes that hold their values, no empty tensor")
+            );
         }
         let (dtype, size) = tensor.data.kind();
         let end = start + tensor.data.len() * size;
-        header.insert(tensor.name.to_owned(), serde_json::json!({ "dtype": dtype, "shape": tensor.shape, "data_offsets": [start, end] }));
+        header.insert(
+            tensor.name.to_owned(),
+            serde_json::json!({ "dtype": dtype, "shape": tensor.shape, "data_offsets": [start, end] }),
+        );
         start = end;
     }
     let mut header = serde_json::to_vec(&header).map_err(|error| Error::internal(error.to_string()))?;
     header.resize(header.len().next_multiple_of(8), b' ');
     if header.len() > MAX_HEADER {
-        return Err(Error::new(Code::InvalidData, format!("a header of {} bytes is more than the 16 MiB allowed", header.len())));
+        return Err(Error::new(
+            Code::InvalidData,
+            format!("a header of {} bytes is more than the 16 MiB allowed", header.len()),
+        ));
     }
     let at = checksum_position(&header).ok_or_else(|| Error::internal("a header without its checksum"))?;
     let mut crc = Crc::new();
@@ -160,7 +173,9 @@ fn checked_header<'a, 'b>(tensors: &'b [Tensor<'a>], metadata: &BTreeMap<String,
 fn write_to(out: &mut dyn Write, tensors: &[&Tensor], header: &[u8]) -> io::Result<()> {
     out.write_all(&(header.len() as u64).to_le_bytes())?;
     out.write_all(header)?;
-    tensors.iter().try_for_each(|tensor| tensor.data.pieces(&mut |bytes| out.write_all(bytes)))
+    tensors
+        .iter()
+        .try_for_each(|tensor| tensor.data.pieces(&mut |bytes| out.write_all(bytes)))
 }
 
 /// Where the checksum's eight digits stand. Quotes inside a JSON string are escaped, so the pattern is found as a key only.
@@ -229,12 +244,22 @@ pub fn parse(bytes: Vec<u8>) -> Result<Archive> {
         }
         let start = view.data().as_ptr().addr() - base;
         let (shape, dtype) = (view.shape().to_vec(), format!("{:?}", view.dtype()));
-        entries.push(Entry { name: name.to_owned(), shape, dtype, range: start..start + view.data().len() });
+        entries.push(Entry {
+            name: name.to_owned(),
+            shape,
+            dtype,
+            range: start..start + view.data().len(),
+        });
     }
     entries.sort_by_key(|entry| entry.range.start);
     let metadata = described.metadata().iter().flatten().filter(|(key, _)| key.as_str() != CHECKSUM);
     let metadata = metadata.map(|(key, value)| (key.clone(), value.clone())).collect();
-    Ok(Archive { metadata, entries, bytes, sealed })
+    Ok(Archive {
+        metadata,
+        entries,
+        bytes,
+        sealed,
+    })
 }
 
 /// Whether there is a checksum; an error when it differs.
@@ -316,7 +341,11 @@ impl Archive {
     /// As [`Archive::f64`].
     pub fn f32(&self, name: &str) -> Result<Vec<f32>> {
         let entry = self.entry(name)?;
-        if entry.dtype == "F32" { convert(self.bytes(entry), f32::from_le_bytes) } else { Err(wrong_type(entry, "F32")) }
+        if entry.dtype == "F32" {
+            convert(self.bytes(entry), f32::from_le_bytes)
+        } else {
+            Err(wrong_type(entry, "F32"))
+        }
     }
 
     /// The values of a `U64` tensor.
@@ -325,12 +354,18 @@ impl Archive {
     /// As [`Archive::f64`].
     pub fn u64(&self, name: &str) -> Result<Vec<u64>> {
         let entry = self.entry(name)?;
-        if entry.dtype == "U64" { convert(self.bytes(entry), u64::from_le_bytes) } else { Err(wrong_type(entry, "U64")) }
+        if entry.dtype == "U64" {
+            convert(self.bytes(entry), u64::from_le_bytes)
+        } else {
+            Err(wrong_type(entry, "U64"))
+        }
     }
 }
 
 fn wrong_type(entry: &Entry, expected: &str) -> Error {
-    Error::new(Code::DataFormat, format!("tensor {:?} has type {}", entry.name, entry.dtype)).expected(expected).received(entry.dtype.clone())
+    Error::new(Code::DataFormat, format!("tensor {:?} has type {}", entry.name, entry.dtype))
+        .expected(expected)
+        .received(entry.dtype.clone())
 }
 
 fn convert<T, const N: usize>(bytes: &[u8], from: impl Fn([u8; N]) -> T) -> Result<Vec<T>> {

@@ -61,5 +61,7 @@ pub fn no_such_column<'a>(name: &str, columns: impl Iterator<Item = &'a str> + C
             format!("The columns are {}{end}.", shown.join(", "))
         }
     };
-    Error::new(Code::InvalidOption, format!("there is no column {name:?}")).received(format!("{name:?}")).hint(hint)
+    Error::new(Code::InvalidOption, format!("there is no column {name:?}"))
+        .received(format!("{name:?}"))
+        .hint(hint)
 }

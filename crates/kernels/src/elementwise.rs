@@ -3,7 +3,7 @@
 //! Transcendentals come from [`crate::math`] (polynomials by FMA; the errors are measured there). Broadcasting is the caller's.
 
 use crate::math;
-use crate::simd::{self, Kernel, Lanes};
+use crate::simd::{Kernel, Lanes};
 use crate::{PANEL, Real};
 
 /// y = f(x)
@@ -157,10 +157,10 @@ pub fn unary_in_place<T: Real>(op: Unary, x: &mut [T]) {
 /// # Safety
 /// `x` and `y` are valid for `n` numbers; they are the same address or do not overlap.
 pub unsafe fn unary_at<T: Real>(op: Unary, x: *const T, y: *mut T, n: usize) {
-    simd::dispatch(UnaryLoop { op, x, y, n })
+    T::run_unary(UnaryLoop { op, x, y, n })
 }
 
-struct UnaryLoop<T> {
+pub(crate) struct UnaryLoop<T> {
     op: Unary,
     x: *const T,
     y: *mut T,
@@ -263,10 +263,10 @@ impl<T: Real> Source<T> {
 /// # Safety
 /// Slices and `y` are valid for `n` numbers; a slice is at the address of `y` or does not overlap it.
 pub unsafe fn binary_at<T: Real>(op: Binary, a: Source<T>, b: Source<T>, y: *mut T, n: usize) {
-    simd::dispatch(BinaryLoop { op, a, b, y, n })
+    T::run_binary(BinaryLoop { op, a, b, y, n })
 }
 
-struct BinaryLoop<T> {
+pub(crate) struct BinaryLoop<T> {
     op: Binary,
     a: Source<T>,
     b: Source<T>,
@@ -336,10 +336,10 @@ impl<T: Real> Kernel<T> for BinaryLoop<T> {
 /// y ← y + factor·x, one FMA an element.
 pub fn axpy<T: Real>(factor: T, x: &[T], y: &mut [T]) {
     assert_eq!(x.len(), y.len(), "axpy: lengths differ");
-    simd::dispatch(Axpy { factor, x, y })
+    T::run_axpy(Axpy { factor, x, y })
 }
 
-struct Axpy<'a, T> {
+pub(crate) struct Axpy<'a, T> {
     factor: T,
     x: &'a [T],
     y: &'a mut [T],
@@ -364,4 +364,113 @@ impl<T: Real> Kernel<T> for Axpy<'_, T> {
 /// x ← factor·x.
 pub fn scale<T: Real>(factor: T, x: &mut [T]) {
     binary_in_place(Binary::Multiply, x, Operand::Scalar(factor));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::level::testing::same_on_all_levels;
+    use crate::math::tests::bits;
+
+    fn numbers<T: Real>(n: usize) -> (Vec<T>, Vec<T>) {
+        let a = (0..n).map(|i| T::from_f64(((i * 37) % 101) as f64 / 9.0 - 5.0)).collect();
+        let b = (0..n).map(|i| T::from_f64(((i * 53) % 89) as f64 / 11.0 - 4.0)).collect();
+        (a, b)
+    }
+
+    fn expected(op: Binary, a: f64, b: f64) -> f64 {
+        let truth = |t: bool| f64::from(u8::from(t));
+        match op {
+            Binary::Add => a + b,
+            Binary::Subtract => a - b,
+            Binary::Multiply => a * b,
+            Binary::Divide => a / b,
+            Binary::Maximum => a.max(b),
+            Binary::Minimum => a.min(b),
+            Binary::Greater => truth(a > b),
+            Binary::Less => truth(a < b),
+            Binary::Equal => truth(a == b),
+            Binary::ReluGradient => truth(a > 0.0) * b,
+            Binary::TanhGradient => b * (1.0 - a * a),
+            Binary::SigmoidGradient => b * a * (1.0 - a),
+            Binary::GeluGradient => {
+                b * (0.5 * libm::erfc(-a * std::f64::consts::FRAC_1_SQRT_2) + a * libm::exp(-0.5 * a * a) * 0.398_942_280_401_432_7)
+            }
+        }
+    }
+
+    fn binary_laws<T: Real>() {
+        for op in Binary::ALL {
+            for n in [0, 1, 15, 16, 17, 100] {
+                let (a, b) = numbers::<T>(n);
+                let c = T::from_f64(1.5);
+                let got = same_on_all_levels(&format!("{op:?}"), || {
+                    let (mut both, mut left, mut right, mut place) = (a.clone(), a.clone(), a.clone(), a.clone());
+                    binary(*op, Operand::Slice(&a), Operand::Slice(&b), &mut both);
+                    binary(*op, Operand::Scalar(c), Operand::Slice(&b), &mut left);
+                    binary(*op, Operand::Slice(&a), Operand::Scalar(c), &mut right);
+                    binary_in_place(*op, &mut place, Operand::Slice(&b));
+                    assert_eq!(bits(&both), bits(&place));
+                    [bits(&both), bits(&left), bits(&right)]
+                });
+                for i in 0..n {
+                    let pairs = [(a[i], b[i]), (c, b[i]), (a[i], c)];
+                    for (got, (a, b)) in got.iter().zip(pairs) {
+                        let (got, want) = (T::from_bits64(got[i]).to_f64(), expected(*op, a.to_f64(), b.to_f64()));
+                        let bound = 8.0 * T::EPSILON.to_f64() * (want.abs() + (a.to_f64().abs() + 1.0) * b.to_f64().abs() * 4.0);
+                        assert!(got == want || (got - want).abs() <= bound, "{op:?}({a}, {b}) = {got}, expected {want}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn binary_laws_f32() {
+        binary_laws::<f32>();
+    }
+
+    #[test]
+    fn binary_laws_f64() {
+        binary_laws::<f64>();
+    }
+
+    #[test]
+    fn nan_wins_in_maximum_and_minimum() {
+        same_on_all_levels("NaN", || {
+            for op in [Binary::Maximum, Binary::Minimum] {
+                for (a, b) in [(f32::NAN, 1.0), (1.0, f32::NAN)] {
+                    let mut y = [0.0];
+                    binary(op, Operand::Scalar(a), Operand::Scalar(b), &mut y);
+                    assert!(y[0].is_nan(), "{op:?}({a}, {b})");
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn in_place_is_the_same() {
+        for op in Unary::ALL {
+            let (x, _) = numbers::<f32>(37);
+            let (mut y, mut z) = (x.clone(), x.clone());
+            unary(*op, &x, &mut y);
+            unary_in_place(*op, &mut z);
+            assert_eq!(bits(&y), bits(&z), "{op:?}");
+        }
+    }
+
+    #[test]
+    fn axpy_and_scale() {
+        for n in [0, 1, 16, 35] {
+            let (x, y) = numbers::<f64>(n);
+            let got = same_on_all_levels("axpy", || {
+                let mut y = y.clone();
+                axpy(0.3, &x, &mut y);
+                scale(2.0, &mut y);
+                bits(&y)
+            });
+            let want: Vec<f64> = x.iter().zip(&y).map(|(x, y)| 0.3f64.mul_add(*x, *y) * 2.0).collect();
+            assert_eq!(got, bits(&want));
+        }
+    }
 }

@@ -179,26 +179,29 @@ pub fn erf<T: Real, L: Lanes<T>>(x: L) -> L {
     L::select(a.less_equal(L::splat(T::ONE)), near, far).with_sign(x)
 }
 
-/// exp(−x²/2) and Φ(−|x|) for |x| cut where Φ is 0, and that |x|.
+/// exp(−x²/2), Φ(x), and |x| cut where Φ(−|x|) is 0. Near 0, Φ = ½ + x·polynomial; far out, the tail or one minus it.
 #[inline(always)]
-fn normal_tail<T: Real, L: Lanes<T>>(x: L) -> (L, L, L) {
+fn normal<T: Real, L: Lanes<T>>(x: L) -> (L, L, L) {
     let a = L::splat(T::NORMAL_HIGHEST).min(x.abs());
     let e = exp_of_square::<T, L>(a, T::from_f64(0.5));
-    (e, e.mul(scaled_tail::<T, L>(a)), a)
+    let tail = e.mul(scaled_tail::<T, L>(a));
+    let far = L::select(x.less(L::zero()), tail, L::splat(T::ONE).sub(tail));
+    let near = x.mul_add(T::normal_near::<L>(x.mul(x)), L::splat(T::from_f64(0.5)));
+    (e, L::select(a.less(L::splat(T::from_f64(0.6))), near, far), a)
 }
 
 /// x·Φ(x), Φ(x) = (1 + erf(x/√2))/2; small for large negative x without cancellation.
 #[inline(always)]
 pub fn gelu<T: Real, L: Lanes<T>>(x: L) -> L {
-    let (_, tail, a) = normal_tail::<T, L>(x);
-    L::select(x.less(L::zero()), tail.mul(a.neg()), x.mul(L::splat(T::ONE).sub(tail)))
+    let (_, phi, a) = normal::<T, L>(x);
+    // The cut |x| below 0, so that −∞ gives −0 rather than ∞·0.
+    L::select(x.less(L::zero()), a.neg(), x).mul(phi)
 }
 
 /// The derivative of [`gelu`]: Φ(x) + x·φ(x), φ(x) = exp(−x²/2)/√(2π).
 #[inline(always)]
 pub fn gelu_slope<T: Real, L: Lanes<T>>(x: L) -> L {
-    let (e, tail, a) = normal_tail::<T, L>(x);
-    let phi = L::select(x.less(L::zero()), tail, L::splat(T::ONE).sub(tail));
+    let (e, phi, a) = normal::<T, L>(x);
     a.with_sign(x).mul(L::splat(T::from_f64(0.398_942_280_401_432_7))).mul_add(e, phi)
 }
 
@@ -220,4 +223,4 @@ pub fn sine_cosine_of_turns<T: Real, L: Lanes<T>>(v: L) -> (L, L) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

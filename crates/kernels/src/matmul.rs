@@ -6,11 +6,10 @@
 
 use std::ops::Range;
 
-use crate::simd;
 use crate::{PANEL, Real};
 
 mod panels;
-mod tile;
+pub(crate) mod tile;
 
 pub use crate::panels_len;
 pub use panels::{pack_panels, pack_transposed, unpack_panels};
@@ -131,7 +130,7 @@ pub unsafe fn matmul<T: Real>(
     debug_assert!(rows.end <= p.m && panels.end <= p.n.div_ceil(PANEL));
     debug_assert!(e.bias.is_none_or(|bias| bias.len() >= p.n));
     if rows.start < rows.end && panels.start < panels.end {
-        simd::dispatch(tile::Tiles { p, a, b, c, e, rows, panels });
+        T::run_tiles(tile::Tiles { p, a, b, c, e, rows, panels });
     }
 }
 
@@ -171,3 +170,6 @@ fn right_len(r: &Right, k: usize, n: usize) -> usize {
     let widest = (last * r.panel + width).max(if last > 0 { (last - 1) * r.panel + PANEL } else { 0 });
     (k - 1) * r.row + widest
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,7 +93,7 @@ impl Stream {
     }
 }
 
-mod fill;
+pub(crate) mod fill;
 pub use fill::{dropout_mask, fill_normal, fill_uniform};
 
 /// A uniform order of 0 .. rows: Fisher–Yates with unbiased bounded integers (Lemire 2019, arXiv:1805.10941).

@@ -4,6 +4,7 @@ use std::fmt::{Debug, Display};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
+use crate::compiled::Compiled;
 use crate::math::Math;
 use crate::simd::Vectors;
 
@@ -30,6 +31,7 @@ pub trait Real:
     + Sum
     + Vectors
     + Math
+    + Compiled
 {
     /// 0
     const ZERO: Self;

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::simd::{self, Kernel, Lanes};
+use crate::simd::{Kernel, Lanes};
 use crate::{PANEL, Real};
 
 /// Numbers of a block of a sum.
@@ -13,23 +13,23 @@ const BLOCK: usize = 4096;
 
 /// Σ x
 pub fn sum<T: Real>(x: &[T]) -> T {
-    simd::dispatch(Sum { kind: Kind::Plain, x, y: x })
+    T::run_sum(Sum { kind: Kind::Plain, x, y: x })
 }
 
 /// Σ x·y, by FMA
 pub fn dot<T: Real>(x: &[T], y: &[T]) -> T {
     assert_eq!(x.len(), y.len(), "dot: lengths differ");
-    simd::dispatch(Sum { kind: Kind::Product, x, y })
+    T::run_sum(Sum { kind: Kind::Product, x, y })
 }
 
 /// Σ x², by FMA
 pub fn sum_squares<T: Real>(x: &[T]) -> T {
-    simd::dispatch(Sum { kind: Kind::Product, x, y: x })
+    T::run_sum(Sum { kind: Kind::Product, x, y: x })
 }
 
 /// Σ |x|
 pub fn sum_abs<T: Real>(x: &[T]) -> T {
-    simd::dispatch(Sum { kind: Kind::Absolute, x, y: x })
+    T::run_sum(Sum { kind: Kind::Absolute, x, y: x })
 }
 
 /// The mean; NaN of nothing.
@@ -64,7 +64,7 @@ enum Kind {
     Absolute,
 }
 
-struct Sum<'a, T> {
+pub(crate) struct Sum<'a, T> {
     kind: Kind,
     x: &'a [T],
     y: &'a [T],
@@ -124,15 +124,15 @@ impl<T: Real, L: Lanes<T>> Counter<T, L> {
 
 /// The largest; NaN if any is NaN; −∞ of nothing.
 pub fn max<T: Real>(x: &[T]) -> T {
-    simd::dispatch(Extreme { x, largest: true })
+    T::run_extreme(Extreme { x, largest: true })
 }
 
 /// The smallest; NaN if any is NaN; +∞ of nothing.
 pub fn min<T: Real>(x: &[T]) -> T {
-    simd::dispatch(Extreme { x, largest: false })
+    T::run_extreme(Extreme { x, largest: false })
 }
 
-struct Extreme<'a, T> {
+pub(crate) struct Extreme<'a, T> {
     x: &'a [T],
     largest: bool,
 }
@@ -177,10 +177,10 @@ pub fn argmax<T: Real>(x: &[T]) -> usize {
 
 /// No NaN, no ±∞?
 pub fn all_finite<T: Real>(x: &[T]) -> bool {
-    simd::dispatch(AllFinite { x })
+    T::run_finite(AllFinite { x })
 }
 
-struct AllFinite<'a, T> {
+pub(crate) struct AllFinite<'a, T> {
     x: &'a [T],
 }
 
@@ -211,10 +211,10 @@ impl<T: Real> Kernel<T> for AllFinite<'_, T> {
 pub fn sum_columns<T: Real>(rows: usize, n: usize, x: &[T], ld: usize, out: &mut [T], columns: Range<usize>) {
     assert!(columns.end <= n && n <= ld && out.len() == columns.len(), "sum_columns: columns {columns:?} of {n}, ld {ld}");
     assert!(rows == 0 || x.len() >= (rows - 1) * ld + n, "sum_columns: x is too short for [{rows}, {n}]");
-    simd::dispatch(SumColumns { rows, x, ld, out, first: columns.start })
+    T::run_sum_columns(SumColumns { rows, x, ld, out, first: columns.start })
 }
 
-struct SumColumns<'a, T> {
+pub(crate) struct SumColumns<'a, T> {
     rows: usize,
     x: &'a [T],
     ld: usize,
@@ -293,5 +293,115 @@ pub fn rows<T: Real>(reduction: Reduction, n: usize, x: &[T], out: &mut [T]) {
             Reduction::Min => min(row),
             Reduction::SumSquares => sum_squares(row),
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::level::testing::same_on_all_levels;
+    use crate::math::tests::bits;
+    use crate::philox::{Stream, fill_normal};
+
+    const LENGTHS: &[usize] = &[0, 1, 7, 15, 16, 17, 100, 4095, 4096, 4097, 3 * 4096 + 5];
+
+    fn normal<T: Real>(len: usize) -> Vec<T> {
+        let mut x = vec![T::ZERO; len];
+        fill_normal(Stream::new(9, 0, 0), 0, &mut x);
+        x
+    }
+
+    fn laws<T: Real>() {
+        for &n in &LENGTHS[..if cfg!(miri) { 7 } else { LENGTHS.len() }] {
+            let x = normal::<T>(n);
+            let y: Vec<T> = x.iter().map(|v| *v * *v - T::ONE).collect();
+            let got = same_on_all_levels("reductions", || bits(&[sum(&x), dot(&x, &y), sum_squares(&x), sum_abs(&x), max(&x), min(&x)]));
+            let wide: Vec<f64> = x.iter().map(|v| v.to_f64()).collect();
+            let expected = [
+                wide.iter().sum::<f64>(),
+                wide.iter().zip(&y).map(|(x, y)| x * y.to_f64()).sum(),
+                wide.iter().map(|x| x * x).sum(),
+                wide.iter().map(|x| x.abs()).sum(),
+                wide.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+                wide.iter().copied().fold(f64::INFINITY, f64::min),
+            ];
+            // In 16 lanes over blocks of 4,096: at most 256 roundings on the way of a number, on sums of size n.
+            let bound = 300.0 * T::EPSILON.to_f64() * (n as f64 + 1.0);
+            for (got, expected) in got.iter().zip(expected) {
+                let got = T::from_bits64(*got).to_f64();
+                assert!(got == expected || (got - expected).abs() <= bound, "n = {n}: {got} against {expected}");
+            }
+            if n > 0 {
+                let best = argmax(&x);
+                assert!(x.iter().all(|v| *v <= x[best]) && x[..best].iter().all(|v| *v < x[best]));
+            }
+            // One bad number anywhere is found.
+            same_on_all_levels("all_finite", || {
+                assert!(all_finite(&x));
+                for at in [0, n / 2, n.saturating_sub(1)].into_iter().filter(|_| n > 0) {
+                    for bad in [T::NAN, T::INFINITY, -T::INFINITY] {
+                        let mut x = x.clone();
+                        x[at] = bad;
+                        assert!(!all_finite(&x), "{bad} at {at} of {n}");
+                        assert_eq!(max(&x).is_nan(), bad.is_nan());
+                        assert_eq!(min(&x).is_nan(), bad.is_nan());
+                        assert!(argmax(&x) == at || bad == -T::INFINITY);
+                    }
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn laws_f32() {
+        laws::<f32>();
+    }
+
+    #[test]
+    fn laws_f64() {
+        laws::<f64>();
+    }
+
+    #[test]
+    fn columns_are_chains_whatever_the_partition() {
+        for (rows, n, ld) in [(0, 3, 3), (1, 1, 1), (5, 16, 16), (7, 33, 40), (10, 150, 150)] {
+            let x = normal::<f32>(rows * ld);
+            let expected: Vec<f32> = (0..n).map(|j| (0..rows).fold(0.0, |s, i| s + x[i * ld + j])).collect();
+            same_on_all_levels("sum_columns", || {
+                let mut whole = vec![1.0; n];
+                sum_columns(rows, n, &x, ld, &mut whole, 0..n);
+                assert_eq!(whole, expected, "[{rows}, {n}]");
+                let mut parts = vec![1.0; n];
+                let (a, b) = parts.split_at_mut(n / 3);
+                sum_columns(rows, n, &x, ld, a, 0..n / 3);
+                sum_columns(rows, n, &x, ld, b, n / 3..n);
+                assert_eq!(parts, expected);
+            });
+        }
+    }
+
+    #[test]
+    fn long_sums_keep_their_digits() {
+        let n = if cfg!(miri) { 1 << 10 } else { 1 << 24 };
+        let x = vec![0.1f32; n];
+        let expected = f64::from(0.1f32) * n as f64;
+        // 256 equal additions a lane round the same way each time: at most 256·2⁻²⁵.
+        assert!((f64::from(sum(&x)) / expected - 1.0).abs() < 8e-6, "a plain f32 chain would be off by a tenth");
+    }
+
+    #[test]
+    fn rows_of_a_matrix() {
+        let x = [1.0f64, 2.0, 3.0, -4.0, 5.0, 6.0];
+        let mut out = [0.0; 2];
+        for (reduction, expected) in [
+            (Reduction::Sum, [6.0, 7.0]),
+            (Reduction::Mean, [2.0, 7.0 / 3.0]),
+            (Reduction::Max, [3.0, 6.0]),
+            (Reduction::Min, [1.0, -4.0]),
+            (Reduction::SumSquares, [14.0, 77.0]),
+        ] {
+            rows(reduction, 3, &x, &mut out);
+            assert_eq!(out, expected, "{reduction:?}");
+        }
     }
 }

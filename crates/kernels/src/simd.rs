@@ -88,6 +88,8 @@ impl Vectors for f64 {
 pub trait Lanes<T: Real>: Copy + sealed::Sealed {
     /// One truth value a lane.
     type Mask: Copy;
+    /// The same with lanes 8 … 15 left out (they read as 0, and are written as 0), at half the cost where that can be.
+    type Low: Lanes<T>;
     /// Rows of the matmul tile that fit this level's registers when it is one panel wide.
     const TILE_ROWS: usize;
     /// Panels of the widest matmul tile.

@@ -3,7 +3,7 @@
 //! All take row-major `[rows, n]`, n ≥ 1; each row is on its own, so callers split rows. Sums by 16 lanes and a fixed tree.
 //! A row with +∞ or NaN gives NaN.
 
-use crate::simd::{self, Kernel, Lanes};
+use crate::simd::{Kernel, Lanes};
 use crate::{PANEL, Real, math};
 
 /// yⱼ = exp(xⱼ − max x) / Σ exp(x − max x)
@@ -18,7 +18,7 @@ pub fn softmax<T: Real>(n: usize, x: &[T], y: &mut [T]) {
 /// # Safety
 /// `x` and `y` are valid for `rows · n` numbers, at the same address or apart.
 pub unsafe fn softmax_at<T: Real>(n: usize, rows: usize, x: *const T, y: *mut T) {
-    simd::dispatch(Softmax { n, rows, x, y })
+    T::run_softmax(Softmax { n, rows, x, y })
 }
 
 /// yⱼ = xⱼ − max x − ln Σ exp(x − max x)
@@ -33,35 +33,35 @@ pub fn log_softmax<T: Real>(n: usize, x: &[T], y: &mut [T]) {
 /// # Safety
 /// As [`softmax_at`].
 pub unsafe fn log_softmax_at<T: Real>(n: usize, rows: usize, x: *const T, y: *mut T) {
-    simd::dispatch(LogSoftmax { n, rows, x, y })
+    T::run_log_softmax(LogSoftmax { n, rows, x, y })
 }
 
 /// dx = y ⊙ (dy − Σ dy ⊙ y), from the softmax's result y.
 pub fn softmax_gradient<T: Real>(n: usize, y: &[T], dy: &[T], dx: &mut [T]) {
     check(n, y.len(), dx.len());
     check(n, dy.len(), dx.len());
-    simd::dispatch(Gradient { n, y, dy, dx, logarithm: false })
+    T::run_softmax_gradient(Gradient { n, y, dy, dx, logarithm: false })
 }
 
 /// dx = dy − exp(y)·Σ dy, from the log-softmax's result y.
 pub fn log_softmax_gradient<T: Real>(n: usize, y: &[T], dy: &[T], dx: &mut [T]) {
     check(n, y.len(), dx.len());
     check(n, dy.len(), dx.len());
-    simd::dispatch(Gradient { n, y, dy, dx, logarithm: true })
+    T::run_softmax_gradient(Gradient { n, y, dy, dx, logarithm: true })
 }
 
 /// lossᵢ = ln Σⱼ exp(xᵢⱼ − max xᵢ) − (x[i, label] − max xᵢ); a label is a class index as a number.
 /// A label outside 0 .. n (or not a number) gives NaN.
 pub fn softmax_cross_entropy<T: Real>(n: usize, logits: &[T], labels: &[T], losses: &mut [T]) {
     assert!(labels.len() == losses.len() && logits.len() == labels.len() * n, "cross-entropy: shapes do not fit");
-    simd::dispatch(CrossEntropy { n, logits, labels, losses })
+    T::run_cross_entropy(CrossEntropy { n, logits, labels, losses })
 }
 
 /// dlogits[i, j] = dloss[i]·(softmax(logits[i])ⱼ − [j = labelᵢ])
 pub fn softmax_cross_entropy_gradient<T: Real>(n: usize, logits: &[T], labels: &[T], dloss: &[T], dlogits: &mut [T]) {
     assert!(labels.len() == dloss.len() && logits.len() == labels.len() * n, "cross-entropy: shapes do not fit");
     assert_eq!(logits.len(), dlogits.len(), "cross-entropy: shapes do not fit");
-    simd::dispatch(CrossEntropyGradient { n, logits, labels, dloss, dlogits })
+    T::run_cross_entropy_gradient(CrossEntropyGradient { n, logits, labels, dloss, dlogits })
 }
 
 fn check(n: usize, x: usize, y: usize) {
@@ -123,7 +123,7 @@ unsafe fn exponentials<T: Real, L: Lanes<T>>(n: usize, x: *const T, shift: T, y:
     s.sum()
 }
 
-struct Softmax<T> {
+pub(crate) struct Softmax<T> {
     n: usize,
     rows: usize,
     x: *const T,
@@ -167,7 +167,7 @@ fn log_one<T: Real, L: Lanes<T>>(x: T) -> T {
     math::log::<T, L>(L::splat(x)).to_array()[0]
 }
 
-struct LogSoftmax<T> {
+pub(crate) struct LogSoftmax<T> {
     n: usize,
     rows: usize,
     x: *const T,
@@ -199,7 +199,7 @@ impl<T: Real> Kernel<T> for LogSoftmax<T> {
     }
 }
 
-struct Gradient<'a, T> {
+pub(crate) struct Gradient<'a, T> {
     n: usize,
     y: &'a [T],
     dy: &'a [T],
@@ -251,7 +251,7 @@ fn class<T: Real>(label: T, n: usize) -> Option<usize> {
     (index >= 0.0 && index < n as f64).then_some(index as usize)
 }
 
-struct CrossEntropy<'a, T> {
+pub(crate) struct CrossEntropy<'a, T> {
     n: usize,
     logits: &'a [T],
     labels: &'a [T],
@@ -279,7 +279,7 @@ impl<T: Real> Kernel<T> for CrossEntropy<'_, T> {
     }
 }
 
-struct CrossEntropyGradient<'a, T> {
+pub(crate) struct CrossEntropyGradient<'a, T> {
     n: usize,
     logits: &'a [T],
     labels: &'a [T],
@@ -308,5 +308,94 @@ impl<T: Real> Kernel<T> for CrossEntropyGradient<'_, T> {
                 scale_row::<T, L>(n, out.as_mut_ptr(), L::splat(*dloss));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::level::testing::same_on_all_levels;
+    use crate::math::tests::bits;
+    use crate::philox::{Stream, fill_normal};
+
+    fn logits<T: Real>(len: usize, spread: f64) -> Vec<T> {
+        let mut x = vec![T::ZERO; len];
+        fill_normal(Stream::new(5, 0, 0), 0, &mut x);
+        x.iter().map(|v| *v * T::from_f64(spread)).collect()
+    }
+
+    fn reference(x: &[f64]) -> (Vec<f64>, f64) {
+        let largest = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let total: f64 = x.iter().map(|v| libm::exp(v - largest)).sum();
+        (x.iter().map(|v| libm::exp(v - largest) / total).collect(), largest + libm::log(total))
+    }
+
+    fn laws<T: Real>() {
+        let close = |got: T, expected: f64, scale: f64| {
+            assert!((got.to_f64() - expected).abs() <= 16.0 * T::EPSILON.to_f64() * scale, "{got} against {expected}");
+        };
+        for n in [1, 2, 3, 10, 15, 16, 17, 40, 100] {
+            for spread in [1.0, 30.0] {
+                let rows = 4;
+                let x = logits::<T>(rows * n, spread);
+                let dy = logits::<T>(rows * n, 0.7);
+                let labels: Vec<T> = (0..rows).map(|i| T::from_f64((i * 7 % n) as f64)).collect();
+                let (mut y, mut log, mut dx, mut dlog) = (x.clone(), x.clone(), x.clone(), x.clone());
+                let (mut losses, mut dlogits) = (vec![T::ZERO; rows], x.clone());
+                let results = same_on_all_levels("softmax", || {
+                    softmax(n, &x, &mut y);
+                    log_softmax(n, &x, &mut log);
+                    softmax_gradient(n, &y, &dy, &mut dx);
+                    log_softmax_gradient(n, &log, &dy, &mut dlog);
+                    softmax_cross_entropy(n, &x, &labels, &mut losses);
+                    softmax_cross_entropy_gradient(n, &x, &labels, &dy[..rows], &mut dlogits);
+                    bits(&[&y[..], &log, &dx, &dlog, &losses, &dlogits].concat())
+                });
+                assert!(!results.contains(&u64::MAX), "no NaN");
+                for i in 0..rows {
+                    let wide: Vec<f64> = x[i * n..][..n].iter().map(|v| v.to_f64()).collect();
+                    let slope: Vec<f64> = dy[i * n..][..n].iter().map(|v| v.to_f64()).collect();
+                    let (p, log_total) = reference(&wide);
+                    let label = i * 7 % n;
+                    let inner: f64 = p.iter().zip(&slope).map(|(p, d)| p * d).sum();
+                    let sum: f64 = slope.iter().sum();
+                    let size = spread * 8.0 + n as f64;
+                    close(losses[i], log_total - wide[label], size);
+                    for j in 0..n {
+                        let at = i * n + j;
+                        close(y[at], p[j], size * p[j] + 1e-30);
+                        close(log[at], wide[j] - log_total, size);
+                        close(dx[at], p[j] * (slope[j] - inner), size);
+                        close(dlog[at], slope[j] - p[j] * sum, size);
+                        close(dlogits[at], dy[i].to_f64() * (p[j] - f64::from(u8::from(j == label))), size);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn laws_f32() {
+        laws::<f32>();
+    }
+
+    #[test]
+    fn laws_f64() {
+        laws::<f64>();
+    }
+
+    #[test]
+    fn edges() {
+        softmax::<f32>(0, &[], &mut []);
+        softmax::<f32>(3, &[], &mut []);
+        let mut y = [0.0f32; 3];
+        softmax(3, &[1000.0, 0.0, f32::NEG_INFINITY], &mut y);
+        assert_eq!(y, [1.0, 0.0, 0.0]);
+        softmax(3, &[1.0, f32::NAN, 0.0], &mut y);
+        assert!(y.iter().all(|v| v.is_nan()));
+        let mut loss = [0.0f32; 4];
+        softmax_cross_entropy(2, &[0.0; 8], &[2.0, -1.0, f32::NAN, 1.0], &mut loss);
+        assert!(loss[..3].iter().all(|v| v.is_nan()), "labels out of range");
+        assert!((loss[3] - std::f32::consts::LN_2).abs() < 1e-7);
     }
 }

@@ -6,9 +6,11 @@
 pub mod arena;
 pub mod fan;
 pub mod initializer;
+mod norm;
 mod orthogonal;
 mod truncated;
 
 pub use arena::{Arena, Layout, Row, Spec};
 pub use fan::Fan;
 pub use initializer::Initializer;
+pub use norm::norm;

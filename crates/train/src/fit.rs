@@ -42,6 +42,13 @@ pub struct Job {
     pub test: Option<Dataset>,
 }
 
+impl Job {
+    /// Only rows to learn from.
+    pub fn new(train: Dataset) -> Job {
+        Job { train, validation: None, score: None, test: None }
+    }
+}
+
 /// A finished fit.
 #[derive(Debug)]
 pub struct Outcome {

@@ -5,11 +5,33 @@ use crate::source::{Column, Kind};
 use crate::{SourceParts, TargetParts};
 
 fn sample() -> Dataset {
-    let target = TargetParts::Classes { names: vec!["no".into(), "yes".into()], labels: vec![0, 1, 1, 0] };
-    let columns = vec![Column::number("age"), Column { name: "port".into(), kind: Kind::Category { levels: vec!["C".into(), "S".into()] } }];
+    let target = TargetParts::Classes {
+        names: vec!["no".into(), "yes".into()],
+        labels: vec![0, 1, 1, 0],
+    };
+    let columns = vec![
+        Column::number("age"),
+        Column {
+            name: "port".into(),
+            kind: Kind::Category {
+                levels: vec!["C".into(), "S".into()],
+            },
+        },
+    ];
     let features = Matrix::F64(vec![1.0, 0.0, 2.0, 1.0, f64::NAN, 1.0, 6.0, f64::NAN]);
-    let parts = SourceParts { columns: Some(columns), target: Some(target), weights: Some(vec![1.0, 2.0, 3.0, 4.0]), ..SourceParts::new(4, features) };
-    SourceParts { groups: Some(vec![5, 5, 9, 9]), ..parts }.build().unwrap().into()
+    let parts = SourceParts {
+        columns: Some(columns),
+        target: Some(target),
+        weights: Some(vec![1.0, 2.0, 3.0, 4.0]),
+        ..SourceParts::new(4, features)
+    };
+    SourceParts {
+        groups: Some(vec![5, 5, 9, 9]),
+        ..parts
+    }
+    .build()
+    .unwrap()
+    .into()
 }
 
 #[test]
@@ -18,10 +40,16 @@ fn selecting_copies_no_rows_and_composes() {
     let view = data.select(&[3, 1, 1]).unwrap().select(&[2, 0]).unwrap();
     assert!(Arc::ptr_eq(view.source(), data.source()));
     assert_eq!((view.rows(), view.source_rows(), view.row_index(1)), (2, vec![1, 3], 3));
-    assert_eq!((view.labels(), view.weights(), view.groups()), (Some(vec![1, 0]), Some(vec![2.0, 4.0]), Some(vec![0, 1])));
+    assert_eq!(
+        (view.labels(), view.weights(), view.groups()),
+        (Some(vec![1, 0]), Some(vec![2.0, 4.0]), Some(vec![0, 1]))
+    );
     assert_eq!(view.features_f64().unwrap()[..3], [2.0, 1.0, 6.0]);
     assert_eq!(data.take(2).source_rows(), [0, 1]);
-    assert_eq!((data.take(9).rows(), view.take(1).source_rows(), data.targets()), (4, vec![1], None));
+    assert_eq!(
+        (data.take(9).rows(), view.take(1).source_rows(), data.targets()),
+        (4, vec![1], None)
+    );
     let error = view.select(&[0, 2]).unwrap_err();
     assert_eq!((error.code, error.place.as_deref()), (Code::InvalidData, Some("indices[1]")));
 }
@@ -56,17 +84,31 @@ fn schema_and_description_are_plain_json() {
     });
     assert_eq!(serde_json::to_value(data.describe()).unwrap(), description);
     let none = serde_json::to_value(data.select(&[2]).unwrap().describe()).unwrap();
-    assert_eq!((&none["columns"][0]["mean"], &none["columns"][0]["count"]), (&serde_json::Value::Null, &0.into()));
+    assert_eq!(
+        (&none["columns"][0]["mean"], &none["columns"][0]["count"]),
+        (&serde_json::Value::Null, &0.into())
+    );
 }
 
 #[test]
 fn an_image_is_described_by_all_its_values() {
-    let image: Dataset =
-        SourceParts { sample_shape: Some(vec![2, 2, 1]), ..SourceParts::new(2, Matrix::U8(vec![0, 0, 0, 0, 255, 255, 255, 1])) }.build().unwrap().into();
+    let image: Dataset = SourceParts {
+        sample_shape: Some(vec![2, 2, 1]),
+        ..SourceParts::new(2, Matrix::U8(vec![0, 0, 0, 0, 255, 255, 255, 1]))
+    }
+    .build()
+    .unwrap()
+    .into();
     let description = serde_json::to_value(image.describe()).unwrap();
     let all = &description["columns"][0];
-    assert_eq!((&all["name"], &all["count"], &all["median"]), (&"features".into(), &8.into(), &0.5.into()));
-    assert_eq!((&all["lowerQuartile"], &all["upperQuartile"], &all["mean"]), (&0.0.into(), &255.0.into(), &95.75.into()));
+    assert_eq!(
+        (&all["name"], &all["count"], &all["median"]),
+        (&"features".into(), &8.into(), &0.5.into())
+    );
+    assert_eq!(
+        (&all["lowerQuartile"], &all["upperQuartile"], &all["mean"]),
+        (&0.0.into(), &255.0.into(), &95.75.into())
+    );
 }
 
 #[test]
@@ -83,7 +125,9 @@ fn a_fingerprint_notices_every_change() {
     };
     assert!(seen.insert(changed(&|s| s.columns[0].name = "years".into())));
     assert!(seen.insert(changed(&|s| s.weights = None)));
-    assert!(seen.insert(changed(&|s| s.features = Matrix::F64(vec![1.0, 0.0, 2.0, 1.0, f64::NAN, 1.0, 6.000000000000001, f64::NAN]))));
+    assert!(seen.insert(changed(
+        &|s| s.features = Matrix::F64(vec![1.0, 0.0, 2.0, 1.0, f64::NAN, 1.0, 6.000000000000001, f64::NAN])
+    )));
 }
 
 proptest! {

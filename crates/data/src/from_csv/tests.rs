@@ -4,7 +4,16 @@ use crate::options::from_json;
 fn build(text: &str, json: &str) -> Result<Dataset> {
     let options: CsvOptions = from_json("fromCsv", json)?;
     let kinds = options.kinds.clone();
-    from_table(csv::parse(text.as_bytes(), &csv::Options { kinds, ..Default::default() })?, &options)
+    from_table(
+        csv::parse(
+            text.as_bytes(),
+            &csv::Options {
+                kinds,
+                ..Default::default()
+            },
+        )?,
+        &options,
+    )
 }
 
 fn schema(data: &Dataset) -> serde_json::Value {
@@ -22,8 +31,14 @@ fn each_column_gets_its_role() {
         { "name": "alone", "kind": "number" }
     ]);
     assert_eq!(schema(&data)["columns"], columns);
-    assert_eq!(schema(&data)["target"], serde_json::json!({ "kind": "classes", "names": ["no", "yes"] }));
-    assert_eq!((data.labels(), data.groups(), data.weights()), (Some(vec![0, 1, 0]), Some(vec![0, 1, 0]), Some(vec![1.0, 2.0, 1.0])));
+    assert_eq!(
+        schema(&data)["target"],
+        serde_json::json!({ "kind": "classes", "names": ["no", "yes"] })
+    );
+    assert_eq!(
+        (data.labels(), data.groups(), data.weights()),
+        (Some(vec![0, 1, 0]), Some(vec![0, 1, 0]), Some(vec![1.0, 2.0, 1.0]))
+    );
     let features = data.features_f64().unwrap();
     assert_eq!(features[..3], [1.0, 1.0, 1.0]);
     assert!(features[3].is_nan() && features[8].is_nan());
@@ -35,42 +50,89 @@ fn the_task_follows_from_the_target() {
     let text = "x,n,b,t\n1,10,true,u\n2,9,false,v\n3,10,true,u\n";
     let target = |json: &str| build(text, json).map(|data| (schema(&data)["target"].clone(), data.labels(), data.targets()));
     let (schema, _, values) = target(r#"{"target":"n"}"#).unwrap();
-    assert_eq!((schema, values), (serde_json::json!({ "kind": "numbers", "names": ["n"], "width": 1 }), Some(vec![10.0, 9.0, 10.0])));
+    assert_eq!(
+        (schema, values),
+        (
+            serde_json::json!({ "kind": "numbers", "names": ["n"], "width": 1 }),
+            Some(vec![10.0, 9.0, 10.0])
+        )
+    );
     let (schema, labels, _) = target(r#"{"target":"n","task":"classification"}"#).unwrap();
-    assert_eq!((schema["names"].clone(), labels), (serde_json::json!(["9", "10"]), Some(vec![1, 0, 1])));
+    assert_eq!(
+        (schema["names"].clone(), labels),
+        (serde_json::json!(["9", "10"]), Some(vec![1, 0, 1]))
+    );
     let (schema, labels, _) = target(r#"{"target":"n","task":"classification","positiveClass":9}"#).unwrap();
-    assert_eq!((schema["names"].clone(), labels), (serde_json::json!(["10", "9"]), Some(vec![0, 1, 0])));
+    assert_eq!(
+        (schema["names"].clone(), labels),
+        (serde_json::json!(["10", "9"]), Some(vec![0, 1, 0]))
+    );
     let (schema, ..) = target(r#"{"target":"b"}"#).unwrap();
     assert_eq!(schema["names"], serde_json::json!(["false", "true"]));
     let (schema, ..) = target(r#"{"target":"b","positiveClass":false}"#).unwrap();
     assert_eq!(schema["names"], serde_json::json!(["true", "false"]));
     let (schema, _, values) = target(r#"{"target":["n","x"]}"#).unwrap();
-    assert_eq!((schema["width"].as_u64(), values), (Some(2), Some(vec![10.0, 1.0, 9.0, 2.0, 10.0, 3.0])));
+    assert_eq!(
+        (schema["width"].as_u64(), values),
+        (Some(2), Some(vec![10.0, 1.0, 9.0, 2.0, 10.0, 3.0]))
+    );
 }
 
 #[test]
 fn errors_name_what_is_wrong() {
     let cases = [
-        (r#"{"target":"Age "}"#, Code::InvalidOption, "target: there is no column \"Age \"\n  Hint: Did you mean \"age\"?"),
+        (
+            r#"{"target":"Age "}"#,
+            Code::InvalidOption,
+            "target: there is no column \"Age \"\n  Hint: Did you mean \"age\"?",
+        ),
         (r#"{"target":"y","drop":["prt"]}"#, Code::InvalidOption, "drop: there is no column"),
-        (r#"{"target":"y","drop":["y"]}"#, Code::InvalidOption, "named by both target and drop"),
+        (
+            r#"{"target":"y","drop":["y"]}"#,
+            Code::InvalidOption,
+            "named by both target and drop",
+        ),
         (r#"{"target":"y","groups":"y"}"#, Code::InvalidOption, "both target and groups"),
         (r#"{"target":["age","age"]}"#, Code::InvalidOption, "both target and target"),
-        (r#"{"target":"age"}"#, Code::InvalidData, "target \"age\", row 1: the target is missing"),
+        (
+            r#"{"target":"age"}"#,
+            Code::InvalidData,
+            "target \"age\", row 1: the target is missing",
+        ),
         (r#"{"target":"alone"}"#, Code::InvalidData, "target \"alone\", row 2"),
         (r#"{"target":"y","weights":"port"}"#, Code::InvalidData, "weights"),
         (r#"{"target":"y","weights":"age"}"#, Code::NotFinite, "weight NaN in row 1"),
         (r#"{"target":"y","groups":"age"}"#, Code::InvalidData, "the group is missing"),
         (r#"{"target":"y","task":"regression"}"#, Code::InvalidOption, "text"),
-        (r#"{"target":"fee","positiveClass":5}"#, Code::InvalidOption, "task: 'classification'"),
-        (r#"{"target":"y","positiveClass":"yess"}"#, Code::InvalidOption, "Did you mean \"yes\"?"),
-        (r#"{"target":"fee","task":"classification","positiveClass":5}"#, Code::InvalidOption, "two classes"),
+        (
+            r#"{"target":"fee","positiveClass":5}"#,
+            Code::InvalidOption,
+            "task: 'classification'",
+        ),
+        (
+            r#"{"target":"y","positiveClass":"yess"}"#,
+            Code::InvalidOption,
+            "Did you mean \"yes\"?",
+        ),
+        (
+            r#"{"target":"fee","task":"classification","positiveClass":5}"#,
+            Code::InvalidOption,
+            "two classes",
+        ),
         (r#"{"target":["y","fee"]}"#, Code::InvalidData, "not numbers"),
         (r#"{"positiveClass":"yes"}"#, Code::InvalidOption, "need a target"),
         (r#"{"target":"y","kinds":{"port":"text"}}"#, Code::NotImplemented, "text features"),
         (r#"{"targt":"y"}"#, Code::InvalidOption, "Did you mean \"target\"?"),
-        (r#"{"target":"y","kinds":{"port":"categroy"}}"#, Code::InvalidOption, "Did you mean \"category\"?"),
-        (r#"{"target":"y","drop":["who","age","port","alone","fee","w"]}"#, Code::InvalidData, "no features"),
+        (
+            r#"{"target":"y","kinds":{"port":"categroy"}}"#,
+            Code::InvalidOption,
+            "Did you mean \"category\"?",
+        ),
+        (
+            r#"{"target":"y","drop":["who","age","port","alone","fee","w"]}"#,
+            Code::InvalidData,
+            "no features",
+        ),
     ];
     for (json, code, text) in cases {
         let error = build(SHIP, json).unwrap_err();

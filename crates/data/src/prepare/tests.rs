@@ -10,11 +10,19 @@ fn standardize() -> Step {
 }
 
 fn min_max(low: f64, high: f64, clip: bool) -> Step {
-    Step::MinMax(MinMax { low, high, clip, columns: None })
+    Step::MinMax(MinMax {
+        low,
+        high,
+        clip,
+        columns: None,
+    })
 }
 
 fn data(values: &[f64], width: usize) -> Dataset {
-    SourceParts::new(values.len() / width, Matrix::F64(values.to_vec())).build().unwrap().into()
+    SourceParts::new(values.len() / width, Matrix::F64(values.to_vec()))
+        .build()
+        .unwrap()
+        .into()
 }
 
 fn near(a: f64, b: f64) -> bool {
@@ -36,7 +44,10 @@ fn equals_scikit_learn() {
     fit(&[min_max(-1.0, 1.0, false)], &data).unwrap().transform(&mut values).unwrap();
     assert!(near(values[12], -0.7024793388429749));
     let mut values = data.features_f64().unwrap();
-    fit(&[standardize(), min_max(-1.0, 1.0, false)], &data).unwrap().transform(&mut values).unwrap();
+    fit(&[standardize(), min_max(-1.0, 1.0, false)], &data)
+        .unwrap()
+        .transform(&mut values)
+        .unwrap();
     assert!(near(values[54], -0.5882352941176472));
     let mut targets = data.targets().unwrap();
     let fitted = fit_targets(&[standardize()], &data).unwrap();
@@ -81,27 +92,65 @@ fn fits_the_rows_of_the_view_only() {
 fn errors() {
     let holes = data(&[1.0, 2.0, 3.0, f64::NAN], 2);
     let error = fit(&[standardize()], &holes.select(&[1, 0]).unwrap()).unwrap_err();
-    assert_eq!((error.code, error.place.as_deref()), (Code::InvalidData, Some("column \"x1\", row 1")));
+    assert_eq!(
+        (error.code, error.place.as_deref()),
+        (Code::InvalidData, Some("column \"x1\", row 1"))
+    );
     let only = |json: &str| fit(&[from_json("prepare", json).unwrap()], &holes);
-    assert!(only(r#"{"kind":"standardize","columns":["x0"]}"#).is_ok(), "a column that is left alone may have holes");
+    assert!(
+        only(r#"{"kind":"standardize","columns":["x0"]}"#).is_ok(),
+        "a column that is left alone may have holes"
+    );
     let error = only(r#"{"kind":"minMax","columns":["x2"]}"#).unwrap_err();
     assert_eq!(error.hint.as_deref(), Some("Did you mean \"x0\"?"));
-    assert_eq!(only(r#"{"kind":"minMax","columns":["x0"],"low":1,"high":1}"#).unwrap_err().code, Code::InvalidOption);
-    for (json, near) in [(r#"{"kind":"standardise"}"#, "standardize"), (r#"{"kind":"minMax","hihg":1}"#, "high")] {
-        assert_eq!(from_json::<Step>("prepare", json).unwrap_err().hint, Some(format!("Did you mean {near:?}?")));
+    assert_eq!(
+        only(r#"{"kind":"minMax","columns":["x0"],"low":1,"high":1}"#).unwrap_err().code,
+        Code::InvalidOption
+    );
+    for (json, near) in [
+        (r#"{"kind":"standardise"}"#, "standardize"),
+        (r#"{"kind":"minMax","hihg":1}"#, "high"),
+    ] {
+        assert_eq!(
+            from_json::<Step>("prepare", json).unwrap_err().hint,
+            Some(format!("Did you mean {near:?}?"))
+        );
     }
     let huge = data(&[-1e308, 1e308], 1);
     assert_eq!(fit(&[standardize()], &huge).unwrap_err().code, Code::NotFinite);
-    let columns = vec![Column { name: "c".into(), kind: Kind::Category { levels: vec!["a".into(), "b".into()] } }, Column::number("n")];
-    let parts = SourceParts { columns: Some(columns), ..SourceParts::new(2, Matrix::F64(vec![0.0, 1.0, 1.0, 3.0])) };
-    let target = TargetParts::Classes { names: vec!["a".into()], labels: vec![0, 0] };
-    let mixed: Dataset = SourceParts { target: Some(target), ..parts }.build().unwrap().into();
+    let columns = vec![
+        Column {
+            name: "c".into(),
+            kind: Kind::Category {
+                levels: vec!["a".into(), "b".into()],
+            },
+        },
+        Column::number("n"),
+    ];
+    let parts = SourceParts {
+        columns: Some(columns),
+        ..SourceParts::new(2, Matrix::F64(vec![0.0, 1.0, 1.0, 3.0]))
+    };
+    let target = TargetParts::Classes {
+        names: vec!["a".into()],
+        labels: vec![0, 0],
+    };
+    let mixed: Dataset = SourceParts {
+        target: Some(target),
+        ..parts
+    }
+    .build()
+    .unwrap()
+    .into();
     assert_eq!(fit(&[standardize()], &mixed).unwrap().factor(), [1.0, 1.0], "categories stay");
     assert_eq!(fit(&[standardize()], &mixed).unwrap().shift(), [0.0, 2.0]);
     let named = from_json("prepare", r#"{"kind":"standardize","columns":["c"]}"#).unwrap();
     assert!(fit(&[named], &mixed).unwrap_err().message.contains("categories"));
     assert_eq!(fit_targets(&[standardize()], &mixed).unwrap_err().code, Code::InvalidOption);
-    assert_eq!(fit_values(&[standardize()], &[1.0, f64::INFINITY], 1).unwrap_err().code, Code::NotFinite);
+    assert_eq!(
+        fit_values(&[standardize()], &[1.0, f64::INFINITY], 1).unwrap_err().code,
+        Code::NotFinite
+    );
     assert!(serde_json::from_str::<Fitted>(r#"{"shift":[0],"factor":[0]}"#).is_err());
     assert!(serde_json::from_str::<Fitted>(r#"{"shift":[0],"factor":[1,1]}"#).is_err());
 }

@@ -11,13 +11,21 @@ fn sizes(json: &str) -> Result<[usize; 3]> {
 #[test]
 fn sizes_of_the_automatic_hold_out() {
     // n → train, validation, test; the last three with tuning 'light'.
-    let table = [(5, [3, 1, 1]), (100, [60, 20, 20]), (1797, [1079, 359, 359]), (50_000, [30_000, 10_000, 10_000])];
+    let table = [
+        (5, [3, 1, 1]),
+        (100, [60, 20, 20]),
+        (1797, [1079, 359, 359]),
+        (50_000, [30_000, 10_000, 10_000]),
+    ];
     for (n, expected) in table.into_iter().chain([(70_000, [50_000, 10_000, 10_000])]) {
         assert_eq!(sizes(&format!(r#"{{"rows":{n},"ratios":"auto"}}"#)).unwrap(), expected);
         let [_, validation, test] = expected;
         assert_eq!(sizes(&format!(r#"{{"rows":{n},"tuning":"none"}}"#)).unwrap(), [n - test, 0, test]);
         let half = validation.div_ceil(2);
-        assert_eq!(sizes(&format!(r#"{{"rows":{n},"tuning":"light"}}"#)).unwrap(), [n - test - half, half, test]);
+        assert_eq!(
+            sizes(&format!(r#"{{"rows":{n},"tuning":"light"}}"#)).unwrap(),
+            [n - test - half, half, test]
+        );
     }
 }
 
@@ -42,7 +50,10 @@ fn sizes_by_ratio_and_count() {
         (r#"{"rows":9,"ratios":{"test":-0.1}}"#, "in [0, 1]"),
         (r#"{"rows":9,"ratios":{"test":20}}"#, "in [0, 1]"),
         (r#"{"rows":9,"counts":{"test":10}}"#, "at most the 9 rows"),
-        (r#"{"rows":9,"counts":{"test":18446744073709551615,"validation":5}}"#, "at most the 9 rows"),
+        (
+            r#"{"rows":9,"counts":{"test":18446744073709551615,"validation":5}}"#,
+            "at most the 9 rows",
+        ),
         (r#"{"rows":9,"counts":{},"ratios":"auto"}"#, "not both"),
         (r#"{"rows":9,"counts":{},"tuning":"full"}"#, "tuning"),
         (r#"{"rows":9,"ratios":{"valdation":0.1}}"#, "Did you mean \"validation\"?"),
@@ -52,27 +63,49 @@ fn sizes_by_ratio_and_count() {
     ];
     for (json, text) in bad {
         let error = sizes(json).unwrap_err();
-        assert!(error.code == Code::InvalidOption && error.to_string().contains(text), "{json}: {error}");
+        assert!(
+            error.code == Code::InvalidOption && error.to_string().contains(text),
+            "{json}: {error}"
+        );
     }
 }
 
 #[test]
 fn too_few_rows_to_stratify() {
-    let options = HoldOutOptions { rows: 10, stratify: true, ..Default::default() };
+    let options = HoldOutOptions {
+        rows: 10,
+        stratify: true,
+        ..Default::default()
+    };
     let labels = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1];
     let error = hold_out(&options, Some(&labels), None).unwrap_err();
     assert_eq!((error.code, error.place.as_deref()), (Code::InvalidData, Some("stratify")));
     assert_eq!(hold_out(&options, None, None).unwrap_err().code, Code::InvalidOption);
     assert_eq!(hold_out(&options, Some(&[0]), None).unwrap_err().code, Code::InvalidData);
     assert!(hold_out(&options, None, Some(&[7; 10])).is_err());
-    let options = HoldOutOptions { stratify: false, ..options };
+    let options = HoldOutOptions {
+        stratify: false,
+        ..options
+    };
     assert_eq!(hold_out(&options, None, Some(&[7; 10])).unwrap_err().code, Code::InvalidData);
 }
 
 #[test]
 fn unshuffled_keeps_time_in_order() {
-    let parts = hold_out(&HoldOutOptions { rows: 10, shuffle: false, ..Default::default() }, None, None).unwrap();
-    assert_eq!((parts.train, parts.validation, parts.test), (vec![0, 1, 2, 3, 4, 5], vec![6, 7], vec![8, 9]));
+    let parts = hold_out(
+        &HoldOutOptions {
+            rows: 10,
+            shuffle: false,
+            ..Default::default()
+        },
+        None,
+        None,
+    )
+    .unwrap();
+    assert_eq!(
+        (parts.train, parts.validation, parts.test),
+        (vec![0, 1, 2, 3, 4, 5], vec![6, 7], vec![8, 9])
+    );
 }
 
 /// Rows with labels, groups and a seed.
@@ -88,7 +121,11 @@ fn shares() -> impl Strategy<Value = (f64, f64, f64)> {
 }
 
 fn as_auto_or_shares(auto: bool, (train, validation, test): (f64, f64, f64)) -> Option<Ratios> {
-    let shares = Shares { train: Some(train), validation: Some(validation), test: Some(test) };
+    let shares = Shares {
+        train: Some(train),
+        validation: Some(validation),
+        test: Some(test),
+    };
     Some(if auto { Ratios::Auto } else { Ratios::Shares(shares) })
 }
 
@@ -100,8 +137,11 @@ proptest! {
         let n = labels.len();
         let options = HoldOutOptions { rows: n, ratios: as_auto_or_shares(auto, shares), stratify, seed, ..Default::default() };
         let groups = whole.then_some(groups.as_slice());
-        let (Ok(sizes), split) = (hold_out_sizes(&options), hold_out(&options, Some(&labels), groups)) else { return Ok(()) };
-        let Ok(parts) = split else { return Ok(()) };
+        let parts = match hold_out(&options, Some(&labels), groups) {
+            Ok(parts) => parts,
+            Err(error) => return Ok(prop_assert!(matches!(error.code, Code::InvalidData | Code::InvalidOption), "{}", error)),
+        };
+        let sizes = hold_out_sizes(&options).unwrap();
         prop_assert_eq!(&parts, &hold_out(&options, Some(&labels), groups).unwrap(), "the same seed, the same rows");
         let all = [&parts.train, &parts.validation, &parts.test];
         let mut part_of = vec![None; n];
@@ -132,7 +172,10 @@ proptest! {
         let n = labels.len();
         let options = KFoldOptions { rows: n, k: Folds::Count(k), shuffle, seed };
         let (labels_given, groups_given) = (stratify.then_some(labels.as_slice()), whole.then_some(groups.as_slice()));
-        let Ok(fold) = k_fold(&options, labels_given, groups_given) else { return Ok(()) };
+        let fold = match k_fold(&options, labels_given, groups_given) {
+            Ok(fold) => fold,
+            Err(error) => return Ok(prop_assert!(matches!(error.code, Code::InvalidData | Code::InvalidOption), "{}", error)),
+        };
         prop_assert_eq!(&fold, &k_fold(&options, labels_given, groups_given).unwrap());
         let count = |rows: &dyn Fn(usize) -> bool| -> Vec<usize> { (0..k).map(|f| (0..n).filter(|&i| fold[i] as usize == f && rows(i)).count()).collect() };
         let spread = |counts: Vec<usize>| counts.iter().max().unwrap() - counts.iter().min().unwrap();
@@ -176,13 +219,26 @@ fn folds_are_those_of_scikit_learn() {
     let fixture: Fixture = serde_json::from_str(include_str!("../../fixtures/folds.json")).unwrap();
     assert_eq!(fixture.cases.len(), 6);
     for case in fixture.cases {
-        let options = KFoldOptions { rows: case.n, k: Folds::Count(case.k), shuffle: false, seed: 0 };
+        let options = KFoldOptions {
+            rows: case.n,
+            k: Folds::Count(case.k),
+            shuffle: false,
+            seed: 0,
+        };
         assert_eq!(k_fold(&options, None, None).unwrap(), case.plain);
         assert_eq!(k_fold(&options, Some(&case.labels), None).unwrap(), case.stratified);
-        let shuffled = KFoldOptions { shuffle: true, seed: 5, ..options.clone() };
+        let shuffled = KFoldOptions {
+            shuffle: true,
+            seed: 5,
+            ..options.clone()
+        };
         let fold = k_fold(&shuffled, Some(&case.labels), None).unwrap();
         for (class, expected) in case.class_counts.iter().enumerate() {
-            let of_class = |f: usize| (0..case.n).filter(|&i| fold[i] as usize == f && case.labels[i] as usize == class).count();
+            let of_class = |f: usize| {
+                (0..case.n)
+                    .filter(|&i| fold[i] as usize == f && case.labels[i] as usize == class)
+                    .count()
+            };
             assert_eq!(&(0..case.k).map(of_class).collect::<Vec<_>>(), expected);
         }
         match case.group_fold_sizes {
@@ -200,22 +256,87 @@ fn folds_are_those_of_scikit_learn() {
 #[test]
 fn how_many_folds() {
     let folds = |json: &str| options::from_json::<KFoldOptions>("kFold", json).and_then(|options| options.folds());
-    for (rows, k) in [(19, 19), (199, 20), (200, 10), (10_000, 10), (10_001, 5), (100_000, 5), (100_001, 3)] {
+    for (rows, k) in [
+        (19, 19),
+        (199, 20),
+        (200, 10),
+        (10_000, 10),
+        (10_001, 5),
+        (100_000, 5),
+        (100_001, 3),
+    ] {
         assert_eq!(folds(&format!(r#"{{"rows":{rows},"k":"auto"}}"#)).unwrap(), k);
     }
     assert_eq!(folds(r#"{"rows":100}"#).unwrap(), 10);
-    for bad in [r#"{"rows":9}"#, r#"{"rows":9,"k":1}"#, r#"{"rows":9,"k":2.5}"#, r#"{"rows":9,"k":-1}"#, r#"{"rows":9,"folds":3}"#] {
+    for bad in [
+        r#"{"rows":9}"#,
+        r#"{"rows":9,"k":1}"#,
+        r#"{"rows":9,"k":2.5}"#,
+        r#"{"rows":9,"k":-1}"#,
+        r#"{"rows":9,"folds":3}"#,
+    ] {
         assert_eq!(folds(bad).unwrap_err().code, Code::InvalidOption, "{bad}");
     }
-    let options = KFoldOptions { rows: 6, k: Folds::Count(4), ..Default::default() };
-    assert_eq!(k_fold(&options, Some(&[0, 0, 0, 1, 1, 1]), None).unwrap_err().code, Code::InvalidData);
+    let options = KFoldOptions {
+        rows: 6,
+        k: Folds::Count(4),
+        ..Default::default()
+    };
+    assert_eq!(
+        k_fold(&options, Some(&[0, 0, 0, 1, 1, 1]), None).unwrap_err().code,
+        Code::InvalidData
+    );
 }
 
 #[test]
 fn groups_of_equal_size_fill_the_parts_exactly() {
     let groups: Vec<u32> = (0..100).map(|i| i / 5).collect();
-    let parts = hold_out(&HoldOutOptions { rows: 100, ..Default::default() }, None, Some(&groups)).unwrap();
+    let parts = hold_out(
+        &HoldOutOptions {
+            rows: 100,
+            ..Default::default()
+        },
+        None,
+        Some(&groups),
+    )
+    .unwrap();
     assert_eq!([parts.train.len(), parts.validation.len(), parts.test.len()], [60, 20, 20]);
-    let other = hold_out(&HoldOutOptions { rows: 100, seed: 1, ..Default::default() }, None, Some(&groups)).unwrap();
+    let other = hold_out(
+        &HoldOutOptions {
+            rows: 100,
+            seed: 1,
+            ..Default::default()
+        },
+        None,
+        Some(&groups),
+    )
+    .unwrap();
     assert_ne!(parts, other, "which groups depends on the seed");
+}
+
+#[test]
+fn labels_and_groups_may_be_any_numbers() {
+    let labels: Vec<u32> = (0..40).map(|i| if i % 4 == 0 { u32::MAX } else { 7 }).collect();
+    let groups: Vec<u32> = (0..40).map(|i| u32::MAX - i / 2).collect();
+    let options = HoldOutOptions {
+        rows: 40,
+        stratify: true,
+        ..Default::default()
+    };
+    let parts = hold_out(&options, Some(&labels), None).unwrap();
+    assert_eq!(parts.test.iter().filter(|&&row| row % 4 == 0).count(), 2);
+    assert!(hold_out(&options, Some(&labels), Some(&groups)).is_ok());
+    let folds = KFoldOptions {
+        rows: 40,
+        ..Default::default()
+    };
+    assert!(k_fold(&folds, Some(&labels), Some(&groups)).is_ok());
+    // 20,000 labels that all differ by 10,000 groups: an error, not a table of 1.6 GB.
+    let ids: Vec<u32> = (0..20_000).collect();
+    let pairs: Vec<u32> = (0..20_000).map(|i| i / 2).collect();
+    let folds = KFoldOptions {
+        rows: 20_000,
+        ..Default::default()
+    };
+    assert_eq!(k_fold(&folds, Some(&ids), Some(&pairs)).unwrap_err().code, Code::InvalidData);
 }

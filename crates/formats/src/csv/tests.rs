@@ -15,7 +15,10 @@ fn cells<'a>(table: &'a Table, name: &str) -> &'a Cells {
 }
 
 fn texts(levels: &[&str], codes: &[u32]) -> Cells {
-    Cells::Texts { levels: levels.iter().map(|l| l.to_string()).collect(), codes: codes.to_vec() }
+    Cells::Texts {
+        levels: levels.iter().map(|l| l.to_string()).collect(),
+        codes: codes.to_vec(),
+    }
 }
 
 #[test]
@@ -43,7 +46,11 @@ fn accepts_what_spreadsheets_write() {
     let table = read_text("\u{feff}\"a \"\"q\"\"\", b \r\n\"1\",\"x, y\nz\"\r\n\r\n 2 , w");
     assert_eq!(cells(&table, "a \"q\""), &Cells::Numbers(vec![1.0, 2.0]));
     assert_eq!(cells(&table, "b"), &texts(&["w", "x, y\nz"], &[1, 0]));
-    let options = Options { delimiter: ';', header: false, ..Options::default() };
+    let options = Options {
+        delimiter: ';',
+        header: false,
+        ..Options::default()
+    };
     let table = parse(b"1;2,5\n3;x\n", &options).unwrap();
     assert_eq!(cells(&table, "column2"), &texts(&["2,5", "x"], &[0, 1]));
 }
@@ -51,13 +58,23 @@ fn accepts_what_spreadsheets_write() {
 #[test]
 fn kinds_and_markers_can_be_declared() {
     let kinds = BTreeMap::from([("zip".to_owned(), Kind::Category), ("n".to_owned(), Kind::Number)]);
-    let options = Options { kinds, missing: vec!["-".into()], ..Options::default() };
+    let options = Options {
+        kinds,
+        missing: vec!["-".into()],
+        ..Options::default()
+    };
     let table = parse(b"zip,n\n01,-\n2,3\n", &options).unwrap();
     assert_eq!(cells(&table, "zip"), &texts(&["01", "2"], &[0, 1]));
     let error = fail(b"zip,n\n01,1\n2,NA\n", &options);
-    assert_eq!((error.code, error.place.as_deref()), (Code::DataFormat, Some("line 3, column \"n\"")));
+    assert_eq!(
+        (error.code, error.place.as_deref()),
+        (Code::DataFormat, Some("line 3, column \"n\""))
+    );
     let error = fail(b"zip,m\n01,1\n", &options);
-    assert_eq!((error.code, error.hint.as_deref()), (Code::InvalidOption, Some("Did you mean \"m\"?")));
+    assert_eq!(
+        (error.code, error.hint.as_deref()),
+        (Code::InvalidOption, Some("Did you mean \"m\"?"))
+    );
 }
 
 #[test]
@@ -75,10 +92,36 @@ fn errors_say_where() {
         assert_eq!(error.code, Code::DataFormat);
         assert!(error.to_string().contains(expected), "{error}");
     }
-    assert_eq!(fail(b"a", &Options { delimiter: 'é', ..Options::default() }).code, Code::InvalidOption);
+    assert_eq!(
+        fail(
+            b"a",
+            &Options {
+                delimiter: 'é',
+                ..Options::default()
+            }
+        )
+        .code,
+        Code::InvalidOption
+    );
     let error = read(Path::new("/nowhere.csv"), &Options::default()).unwrap_err();
     assert_eq!((error.code, error.place.as_deref()), (Code::Io, Some("/nowhere.csv")));
     assert!(serde_json::from_str::<Options>(r#"{"delimeter":";"}"#).is_err());
+}
+
+#[test]
+fn a_quote_that_is_never_closed_does_not_swallow_rows() {
+    for (text, line) in [
+        ("a,b\n1,x\n2,\"y\n3,z\n", 3),
+        ("a,b\n1,\"x\"\"", 2),
+        ("\u{feff}a,\"b", 1),
+        ("a,b\n1,\"", 2),
+    ] {
+        let error = fail(text.as_bytes(), &Options::default());
+        assert_eq!(error.place.as_deref(), Some(format!("line {line}").as_str()), "{error}");
+    }
+    for text in ["a,b\n1,5\" pipe\n", "a,b\n5\",\"x\"\"y\"", "a,b\n1,\"x\"\n2,y\"\n"] {
+        assert!(parse(text.as_bytes(), &Options::default()).is_ok(), "{text}");
+    }
 }
 
 #[test]

@@ -4,12 +4,32 @@ const KERNEL: [f32; 6] = [1.0, -2.5, f32::MIN_POSITIVE, 0.0, -0.0, 3.0e38];
 
 fn sample() -> Vec<u8> {
     let tensors = [
-        Tensor { name: "dense/kernel", shape: &[2, 3], data: Data::F32(&KERNEL) },
-        Tensor { name: "mask", shape: &[3], data: Data::U8(&[1, 0, 255]) },
-        Tensor { name: "step", shape: &[], data: Data::U64(&[u64::MAX]) },
-        Tensor { name: "norm", shape: &[1], data: Data::F64(&[0.1]) },
+        Tensor {
+            name: "dense/kernel",
+            shape: &[2, 3],
+            data: Data::F32(&KERNEL),
+        },
+        Tensor {
+            name: "mask",
+            shape: &[3],
+            data: Data::U8(&[1, 0, 255]),
+        },
+        Tensor {
+            name: "step",
+            shape: &[],
+            data: Data::U64(&[u64::MAX]),
+        },
+        Tensor {
+            name: "norm",
+            shape: &[1],
+            data: Data::F64(&[0.1]),
+        },
     ];
-    to_bytes(&tensors, &BTreeMap::from([("format".to_owned(), "say \"nabla.crc32\":\"12345678\"".to_owned())])).unwrap()
+    to_bytes(
+        &tensors,
+        &BTreeMap::from([("format".to_owned(), "say \"nabla.crc32\":\"12345678\"".to_owned())]),
+    )
+    .unwrap()
 }
 
 fn file(header: &str, data: &[u8]) -> Vec<u8> {
@@ -61,7 +81,12 @@ fn every_cut_flip_and_surplus_byte_is_found() {
 
 #[test]
 fn hostile_headers_are_refused() {
-    let info = |from: usize, to: usize| format!(r#"{{"dtype":"U8","shape":[{}],"data_offsets":[{from},{to}]}}"#, to.wrapping_sub(from));
+    let info = |from: usize, to: usize| {
+        format!(
+            r#"{{"dtype":"U8","shape":[{}],"data_offsets":[{from},{to}]}}"#,
+            to.wrapping_sub(from)
+        )
+    };
     let cases = [
         (format!(r#"{{"a":{},"a":{}}}"#, info(0, 2), info(0, 2)), 2),
         (format!(r#"{{"a":{},"b":{}}}"#, info(0, 2), info(1, 3)), 3),
@@ -69,7 +94,10 @@ fn hostile_headers_are_refused() {
         (format!(r#"{{"a":{}}}"#, info(0, 2)), 3),
         (format!(r#"{{"a":{}}}"#, info(0, 3)), 2),
         (r#"{"a":{"dtype":"U8","shape":[2],"shape":[2],"data_offsets":[0,2]}}"#.to_owned(), 2),
-        (r#"{"a":{"dtype":"U8","shape":[4611686018427387904,4],"data_offsets":[0,0]}}"#.to_owned(), 0),
+        (
+            r#"{"a":{"dtype":"U8","shape":[4611686018427387904,4],"data_offsets":[0,0]}}"#.to_owned(),
+            0,
+        ),
         (r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}"#.to_owned(), 8),
         (r#"{"__metadata__":{"x":"1","x":"2"}}"#.to_owned(), 0),
         (r#"{"__metadata__":{"x":1}}"#.to_owned(), 0),
@@ -77,7 +105,12 @@ fn hostile_headers_are_refused() {
         ("{}".to_owned(), 1),
     ];
     for (header, bytes) in cases {
-        assert_eq!(code(file(&header, &vec![0; bytes])), Code::DataFormat, "{}", &header[..header.len().min(100)]);
+        assert_eq!(
+            code(file(&header, &vec![0; bytes])),
+            Code::DataFormat,
+            "{}",
+            &header[..header.len().min(100)]
+        );
     }
     assert_eq!(code([&u64::MAX.to_le_bytes()[..], b"{}"].concat()), Code::DataFormat);
     assert_eq!(code(file(&" ".repeat(MAX_HEADER + 1), &[])), Code::DataFormat);
@@ -87,10 +120,21 @@ fn hostile_headers_are_refused() {
 #[test]
 fn the_writer_refuses_what_the_reader_would() {
     let bad = |tensors: &[Tensor]| to_bytes(tensors, &BTreeMap::new()).unwrap_err().code;
-    let one = |name, shape| Tensor { name, shape, data: Data::U8(&[1]) };
+    let one = |name, shape| Tensor {
+        name,
+        shape,
+        data: Data::U8(&[1]),
+    };
     assert_eq!(bad(&[one("a", &[1]), one("a", &[1])]), Code::InvalidData);
     assert_eq!(bad(&[one("a", &[2])]), Code::InvalidData);
-    assert_eq!(bad(&[Tensor { name: "a", shape: &[0], data: Data::F32(&[]) }]), Code::InvalidData);
+    assert_eq!(
+        bad(&[Tensor {
+            name: "a",
+            shape: &[0],
+            data: Data::F32(&[])
+        }]),
+        Code::InvalidData
+    );
     let path = std::env::temp_dir().join(format!("nabla-{}.safetensors", std::process::id()));
     write(&path, &[one("a", &[1])], &BTreeMap::new()).unwrap();
     assert_eq!(read(&path).unwrap().f64("a").unwrap(), [1.0]);

@@ -23,14 +23,14 @@ type Case = (Unary, fn(f64) -> f64, f64, f64, f64, f64);
 
 /// Function, reference, range, largest ulps of f32 and of f64.
 const CASES: &[Case] = &[
-    (Unary::Exp, libm::exp, -87.0, 88.7, 1.0, 2.0),
+    (Unary::Exp, libm::exp, -87.0, 88.7, 1.1, 2.0),
     (Unary::Expm1, libm::expm1, -15.0, 88.0, 2.0, 2.5),
     (Unary::Log, libm::log, 1e-30, 20.0, 1.0, 2.0),
     (Unary::Log1p, libm::log1p, -0.999, 20.0, 2.0, 2.5),
-    (Unary::Tanh, libm::tanh, -10.0, 10.0, 3.0, 4.0),
-    (Unary::Sigmoid, |x| 1.0 / (1.0 + libm::exp(-x)), -80.0, 30.0, 3.0, 4.0),
-    (Unary::Erf, libm::erf, -4.0, 4.0, 2.0, 3.0),
-    (Unary::Gelu, gelu_reference, -12.0, 12.0, 4.0, f64::INFINITY),
+    (Unary::Tanh, libm::tanh, -10.0, 10.0, 2.5, 3.0),
+    (Unary::Sigmoid, |x| 1.0 / (1.0 + libm::exp(-x)), -80.0, 30.0, 2.5, 3.0),
+    (Unary::Erf, libm::erf, -4.0, 4.0, 2.0, 2.0),
+    (Unary::Gelu, gelu_reference, -12.0, 12.0, 5.0, f64::INFINITY),
     (Unary::Softplus, |x| if x > 0.0 { x + libm::log1p(libm::exp(-x)) } else { libm::log1p(libm::exp(x)) }, -80.0, 30.0, 3.0, 4.0),
 ];
 
@@ -94,15 +94,13 @@ fn levels_agree<T: Real>() {
             bits(&y)
         };
         same_on_all_levels(&format!("{op:?} {}", T::NAME), run);
+        // Flushed too, for arguments that are no denormals: plain Rust may compare those by their bits.
+        let x: Vec<T> = x.iter().copied().filter(|v| *v == T::ZERO || !(v.abs() < T::MIN_POSITIVE)).collect();
         let _flush = crate::denormals::flush_to_zero();
-        let mut first = None;
         same_on_all_levels(&format!("{op:?} {} flushed", T::NAME), || {
-            let y = run();
-            let expected = first.get_or_insert_with(|| y.clone());
-            for (i, (y, e)) in y.iter().zip(expected).enumerate() {
-                assert_eq!(y, e, "{op:?}({} = {:x})", x[i], x[i].to_bits64());
-            }
-            y
+            let mut y = vec![T::ZERO; x.len()];
+            unary(*op, &x, &mut y);
+            bits(&y)
         });
     }
 }
@@ -158,6 +156,26 @@ fn special_values<T: Real>() {
 fn special_values_are_in_their_places() {
     special_values::<f32>();
     special_values::<f64>();
+}
+
+/// 40 digits of mpmath 1.3, rounded.
+#[test]
+fn gelu_f64_against_mpmath() {
+    for (x, expected) in [
+        (-36.5, -2.0238248852723182e-290),
+        (-20.25, -3.596804726522879e-90),
+        (-10.125, -2.1666423446411244e-23),
+        (-5.0625, -1.0474162280521018e-06),
+        (-1.0, -0.15865525393145705),
+        (-0.61, -0.16526785130763347),
+        (-0.59, -0.1637812416045443),
+        (0.3, 0.1853734266566858),
+        (2.5, 2.4844758366855597),
+    ] {
+        let mut y = [0.0];
+        unary(Unary::Gelu, &[x], &mut y);
+        assert!(ulps(y[0], expected) <= 5.0, "gelu({x}) = {}: {} ulp", y[0], ulps(y[0], expected));
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::simd::{self, Kernel, Lanes};
 use crate::{PANEL, Real, math};
 
 /// A part of a product.
-pub(super) struct Tiles<'a, T> {
+pub(crate) struct Tiles<'a, T> {
     pub p: &'a Product,
     pub a: *const T,
     pub b: *const T,
@@ -45,6 +45,10 @@ impl<T: Real> Kernel<T> for Tiles<'_, T> {
                 // SAFETY: panels j and j + 1 are full and asked for.
                 unsafe { self.strip::<L, 2, false>(j) };
                 2
+            } else if j >= full && self.p.n - j * PANEL <= PANEL / 2 {
+                // SAFETY: panel j is asked for; only its columns below n are read.
+                unsafe { self.strip::<L::Low, 1, true>(j) };
+                1
             } else if j < full || self.p.right.padded {
                 // SAFETY: panel j is asked for, and 16 columns of B can be read.
                 unsafe { self.strip::<L, 1, false>(j) };
@@ -64,6 +68,9 @@ impl<T: Real> Kernel<T> for Tiles<'_, T> {
 
 impl<T: Real> Tiles<'_, T> {
     /// All rows of P panels, in tiles of at most `L::TILE_ROWS` rows.
+    ///
+    /// # Safety
+    /// As [`Self::tile`].
     #[inline(always)]
     unsafe fn strip<L: Lanes<T>, const P: usize, const MASKED: bool>(&self, j: usize) {
         let mut i = self.rows.start;
@@ -80,8 +87,13 @@ impl<T: Real> Tiles<'_, T> {
             macro_rules! tiles {
                 ($($rows:literal)*) => {
                     match r {
-                        // SAFETY: rows i .. i + r are asked for, and the caller vouches for the panels.
-                        $($rows if $rows <= L::TILE_ROWS => unsafe { self.tile::<L, $rows, P, MASKED>(i, j) },)*
+                        $($rows => {
+                            // A constant condition keeps tiles that are too tall out of the binary (and its build time).
+                            if const { $rows <= L::TILE_ROWS } {
+                                // SAFETY: rows i .. i + r are asked for, and the caller vouches for the panels.
+                                unsafe { self.tile::<L, $rows, P, MASKED>(i, j) }
+                            }
+                        })*
                         _ => unreachable!("a tile has at most {} rows", L::TILE_ROWS),
                     }
                 };

@@ -4,25 +4,25 @@
 //! Normal: Box–Muller on pairs of elements, see [`fill_normal`].
 
 use super::Stream;
-use crate::simd::{self, Kernel, Lanes};
+use crate::simd::{Kernel, Lanes};
 use crate::{PANEL, Real, math};
 
 /// out[i] ← element `first + i`, uniform in [0, 1).
 pub fn fill_uniform<T: Real>(stream: Stream, first: u64, out: &mut [T]) {
-    simd::dispatch(Fill { stream, first, out, what: What::Uniform })
+    T::run_fill(Fill { stream, first, out, what: What::Uniform })
 }
 
 /// out[i] ← element `first + i`, standard normal.
 ///
 /// Box & Muller 1958: √(−2 ln u)·cos 2πv for the even and ·sin 2πv for the odd element of a pair; u in (0, 1].
 pub fn fill_normal<T: Real>(stream: Stream, first: u64, out: &mut [T]) {
-    simd::dispatch(Fill { stream, first, out, what: What::Normal })
+    T::run_fill(Fill { stream, first, out, what: What::Normal })
 }
 
 /// out[i] ← 0 with probability `rate`, else 1/(1 − rate): the mask of inverted dropout for elements `first ..`; rate in [0, 1).
 pub fn dropout_mask<T: Real>(stream: Stream, first: u64, rate: f64, out: &mut [T]) {
     assert!((0.0..1.0).contains(&rate), "dropout rate {rate} is not in [0, 1)");
-    simd::dispatch(Fill { stream, first, out, what: What::Mask { rate: T::from_f64(rate), kept: T::from_f64(1.0 / (1.0 - rate)) } })
+    T::run_fill(Fill { stream, first, out, what: What::Mask { rate: T::from_f64(rate), kept: T::from_f64(1.0 / (1.0 - rate)) } })
 }
 
 #[derive(Clone, Copy)]
@@ -32,7 +32,7 @@ enum What<T> {
     Mask { rate: T, kept: T },
 }
 
-struct Fill<'a, T> {
+pub(crate) struct Fill<'a, T> {
     stream: Stream,
     first: u64,
     out: &'a mut [T],
@@ -119,5 +119,84 @@ fn normals<T: Real, L: Lanes<T>>(group: &mut [T; GROUP]) {
     for i in 0..PANEL {
         group[2 * i] = even[i];
         group[2 * i + 1] = odd[i];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::level::testing::same_on_all_levels;
+    use crate::math::tests::bits;
+
+    fn moments<T: Real>(x: &[T]) -> [f64; 4] {
+        let n = x.len() as f64;
+        let power = |p: i32| x.iter().map(|v| v.to_f64().powi(p)).sum::<f64>() / n;
+        [power(1), power(2), power(3), power(4)]
+    }
+
+    fn an_element_depends_on_its_index_only<T: Real>() {
+        let stream = Stream::new(1, 2, 3);
+        let fills: [fn(Stream, u64, &mut [T]); 3] =
+            [|s, f, o| fill_uniform(s, f, o), |s, f, o| fill_normal(s, f, o), |s, f, o| dropout_mask(s, f, 0.3, o)];
+        for fill in fills {
+            let mut whole = vec![T::ZERO; 150];
+            fill(stream, 0, &mut whole);
+            for (first, len) in [(0, 1), (1, 1), (5, 40), (31, 2), (32, 64), (33, 117), (149, 1)] {
+                let part = same_on_all_levels("fill", || {
+                    let mut part = vec![T::ZERO; len];
+                    fill(stream, first, &mut part);
+                    bits(&part)
+                });
+                assert_eq!(part, bits(&whole[first as usize..][..len]));
+            }
+            // Far out, where the block's index needs its high word.
+            let mut far = vec![T::ZERO; 70];
+            fill(stream, (1 << 35) - 30, &mut far);
+            let mut one = [T::ZERO];
+            fill(stream, (1 << 35) + 20, &mut one);
+            assert_eq!(far[50], one[0]);
+        }
+    }
+
+    #[test]
+    fn an_element_depends_on_its_index_only_f32() {
+        an_element_depends_on_its_index_only::<f32>();
+    }
+
+    #[test]
+    fn an_element_depends_on_its_index_only_f64() {
+        an_element_depends_on_its_index_only::<f64>();
+    }
+
+    #[test]
+    fn words_are_philox_words() {
+        let stream = Stream::new(7, 8, 9);
+        let mut x = [0.0f32; 40];
+        fill_uniform(stream, 0, &mut x);
+        assert_eq!(x[37], (stream.block(9)[1] >> 8) as f32 / (1 << 24) as f32);
+        let mut x = [0.0f64; 40];
+        fill_uniform(stream, 0, &mut x);
+        assert_eq!(x[37], stream.uniform(37));
+    }
+
+    /// Means of powers within 5 standard errors.
+    #[test]
+    fn distributions() {
+        let n = if cfg!(miri) { 1000 } else { 1_000_000 };
+        let bound = |variance: f64| 5.0 * (variance / n as f64).sqrt();
+        let mut x = vec![0.0f32; n];
+        fill_uniform(Stream::new(1, 1, 0), 0, &mut x);
+        assert!(x.iter().all(|v| (0.0..1.0).contains(v)));
+        let m = moments(&x);
+        assert!((m[0] - 0.5).abs() < bound(1.0 / 12.0) && (m[1] - 1.0 / 3.0).abs() < bound(4.0 / 45.0), "{m:?}");
+        fill_normal(Stream::new(1, 2, 0), 0, &mut x);
+        let m = moments(&x);
+        assert!(m[0].abs() < bound(1.0) && (m[1] - 1.0).abs() < bound(2.0), "{m:?}");
+        assert!(m[2].abs() < bound(15.0) && (m[3] - 3.0).abs() < bound(96.0), "{m:?}");
+        let pairs: f64 = x.as_chunks::<2>().0.iter().map(|[a, b]| f64::from(a * b)).sum::<f64>() / (n / 2) as f64;
+        assert!(pairs.abs() < bound(2.0), "the two of a pair are uncorrelated: {pairs}");
+        dropout_mask(Stream::new(1, 3, 0), 0, 0.2, &mut x);
+        let kept = x.iter().filter(|v| **v != 0.0).count() as f64 / n as f64;
+        assert!((kept - 0.8).abs() < bound(0.16) && x.iter().all(|v| *v == 0.0 || *v == 1.25), "{kept}");
     }
 }

@@ -40,6 +40,7 @@ impl<T: Real> Scalar<T> {
 
 impl<T: Real> Lanes<T> for Scalar<T> {
     type Mask = [bool; 16];
+    type Low = Self;
     const TILE_ROWS: usize = 4;
     const TILE_PANELS: usize = 1;
 

@@ -3,23 +3,26 @@
 //! No closures and no iterators: a closure that is not inlined would be compiled without the instruction set, and every intrinsic in
 //! it would become a call.
 
-/// Implements `Lanes` for a tuple struct of `N` registers; the arguments are the names of the intrinsics.
+/// Implements `Lanes` for a tuple struct of registers; the arguments are the names of the intrinsics. `zero` lists the registers' places
+/// that are not there and stay 0 (the low halves).
 macro_rules! lanes {
     (
-        $name:ident, $t:ident, $register:ident x [$($i:literal)*] width $width:literal, mask $mask:ty, tile $rows:literal x $panels:literal,
+        $name:ident, $t:ident, $register:ident x $n:literal [$($i:literal)*] zero [$($z:literal)*] width $width:literal, mask $mask:ty, low $low:ident,
+        tile $rows:literal x $panels:literal,
         splat $splat:ident, load $load:ident, store $store:ident, add $add:ident, sub $sub:ident, mul $mul:ident, div $div:ident,
         fma $fma:ident, sqrt $sqrt:ident, max $max:ident, min $min:ident, and $and:ident, or $or:ident, xor $xor:ident,
         own $own:ident
     ) => {
         #[doc = concat!("16 lanes of ", stringify!($t), " in registers of ", stringify!($width), ".")]
         #[derive(Clone, Copy)]
-        pub struct $name([$register; 16 / $width]);
+        pub struct $name([$register; $n]);
 
         impl Sealed for $name {}
 
         // SAFETY (all of them): these types live only inside `simd::dispatch`, on a machine that has the instructions.
         impl Lanes<$t> for $name {
-            type Mask = [$mask; 16 / $width];
+            type Mask = [$mask; $n];
+            type Low = $low;
             const TILE_ROWS: usize = $rows;
             const TILE_PANELS: usize = $panels;
 
@@ -27,7 +30,7 @@ macro_rules! lanes {
             fn splat(x: $t) -> Self {
                 // SAFETY: see the impl.
                 let r = unsafe { $splat(x) };
-                Self([r; 16 / $width])
+                Self([r; $n])
             }
             #[inline(always)]
             fn load(x: &[$t; 16]) -> Self {
@@ -47,7 +50,10 @@ macro_rules! lanes {
             #[inline(always)]
             unsafe fn store_at(self, p: *mut $t) {
                 // SAFETY: the caller vouches for room for 16 numbers; see the impl.
-                unsafe { $($store(p.add($i * $width), self.0[$i]);)* }
+                unsafe {
+                    $($store(p.add($i * $width), self.0[$i]);)*
+                    $($store(p.add($z * $width), $splat(0.0));)*
+                }
             }
             #[inline(always)]
             unsafe fn load_first_at(p: *const $t, n: usize) -> Self {

@@ -1,0 +1,232 @@
+//! Data sets: copied in once, then shared; views by index; reading on nabla's threads.
+
+use std::path::PathBuf;
+
+use nabla_data::split::{HoldOutOptions, KFoldOptions, hold_out, k_fold};
+use nabla_data::{Column, CsvOptions, Dataset, IdxOptions, Kind, Matrix, SourceParts, TargetParts, read_csv, read_idx};
+use nabla_error::{Code, Error};
+use napi::bindgen_prelude::{Either4, Float32Array, Float64Array, Uint8Array, Uint32Array};
+use napi_derive::napi;
+use serde::Deserialize;
+
+use crate::errors::{Result, js, json, options, seed};
+use crate::task::{Answer, On, Task};
+
+/// An immutable data set, or a view of one.
+#[napi]
+#[derive(Clone)]
+pub struct Data {
+    pub(crate) inner: Dataset,
+}
+
+impl From<Dataset> for Data {
+    fn from(inner: Dataset) -> Data {
+        Data { inner }
+    }
+}
+
+/// Numbers as they come from JavaScript; each is copied once.
+pub type Buffer = Either4<Float32Array, Float64Array, Uint8Array, Uint32Array>;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Spec {
+    rows: usize,
+    width: usize,
+    sample_shape: Option<Vec<usize>>,
+    columns: Option<Vec<ColumnSpec>>,
+    features: BufferRef,
+    targets: Option<TargetSpec>,
+    weights: Option<BufferRef>,
+    groups: Option<GroupSpec>,
+}
+
+#[derive(Deserialize)]
+struct ColumnSpec {
+    name: String,
+    #[serde(flatten)]
+    kind: Kind,
+}
+
+#[derive(Deserialize)]
+struct BufferRef {
+    buffer: usize,
+}
+
+#[derive(Deserialize)]
+struct GroupSpec {
+    buffer: usize,
+    names: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+enum TargetSpec {
+    Classes { names: Vec<String>, buffer: usize },
+    Numbers { names: Option<Vec<String>>, width: usize, buffer: usize },
+}
+
+fn copied<T: Copy>(values: &[T]) -> Result<Vec<T>> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(values.len())
+        .map_err(|_| js(Error::new(Code::OutOfMemory, format!("{} values do not fit in memory", values.len()))))?;
+    copy.extend_from_slice(values);
+    Ok(copy)
+}
+
+fn wrong_buffer<T>(what: &str, expected: &str) -> Result<T> {
+    Err(js(Error::internal(format!("the buffer of {what} is not a {expected}"))))
+}
+
+fn numbers(buffers: &[Buffer], at: usize, what: &str) -> Result<Vec<f64>> {
+    match buffers.get(at) {
+        Some(Either4::B(values)) => copied(values),
+        _ => wrong_buffer(what, "Float64Array"),
+    }
+}
+
+fn indices(buffers: &[Buffer], at: usize, what: &str) -> Result<Vec<u32>> {
+    match buffers.get(at) {
+        Some(Either4::D(values)) => copied(values),
+        _ => wrong_buffer(what, "Uint32Array"),
+    }
+}
+
+#[napi]
+impl Data {
+    /// From typed arrays and a description of what they are.
+    #[napi(factory, catch_unwind, ts_args_type = "spec: string, buffers: Array<Float32Array | Float64Array | Uint8Array | Uint32Array>")]
+    pub fn create(spec: String, buffers: Vec<Buffer>) -> Result<Data> {
+        let spec: Spec = options(&spec, "data set")?;
+        let features = match buffers.get(spec.features.buffer) {
+            Some(Either4::A(values)) => Matrix::F32(copied(values)?),
+            Some(Either4::B(values)) => Matrix::F64(copied(values)?),
+            Some(Either4::C(values)) => Matrix::U8(copied(values)?),
+            _ => return wrong_buffer("features", "Float32Array, Float64Array or Uint8Array"),
+        };
+        if features.len() != spec.rows * spec.width {
+            return Err(js(Error::new(Code::InvalidData, format!("{} values are not {} rows of {}", features.len(), spec.rows, spec.width))
+                .at("features")
+                .expected(format!("{} values", spec.rows * spec.width))
+                .received(format!("{} values", features.len()))));
+        }
+        let mut parts = SourceParts::new(spec.rows, features);
+        parts.sample_shape = Some(spec.sample_shape.unwrap_or_else(|| vec![spec.width]));
+        parts.columns = spec.columns.map(|all| all.into_iter().map(|c| Column { name: c.name, kind: c.kind }).collect());
+        parts.target = match spec.targets {
+            Some(TargetSpec::Classes { names, buffer }) => {
+                Some(TargetParts::Classes { names, labels: indices(&buffers, buffer, "targets")? })
+            }
+            Some(TargetSpec::Numbers { names, width, buffer }) => {
+                Some(TargetParts::Numbers { names, width, values: numbers(&buffers, buffer, "targets")? })
+            }
+            None => None,
+        };
+        parts.weights = spec.weights.map(|w| numbers(&buffers, w.buffer, "weights")).transpose()?;
+        if let Some(groups) = spec.groups {
+            parts.groups = Some(indices(&buffers, groups.buffer, "groups")?);
+            parts.group_names = groups.names;
+        }
+        parts.build().map(|source| Data { inner: Dataset::from(source) }).map_err(js)
+    }
+
+    /// What it is, without its values.
+    #[napi(catch_unwind)]
+    pub fn schema(&self) -> Result<String> {
+        json(&self.inner.schema())
+    }
+
+    /// Statistics of its columns.
+    #[napi(catch_unwind)]
+    pub fn describe(&self) -> Result<String> {
+        json(&self.inner.describe())
+    }
+
+    /// Hexadecimal digits over schema and values.
+    #[napi(catch_unwind)]
+    pub fn fingerprint(&self) -> String {
+        self.inner.fingerprint()
+    }
+
+    /// The rows at these indices, as a view.
+    #[napi(catch_unwind)]
+    pub fn select(&self, indices: Uint32Array) -> Result<Data> {
+        self.inner.select(&indices).map(Data::from).map_err(js)
+    }
+
+    /// The index of each row in the source.
+    #[napi(catch_unwind)]
+    pub fn source_rows(&self) -> Uint32Array {
+        Uint32Array::new(self.inner.source_rows())
+    }
+
+    /// Values row by row.
+    #[napi(catch_unwind)]
+    pub fn features(&self) -> Result<Float64Array> {
+        self.inner.features_f64().map(Float64Array::new).map_err(js)
+    }
+
+    /// Number targets row by row.
+    #[napi(catch_unwind)]
+    pub fn targets(&self) -> Option<Float64Array> {
+        self.inner.targets().map(Float64Array::new)
+    }
+
+    /// Class of each row.
+    #[napi(catch_unwind)]
+    pub fn labels(&self) -> Option<Uint32Array> {
+        self.inner.labels().map(Uint32Array::new)
+    }
+
+    /// Weight of each row.
+    #[napi(catch_unwind)]
+    pub fn weights(&self) -> Option<Float64Array> {
+        self.inner.weights().map(Float64Array::new)
+    }
+
+    /// Group of each row.
+    #[napi(catch_unwind)]
+    pub fn groups(&self) -> Option<Uint32Array> {
+        self.inner.groups().map(Uint32Array::new)
+    }
+}
+
+/// Reads a CSV file.
+#[napi(catch_unwind)]
+pub fn read_csv_file(task: u32, path: String, settings: String) -> Result<Task> {
+    let settings: CsvOptions = options(&settings, "fromCsv")?;
+    Task::start(task, On::Pool, move |_, _| read_csv(&PathBuf::from(path), &settings).map(Answer::Data))
+}
+
+/// Reads images and labels of IDX files.
+#[napi(catch_unwind)]
+pub fn read_idx_files(task: u32, images: String, labels: Option<String>, settings: String) -> Result<Task> {
+    let settings: IdxOptions = options(&settings, "fromIdx")?;
+    Task::start(task, On::Pool, move |_, _| {
+        read_idx(&PathBuf::from(images), labels.map(PathBuf::from).as_deref(), &settings).map(Answer::Data)
+    })
+}
+
+/// A random order of so many rows.
+#[napi(catch_unwind)]
+pub fn permutation(rows: f64, random: f64) -> Result<Uint32Array> {
+    if !(0.0..=f64::from(u32::MAX)).contains(&rows) || rows.fract() != 0.0 {
+        return Err(js(Error::option("rows", "to be a whole number from 0 to 4,294,967,295", rows)));
+    }
+    Ok(Uint32Array::new(nabla_kernels::philox::permutation(rows as usize, seed(random)?)))
+}
+
+/// Indices of the training, validation and test rows.
+#[napi(catch_unwind)]
+pub fn hold_out_indices(settings: String, labels: Option<Uint32Array>, groups: Option<Uint32Array>) -> Result<Vec<Uint32Array>> {
+    let settings: HoldOutOptions = options(&settings, "split")?;
+    let split = hold_out(&settings, labels.as_deref(), groups.as_deref()).map_err(js)?;
+    Ok([split.train, split.validation, split.test].into_iter().map(Uint32Array::new).collect())
+}
+
+/// The fold of each row.
+#[napi(catch_unwind)]
+pub fn k_fold_indices(settings: String, labels: Option<Uint32Array>, groups: Option<Uint32Array>) -> Result<Uint32Array> {
+    let settings: KFoldOptions = options(&settings, "kFold")?;
+    k_fold(&settings, labels.as_deref(), groups.as_deref()).map(Uint32Array::new).map_err(js)
+}

@@ -1,0 +1,123 @@
+//! Fits: a recipe and jobs in, outcomes out, events on the way.
+
+use std::sync::Arc;
+
+use nabla_error::Result as Outcome;
+use nabla_train::history::{Epoch, Scores, Stopped};
+use nabla_train::{Event, FitSpec, Job, Recipe, fits};
+use napi_derive::napi;
+use serde::{Deserialize, Serialize};
+
+use crate::data::Data;
+use crate::errors::{Result, js, json, options};
+use crate::model::Model;
+use crate::task::{Answer, On, Task};
+
+/// The data sets of one fit.
+#[napi]
+pub struct FitJob {
+    job: Job,
+}
+
+#[napi]
+impl FitJob {
+    /// Rows to learn from, to choose by, and to be scored on once.
+    #[napi(constructor, catch_unwind)]
+    pub fn new(train: &Data, validation: Option<&Data>, score: Option<&Data>, test: Option<&Data>) -> Self {
+        let inner = |data: Option<&Data>| data.map(|d| d.inner.clone());
+        Self { job: Job { validation: inner(validation), score: inner(score), test: inner(test), ..Job::new(train.inner.clone()) } }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+struct Settings {
+    threads: Option<usize>,
+    events: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { threads: None, events: true }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EpochEvent<'a> {
+    job: usize,
+    epoch: &'a Epoch,
+}
+
+/// Starts fits: one gets all threads, many get one core each.
+#[napi(catch_unwind)]
+pub fn start_fits(task: u32, spec: String, jobs: Vec<&FitJob>, settings: String) -> Result<Task> {
+    let settings: Settings = options(&settings, "fit")?;
+    let threads = settings.threads.unwrap_or_else(fits::default_threads);
+    let recipe = FitSpec::from_json(&spec).and_then(Recipe::new).map_err(js)?;
+    let jobs: Vec<Job> = jobs.into_iter().map(|j| j.job.clone()).collect();
+    Task::start(task, On::Own, move |control, send| {
+        let listen = |event: Event| {
+            if let (true, Event::Epoch(job, epoch)) = (settings.events, event)
+                && let Ok(text) = serde_json::to_string(&EpochEvent { job, epoch })
+            {
+                send(text);
+            }
+        };
+        Ok(Answer::Fits(fits::run(&Arc::new(recipe), &jobs, threads, control, &listen)))
+    })
+}
+
+/// What one job gave.
+#[napi]
+pub struct FitResult {
+    outcome: Outcome<(Arc<nabla_train::Model>, String)>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Summary<'a> {
+    history: &'a [Epoch],
+    best_epoch: Option<usize>,
+    stopped: Stopped,
+    scores: Option<&'a Scores>,
+    test_scores: Option<&'a Scores>,
+}
+
+impl From<Outcome<nabla_train::Outcome>> for FitResult {
+    fn from(outcome: Outcome<nabla_train::Outcome>) -> FitResult {
+        let summarized = |o: nabla_train::Outcome| {
+            let summary = Summary {
+                history: &o.model.history,
+                best_epoch: o.model.best_epoch,
+                stopped: o.stopped,
+                scores: o.scores.as_ref(),
+                test_scores: o.test_scores.as_ref(),
+            };
+            let text = json(&summary).unwrap_or_default();
+            (Arc::new(o.model), text)
+        };
+        FitResult { outcome: outcome.map(summarized) }
+    }
+}
+
+#[napi]
+impl FitResult {
+    /// The fitted model; none after an error.
+    #[napi(catch_unwind)]
+    pub fn model(&self) -> Option<Model> {
+        self.outcome.as_ref().ok().map(|(model, _)| Model::new(Arc::clone(model), serde_json::Value::Null))
+    }
+
+    /// History, best epoch, why it ended, scores; empty after an error.
+    #[napi(catch_unwind)]
+    pub fn summary(&self) -> String {
+        self.outcome.as_ref().map(|(_, summary)| summary.clone()).unwrap_or_default()
+    }
+
+    /// The error, if it failed.
+    #[napi(catch_unwind)]
+    pub fn error(&self) -> Option<String> {
+        self.outcome.as_ref().err().map(|e| e.to_json())
+    }
+}

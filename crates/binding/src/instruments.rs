@@ -1,0 +1,167 @@
+//! The instruments by themselves, on arrays.
+
+use nabla_data::prepare::{Fitted, Step as Preparation, fit_values};
+use nabla_error::{Code, Error};
+use nabla_kernels::{Real, reduce};
+use nabla_metrics::{Batch, Metric, MetricSpec, Truth};
+use nabla_optim::{Optimizer, Step};
+use nabla_params::Initializer;
+use napi::bindgen_prelude::{Either, Float32Array, Float64Array};
+use napi_derive::napi;
+
+use crate::errors::{Result, js, options, seed};
+
+/// A metric on arrays: `classes` > 0 says that `truth` holds class indices.
+#[napi(catch_unwind)]
+pub fn metric(
+    spec: String,
+    truth: Float64Array,
+    prediction: Float64Array,
+    width: u32,
+    classes: u32,
+    weights: Option<Float64Array>,
+) -> Result<f64> {
+    let spec: MetricSpec = options(&spec, "metric")?;
+    let labels: Vec<u32>;
+    let truth = if classes > 0 {
+        labels = truth.iter().map(|&v| v as u32).collect();
+        Truth::Classes { labels: &labels, count: classes as usize }
+    } else {
+        Truth::Numbers { values: &truth, width: width as usize }
+    };
+    let mut metric = Metric::new(spec).map_err(js)?;
+    metric.update(&Batch { truth, prediction: &prediction, weights: weights.as_deref() }).map_err(js)?;
+    Ok(metric.value())
+}
+
+/// Values of an initializer, row-major.
+#[napi(catch_unwind)]
+pub fn sample_initializer(spec: String, shape: Vec<u32>, random: f64) -> Result<Float64Array> {
+    let initializer: Initializer = options(&spec, "initializer")?;
+    let shape: Vec<usize> = shape.into_iter().map(|n| n as usize).collect();
+    initializer.validate(&shape).map_err(js)?;
+    initializer.sample(&shape, seed(random)?, "sample").map(Float64Array::new).map_err(js)
+}
+
+enum Moments {
+    F32(Vec<Vec<f32>>),
+    F64(Vec<Vec<f64>>),
+}
+
+/// An optimizer over one flat vector of parameters.
+#[napi]
+pub struct OptimizerState {
+    optimizer: Optimizer,
+    moments: Moments,
+    length: usize,
+    steps: u64,
+}
+
+#[napi]
+impl OptimizerState {
+    /// Of a specification, for so many parameters in `f32` or `f64`.
+    #[napi(constructor, catch_unwind)]
+    pub fn new(spec: String, length: u32, precision: String) -> Result<Self> {
+        let optimizer: Optimizer = options(&spec, "optimizer")?;
+        optimizer.validate().map_err(js)?;
+        let (count, length) = (optimizer.state_count(), length as usize);
+        let moments = match precision.as_str() {
+            "f32" => Moments::F32(vec![vec![0.0; length]; count]),
+            "f64" => Moments::F64(vec![vec![0.0; length]; count]),
+            other => return Err(js(Error::option("precision", "\"f32\" or \"f64\"", format!("{other:?}")))),
+        };
+        Ok(Self { optimizer, moments, length, steps: 0 })
+    }
+
+    /// One update of `theta` in place.
+    #[napi(catch_unwind, ts_args_type = "theta: Float32Array | Float64Array, gradient: Float32Array | Float64Array")]
+    pub fn update(&mut self, theta: Either<Float32Array, Float64Array>, gradient: Either<Float32Array, Float64Array>) -> Result<()> {
+        let at = Step { t: self.steps + 1, learning_rate: self.optimizer.learning_rate() };
+        match (theta, gradient, &mut self.moments) {
+            (Either::A(mut theta), Either::A(gradient), Moments::F32(moments)) => {
+                expect_lengths(self.length, theta.len(), &gradient)?;
+                // SAFETY: JavaScript is waiting in this call, so nobody else touches the array.
+                step(&self.optimizer, at, unsafe { theta.as_mut() }, &gradient, moments);
+            }
+            (Either::B(mut theta), Either::B(gradient), Moments::F64(moments)) => {
+                expect_lengths(self.length, theta.len(), &gradient)?;
+                // SAFETY: as above.
+                step(&self.optimizer, at, unsafe { theta.as_mut() }, &gradient, moments);
+            }
+            _ => {
+                return Err(js(Error::new(Code::InvalidOption, "theta and gradient must be arrays of the precision that the optimizer was started with")
+                    .at("gradient")));
+            }
+        }
+        self.steps += 1;
+        Ok(())
+    }
+}
+
+fn step<T: Real>(optimizer: &Optimizer, at: Step, theta: &mut [T], gradient: &[T], moments: &mut [Vec<T>]) {
+    let mut state: Vec<&mut [T]> = moments.iter_mut().map(Vec::as_mut_slice).collect();
+    optimizer.step(at, theta, gradient, &mut state);
+}
+
+fn expect_lengths<T: Real>(length: usize, theta: usize, gradient: &[T]) -> Result<()> {
+    if theta != length || gradient.len() != length {
+        return Err(js(Error::new(Code::ShapeMismatch, format!("the optimizer was started for {length} parameters, got {theta} and {} derivatives", gradient.len()))
+            .at("gradient")
+            .expected(length.to_string())
+            .received(gradient.len().to_string())));
+    }
+    if !reduce::all_finite(gradient) {
+        return Err(js(Error::new(Code::NotFinite, "the gradient is not finite; nothing was updated").at("gradient")));
+    }
+    Ok(())
+}
+
+/// A fitted preparation.
+#[napi]
+pub struct Scaler {
+    fitted: Fitted,
+}
+
+#[napi]
+impl Scaler {
+    /// Fits steps on rows of `width` values.
+    #[napi(factory, catch_unwind)]
+    pub fn fit(steps: String, values: Float64Array, width: u32) -> Result<Scaler> {
+        let steps: Vec<Preparation> = options(&steps, "prepare")?;
+        fit_values(&steps, &values, width as usize).map(|fitted| Scaler { fitted }).map_err(js)
+    }
+
+    /// Prepared rows.
+    #[napi(catch_unwind)]
+    pub fn transform(&self, values: Float64Array) -> Result<Float64Array> {
+        let mut values = values.to_vec();
+        self.fitted.transform(&mut values).map_err(js)?;
+        Ok(Float64Array::new(values))
+    }
+
+    /// Rows back in their own units.
+    #[napi(catch_unwind)]
+    pub fn inverse(&self, values: Float64Array) -> Result<Float64Array> {
+        let mut values = values.to_vec();
+        self.fitted.inverse(&mut values).map_err(js)?;
+        Ok(Float64Array::new(values))
+    }
+
+    /// The fitted numbers, as JSON.
+    #[napi(catch_unwind)]
+    pub fn info(&self) -> Result<String> {
+        crate::errors::json(&self.fitted)
+    }
+}
+
+/// ‖x‖ₚ = (Σ |xᵢ|ᵖ)^(1/p); p = 0 counts what is not 0, p = ∞ is the largest.
+#[napi(catch_unwind, ts_args_type = "values: Float32Array | Float64Array, p: number")]
+pub fn norm(values: Either<Float32Array, Float64Array>, p: f64) -> Result<f64> {
+    if p.is_nan() || p < 0.0 {
+        return Err(js(Error::option("p", "to be at least 0, or Infinity", p)));
+    }
+    Ok(match values {
+        Either::A(values) => nabla_params::norm(values.iter().map(|&v| f64::from(v)), p),
+        Either::B(values) => nabla_params::norm(values.iter().copied(), p),
+    })
+}

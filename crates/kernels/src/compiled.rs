@@ -1,0 +1,46 @@
+//! The kernels, compiled here for f32 and f64: a crate that uses them compiles no loop again (its build is short, the binary has one copy).
+
+use crate::elementwise::{Axpy, BinaryLoop, UnaryLoop};
+use crate::matmul::tile::Tiles;
+use crate::philox::fill::Fill;
+use crate::reduce::{AllFinite, Extreme, Sum, SumColumns};
+use crate::simd::dispatch;
+use crate::softmax::{CrossEntropy, CrossEntropyGradient, Gradient, LogSoftmax, Softmax};
+
+macro_rules! compiled {
+    ($($method:ident($kernel:ty) $(-> $output:ty)?;)*) => {
+        /// One method a kernel; implemented for f32 and f64 without generics, so that code is made once.
+        #[allow(private_interfaces, reason = "nobody outside can call these: the kernels' types are ours")]
+        #[allow(missing_docs, reason = "see the kernels")]
+        pub trait Compiled: Sized {
+            $(fn $method(kernel: $kernel) $(-> $output)?;)*
+        }
+        compiled!(@for f32 $($method($kernel) $(-> $output)?;)*);
+        compiled!(@for f64 $($method($kernel) $(-> $output)?;)*);
+    };
+    (@for $t:ident $($method:ident($kernel:ty) $(-> $output:ty)?;)*) => {
+        #[allow(private_interfaces, reason = "as the trait")]
+        impl Compiled for $t {
+            $(fn $method(kernel: $kernel) $(-> $output)? {
+                dispatch::<$t, _>(kernel)
+            })*
+        }
+    };
+}
+
+compiled! {
+    run_tiles(Tiles<'_, Self>);
+    run_unary(UnaryLoop<Self>);
+    run_binary(BinaryLoop<Self>);
+    run_axpy(Axpy<'_, Self>);
+    run_sum(Sum<'_, Self>) -> Self;
+    run_extreme(Extreme<'_, Self>) -> Self;
+    run_finite(AllFinite<'_, Self>) -> bool;
+    run_sum_columns(SumColumns<'_, Self>);
+    run_softmax(Softmax<Self>);
+    run_log_softmax(LogSoftmax<Self>);
+    run_softmax_gradient(Gradient<'_, Self>);
+    run_cross_entropy(CrossEntropy<'_, Self>);
+    run_cross_entropy_gradient(CrossEntropyGradient<'_, Self>);
+    run_fill(Fill<'_, Self>);
+}
