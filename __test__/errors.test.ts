@@ -316,8 +316,8 @@ const mistakes: readonly (readonly [string, () => unknown, string, RegExp])[] = 
   ],
   ['no target', () => new Trainer(recipe).fit(Dataset.from({ features })), 'INVALID_DATA', /no target/],
   [
-    'a loss of the whole batch',
-    () => new Trainer({ model: sequential([dense(1)]), loss: (p, t) => p.subtract(t).square().mean() }).fit(numbers),
+    'a loss with more than one value a row',
+    () => new Trainer({ model: sequential([dense(1)]), loss: (p, t) => p.subtract(t).square() }).fit(numbers),
     'SHAPE_MISMATCH',
     /one value a row/,
   ],

@@ -115,6 +115,8 @@ describe('nearest', () => {
 });
 
 it('notImplemented names what is missing', () => {
-  expect(() => notImplemented('layers/conv2d')).toThrow(expect.objectContaining({ code: 'NOT_IMPLEMENTED', place: 'layers/conv2d' }) as Error);
+  expect(() => notImplemented('layers/conv2d')).toThrow(
+    expect.objectContaining({ code: 'NOT_IMPLEMENTED', place: 'layers/conv2d' }) as Error,
+  );
   expect(new Set(codes).size).toBe(codes.length);
 });

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 
 import { doctor } from '../src/cli/doctor.js';
 import { NablaError } from '../src/errors/index.js';
-import { awaitNative, callNative, installHint, libc, loadBinding, nativeError, platform, platforms } from '../src/native/index.js';
+import { callNative, installHint, libc, loadBinding, nativeError, platform, platforms, runTask } from '../src/native/index.js';
 
 const thrown = (run: () => unknown): NablaError => {
   try {
@@ -96,7 +96,18 @@ describe('errors from the native side', () => {
     expect(error.stack?.split('\n').find((line) => line.includes('    at '))).toContain('native.test.ts');
   });
 
-  it('come through promises as well', async () => {
-    await expect(awaitNative(() => Promise.reject(new Error(json)))).rejects.toMatchObject({ code: 'SHAPE_MISMATCH' });
+  it('come from tasks as well: of their arguments at once, of their work later', async () => {
+    await expect(
+      runTask(
+        (n, task) => n.loadModel(task, ''),
+        (task) => task.takeModel(),
+      ),
+    ).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+    await expect(
+      runTask(
+        (n, task) => n.loadModel(task, '/nowhere'),
+        (task) => task.takeModel(),
+      ),
+    ).rejects.toMatchObject({ code: 'IO' });
   });
 });

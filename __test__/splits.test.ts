@@ -20,7 +20,10 @@ const rowsToSplit: fc.Arbitrary<RowsToSplit & { readonly groups: readonly number
   .tuple(fc.integer({ min: 6, max: 200 }), fc.integer({ min: 2, max: 5 }), fc.boolean(), fc.nat())
   .map(([rows, classes, labelled, salt]) => ({
     rows,
-    ...(labelled ? { labels: Array.from({ length: rows }, (_, i) => `c${((i * 7919 + salt) >>> 3) % classes}`) } : {}),
+    // Some class must have the five rows that five stratified folds need.
+    ...(labelled && rows >= 5 * classes
+      ? { labels: Array.from({ length: rows }, (_, i) => `c${((i * 7919 + salt) >>> 3) % classes}`) }
+      : {}),
     groups: Array.from({ length: rows }, (_, i) => i % 3),
   }));
 
@@ -61,7 +64,9 @@ describe.each(splitters)('$name', ({ make, covers }) => {
 
   it('gives the same for the same seed', () =>
     fc.assert(
-      fc.property(rowsToSplit, seeds, (rows, seed) => expect(all(make(seed), rows)).toEqual(all(make(seed), rows))),
+      fc.property(rowsToSplit, seeds, (rows, seed) => {
+        expect(all(make(seed), rows)).toEqual(all(make(seed), rows));
+      }),
       { numRuns: 20 },
     ));
 
@@ -84,11 +89,11 @@ describe('kFold', () => {
       }),
     ));
 
-  it('keeps class counts within one, and sizes within the number of classes, when stratified', () =>
+  it('keeps class counts and sizes within one, when stratified', () =>
     fc.assert(
       fc.property(
         fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 20, maxLength: 120 }),
-        fc.integer({ min: 2, max: 8 }),
+        fc.integer({ min: 2, max: 7 }),
         seeds,
         (labels, k, seed) => {
           const folds = all(kFold({ k, seed }), { rows: labels.length, labels });
@@ -202,7 +207,7 @@ describe('data.split', () => {
 
   it('makes exact sizes without an index twice', () =>
     fc.assert(
-      fc.property(fc.integer({ min: 5, max: 200 }), fc.boolean(), seeds, (rows, stratify, seed) => {
+      fc.property(fc.integer({ min: 9, max: 200 }), fc.boolean(), seeds, (rows, stratify, seed) => {
         const { train, validation, test } = data(rows).split({ ratios: { train: 0.6, validation: 0.2, test: 0.2 }, stratify, seed });
         expect(validation.rows).toBe(Math.round(0.2 * rows));
         expect(test.rows).toBe(Math.round(0.2 * rows));

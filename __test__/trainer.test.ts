@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -336,10 +336,20 @@ describe('a fitted model', () => {
   it('refuses files that are not its own', async () => {
     await expect(Fitted.load(join(folder, 'nowhere'))).rejects.toMatchObject({ code: 'IO' });
     const fitted = await irisTrainer(1).fit(iris);
-    for (const name of ['model.json', 'model.safetensors']) {
-      const path = join(folder, `damaged-${name}`);
-      await fitted.save(path);
-      writeFileSync(join(path, name), 'not a model');
+    const path = join(folder, 'damaged');
+    await fitted.save(path);
+    // What is needed is all in one file, so that one rename replaces a model whole; model.json is for people and other tools.
+    writeFileSync(join(path, 'model.json'), 'not a model');
+    expect(bits(await Fitted.load(path))).toEqual(bits(fitted));
+    const weights = join(path, 'model.safetensors');
+    const bytes = readFileSync(weights);
+    for (const damaged of [
+      Buffer.from('not a model'),
+      bytes.subarray(0, bytes.length - 1),
+      Buffer.concat([bytes, bytes]),
+      Buffer.alloc(100),
+    ]) {
+      writeFileSync(weights, damaged);
       await expect(Fitted.load(path)).rejects.toMatchObject({ code: 'DATA_FORMAT' });
     }
   });

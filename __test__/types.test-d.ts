@@ -3,9 +3,10 @@ import { describe, expectTypeOf, it } from 'vitest';
 import type { Dataset } from '../src/data/index.js';
 import { heNormal, ones } from '../src/initializers/index.js';
 import { concat, dense, type Layer, layer, type Network, network, residual, sequential } from '../src/layers/index.js';
-import { crossEntropy, type Loss } from '../src/losses/index.js';
+import { crossEntropy, huber, type Loss } from '../src/losses/index.js';
 import { accuracy, confusionMatrix, fBeta, type MetricKey, type Metrics, type MetricValues } from '../src/metrics/index.js';
 import { adam, sgd } from '../src/optimizers/index.js';
+import { l2 } from '../src/regularizers/index.js';
 import type { Tensor } from '../src/trace/index.js';
 import { Trainer } from '../src/trainer/index.js';
 import { choice, coarseToFine, integer, logUniform, type Params, tune } from '../src/tuning/index.js';
@@ -55,6 +56,32 @@ describe('layers', () => {
     expectTypeOf(exact).toEqualTypeOf<Network<{ pixels: Tensor; age: Tensor }, Tensor>>();
     // @ts-expect-error: an input is missing
     exact({ pixels: x });
+  });
+});
+
+describe('recipes', () => {
+  it('take models and losses of one’s own', () => {
+    const scale = layer('scale', (h, { parameter }) => h.multiply(parameter('gain', [h.shape.at(-1)!], ones())));
+    const block = (width: number) => residual([dense(width, { activation: 'relu' }), scale(), dense(width)]);
+    new Trainer({
+      model: network((h) => dense(1, { name: 'head' })(block(64)(block(64)(dense(64)(h))))),
+      loss: (prediction, target) => prediction.subtract(target).square().mean(-1),
+      epochs: 5,
+    });
+    new Trainer({
+      model: network(({ pixels, age }) => {
+        const h = dense(64, { activation: 'relu' })(pixels.concat(age));
+        return { digit: dense(10)(h), parity: dense(1)(h) };
+      }),
+      loss: { digit: 'crossEntropy', parity: 'binaryCrossEntropy' },
+      lossWeights: { parity: 0.3 },
+      epochs: 5,
+    });
+    new Trainer({ model: dense(1), loss: huber({ delta: 2 }), optimizer: 'sgd', schedule: (step) => 1 / step, regularizers: [l2(1e-3)] });
+    // @ts-expect-error: no such loss
+    new Trainer({ model: dense(1), loss: 'crossentropy' });
+    // @ts-expect-error: no such optimizer
+    new Trainer({ model: dense(1), loss: 'huber', optimizer: 'adan' });
   });
 });
 

@@ -15,7 +15,7 @@ import {
   optionsOf,
   register,
 } from '../errors/index.js';
-import { awaitNative, callNative, type NativeArray, type NativeData } from '../native/index.js';
+import { callNative, type NativeArray, type NativeData, type Task as NativeTask, runTask } from '../native/index.js';
 import { type BuiltinName, builtinSource, builtins } from './builtin.js';
 import { Description } from './description.js';
 import {
@@ -182,6 +182,8 @@ const takeColumn = (features: unknown, name: string): { features: Features; targ
   return refuse([]);
 };
 
+const taken = (task: NativeTask): NativeData => task.takeData();
+
 /** Native handle of a data set; for the rooms above, not for users. */
 export let nativeOf: (data: Dataset) => NativeData;
 /** Schema of a data set; for the rooms above. */
@@ -255,7 +257,7 @@ export class Dataset {
   static async fromCsv(path: string, options: CsvOptions = {}): Promise<Dataset> {
     expectArgument('Dataset.fromCsv', 'path', path, isString);
     expectOptions('Dataset.fromCsv', options, csvOptions);
-    return Dataset.#wrap(await awaitNative((n) => n.Data.readCsv(path, JSON.stringify(options))));
+    return Dataset.#wrap(await runTask((n, task) => n.readCsvFile(task, path, JSON.stringify(options)), taken));
   }
 
   /**
@@ -266,14 +268,14 @@ export class Dataset {
     expectArgument('Dataset.fromIdx', 'path', path, isString);
     expectOptions('Dataset.fromIdx', options, idxOptions);
     const { labels = null, ...rest } = options;
-    return Dataset.#wrap(await awaitNative((n) => n.Data.readIdx(path, labels, JSON.stringify(rest))));
+    return Dataset.#wrap(await runTask((n, task) => n.readIdxFiles(task, path, labels, JSON.stringify(rest)), taken));
   }
 
   /** A small real data set that comes with the package: origins and licences are in `datasets/README.md`. */
   static async builtin(name: BuiltinName): Promise<Dataset> {
     expectOneOf('Dataset.builtin: name', name, builtins);
     const { path, options } = builtinSource(name);
-    return Dataset.#wrap(await awaitNative((n) => n.Data.readCsv(path, JSON.stringify(options))));
+    return Dataset.#wrap(await runTask((n, task) => n.readCsvFile(task, path, JSON.stringify(options)), taken));
   }
 
   /** Reads a Parquet file. */

@@ -13,6 +13,7 @@ export {
   expectOptions,
   invalidOption,
   isAnything,
+  isArrayLike,
   isBoolean,
   isEither,
   isFunction,

@@ -72,6 +72,13 @@ export const isListOf =
     return words === undefined ? undefined : `every item ${words}`;
   };
 
+/** Numbers, words, … by index: an array, a typed array, anything with a length. A string is none. */
+export const isArrayLike: Check = (value) => {
+  const ok =
+    typeof value === 'object' && value !== null && 'length' in value && Number.isSafeInteger(value.length) && (value.length as number) >= 0;
+  return ok ? undefined : 'to be an array or a typed array';
+};
+
 /** Anything: checked elsewhere, or by its type alone. */
 export const isAnything: Check = () => undefined;
 
@@ -84,7 +91,7 @@ const plain = (value: unknown): value is Record<string, unknown> =>
 /** `INVALID_OPTION`: expected `name` …, got …; for a wrong name among names, the nearest. */
 export const invalidOption = (where: string, name: string, words: string, value: unknown, caller?: Caller): NablaError => {
   const names = [...words.matchAll(/'([^']+)'/g)].map((match) => match[1]!);
-  const meant = typeof value === 'string' ? nearest(value, names) : undefined;
+  const meant = typeof value === 'string' && !names.includes(value) ? nearest(value, names) : undefined;
   return new NablaError(
     {
       code: 'INVALID_OPTION',

@@ -1,4 +1,16 @@
-import { expectArgument, expectOptions, isFunction, isString, NablaError, optionsOf, type Spec, shown } from '../errors/index.js';
+import {
+  expectArgument,
+  expectOptions,
+  isBoolean,
+  isFunction,
+  isInteger,
+  isListOf,
+  isString,
+  NablaError,
+  optionsOf,
+  type Spec,
+  shown,
+} from '../errors/index.js';
 import type { InitializerLike } from '../initializers/index.js';
 import { resolveInitializer } from '../initializers/initializer.js';
 import { type ParameterOptions, Tensor, traceOf } from '../trace/index.js';
@@ -45,6 +57,8 @@ export interface LayerKind extends Layer {
 /** The option that every layer takes, for their option tables. */
 export const layerOptions = { name: isString } satisfies Spec;
 const ownOptions = optionsOf('layers/layer', layerOptions);
+const parameterOptions = optionsOf('layers/parameter', { trainable: isBoolean, decay: isBoolean });
+const isShape = isListOf(isInteger({ min: 1 }));
 
 /** What a layer calls itself in errors before it has a place in a model. */
 export const called = (kind: string, name: string | undefined): string => (name === undefined ? kind : `${kind} "${name}"`);
@@ -85,6 +99,8 @@ export const parameterOf = (x: Tensor): ParameterFunction => {
   const trace = traceOf(x);
   const parameter: ParameterFunction = (name, shape, initializer, options = {}) => {
     expectArgument(trace.label, "the parameter's name", name, isString, parameter);
+    expectArgument(trace.label, `the shape of '${name}'`, shape, isShape, parameter);
+    expectOptions(`${trace.label}: ${name}`, options, parameterOptions, parameter);
     return trace.parameter(name, shape, resolveInitializer(initializer, `${trace.label}: ${name}`), options, parameter);
   };
   return parameter;

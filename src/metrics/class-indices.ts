@@ -1,4 +1,4 @@
-import { NablaError, shown } from '../errors/index.js';
+import { expectArgument, isArrayLike, NablaError, shown } from '../errors/index.js';
 
 /** The name of a class. */
 export type Label = string | number | boolean;
@@ -41,6 +41,8 @@ const classesOf = (where: string, lists: readonly ArrayLike<Label>[]): Label[] =
 
 /** @throws {NablaError} `SHAPE_MISMATCH` for lists of two lengths, `INVALID_DATA` for empty or mixed ones */
 export const classIndices = (where: string, labels: ArrayLike<Label>, predictions: ArrayLike<Label>): ClassIndices => {
+  expectArgument(where, 'labels', labels, isArrayLike);
+  expectArgument(where, 'predictions', predictions, isArrayLike);
   const [m, n] = [labels.length, predictions.length];
   if (m !== n) fail(where, `${m} labels and ${n} predictions don't fit.`, `${m} predictions`, `${n} predictions`, 'SHAPE_MISMATCH');
   if (m === 0) fail(where, 'there are no labels.', 'at least one label', 'none');

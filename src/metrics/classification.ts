@@ -1,4 +1,14 @@
-import { type Caller, expectOptions, invalidOption, isAnything, isBoolean, isNumber, isOneOf, optionsOf } from '../errors/index.js';
+import {
+  type Caller,
+  expectOptions,
+  invalidOption,
+  isAnything,
+  isArrayLike,
+  isBoolean,
+  isNumber,
+  isOneOf,
+  optionsOf,
+} from '../errors/index.js';
 import { callNative } from '../native/index.js';
 import { classIndices, type Label } from './class-indices.js';
 import { type Average, averages, type MetricName } from './names.js';
@@ -31,10 +41,10 @@ export interface BalancedAccuracyOptions extends WeightOptions {
   adjusted?: boolean;
 }
 
-const weightOptions = optionsOf('metrics/accuracy', { weights: isAnything });
-const balancedOptions = optionsOf('metrics/balancedAccuracy', { weights: isAnything, adjusted: isBoolean });
+const weightOptions = optionsOf('metrics/accuracy', { weights: isArrayLike });
+const balancedOptions = optionsOf('metrics/balancedAccuracy', { weights: isArrayLike, adjusted: isBoolean });
 const averageOptions = optionsOf('metrics/f1', {
-  weights: isAnything,
+  weights: isArrayLike,
   average: isOneOf(averages),
   positive: isAnything,
   zeroDivision: isNumber({ min: 0, max: 1 }),

@@ -1,4 +1,4 @@
-import { expectOptions, isAnything, NablaError, optionsOf } from '../errors/index.js';
+import { expectOptions, isArrayLike, NablaError, optionsOf } from '../errors/index.js';
 import { classIndices, type Label } from './class-indices.js';
 import type { WeightOptions } from './classification.js';
 
@@ -10,7 +10,7 @@ export interface ConfusionMatrix<L extends Label = Label> {
   readonly matrix: readonly (readonly number[])[];
 }
 
-const confusionOptions = optionsOf('metrics/confusionMatrix', { weights: isAnything });
+const confusionOptions = optionsOf('metrics/confusionMatrix', { weights: isArrayLike });
 
 /**
  * Counts of true against predicted classes, truth down and predictions across as in scikit-learn.

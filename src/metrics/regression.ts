@@ -1,4 +1,4 @@
-import { type Caller, expectOptions, isAnything, NablaError, optionsOf, shown } from '../errors/index.js';
+import { type Caller, expectArgument, expectOptions, isArrayLike, NablaError, optionsOf, shown } from '../errors/index.js';
 import { callNative } from '../native/index.js';
 import type { WeightOptions } from './classification.js';
 import type { MetricName } from './names.js';
@@ -6,7 +6,7 @@ import type { MetricName } from './names.js';
 /** One number a row, or several. */
 export type Outputs = ArrayLike<number> | readonly ArrayLike<number>[];
 
-const weightOptions = optionsOf('metrics/meanSquaredError', { weights: isAnything });
+const weightOptions = optionsOf('metrics/meanSquaredError', { weights: isArrayLike });
 
 const widthOf = (values: Outputs): number => {
   const first: unknown = values[0];
@@ -34,6 +34,8 @@ const flat = (where: string, values: Outputs, width: number): Float64Array => {
 
 const score = (kind: MetricName, truth: Outputs, predictions: Outputs, options: WeightOptions, caller: Caller): number => {
   expectOptions(kind, options, weightOptions, caller);
+  expectArgument(kind, 'truth', truth, isArrayLike, caller);
+  expectArgument(kind, 'predictions', predictions, isArrayLike, caller);
   const { weights } = options;
   const width = widthOf(truth);
   if (truth.length !== predictions.length || widthOf(predictions) !== width || truth.length === 0) {

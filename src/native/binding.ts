@@ -1,6 +1,8 @@
 /**
- * The native addon as TypeScript sees it. Every function throws, or rejects with, an `Error` whose `message` is the JSON of an error
- * as data; `callNative` and `awaitNative` turn it into a `NablaError`. Plain data crosses as JSON, numbers as typed arrays.
+ * The native addon as TypeScript sees it. Plain data crosses as JSON, numbers as typed arrays. Every function throws an `Error` whose
+ * `message` is the JSON of an error as data, which `callNative` and `runTask` turn into a `NablaError`. What takes longer than a moment
+ * is a task: it gets a number, runs on nabla's own threads, tells of itself through the one callback given to `connect`, and its answer
+ * is taken when it has said that it is over.
  */
 
 /** One function being traced: each call returns the id of a node, or throws at once, so the stack ends on the user's own line. */
@@ -24,6 +26,8 @@ export type NativeArray = Float32Array | Float64Array | Uint8Array | Uint32Array
 export interface NativeData {
   schema(): string;
   describe(): string;
+  /** Hexadecimal digits over schema and values. */
+  fingerprint(): string;
   select(indices: Uint32Array): NativeData;
   /** Index of each row in the source. */
   sourceRows(): Uint32Array;
@@ -34,39 +38,42 @@ export interface NativeData {
   groups(): Uint32Array | null;
 }
 
-/** One or many fits in progress. */
-export interface Fits {
-  /** Ends each fit after its current epoch; the result is what there is. */
+/** Work in progress. */
+export interface Task {
+  /** Ends early with what there is. */
   stop(): void;
-  /** Ends each fit within one batch; the result rejects. */
+  /** Ends with an error within one batch. */
   abort(): void;
-  result(): Promise<FitOutcome[]>;
-}
-
-/** What one job gave: a model and its summary, or an error. `summary` and `error` are JSON. */
-export interface FitOutcome {
-  model?: NativeModel | null;
-  summary: string;
-  error?: string | null;
+  takeDone(): void;
+  takeData(): NativeData;
+  takeNumbers(): Float64Array;
+  takeText(): string;
+  takeModel(): NativeModel;
+  takeFits(): FitResult[];
 }
 
 /** The data sets of one fit. */
-export interface FitJob {
-  train: NativeData;
-  validation?: NativeData;
-  score?: NativeData;
-  test?: NativeData;
+export type FitJob = object;
+
+/** What one job gave: a model and its summary, or an error. `summary` and `error` are JSON. */
+export interface FitResult {
+  model(): NativeModel | null;
+  summary(): string;
+  error(): string | null;
 }
 
 /** A fitted model: weights, fitted preparation, class names. */
 export interface NativeModel {
   info(): string;
-  predict(data: NativeData): Promise<Float32Array | Float64Array>;
-  predictSync(features: Float32Array, rows: number): Float32Array;
-  evaluate(data: NativeData, metrics?: string): Promise<string>;
-  save(folder: string, extra: string): Promise<void>;
+  /** What was saved beside it, as JSON. */
+  extra(): string;
+  predict(task: number, data: NativeData, threads?: number | null): Task;
+  predictSync(features: Float32Array | Float64Array): Float64Array;
+  evaluate(task: number, data: NativeData, metrics?: string | null): Task;
+  save(task: number, folder: string, extra: string): Task;
   weights(): string;
   weight(name: string): Float64Array;
+  bytes(): number;
 }
 
 /** An optimizer's state over one flat parameter vector. */
@@ -78,22 +85,24 @@ export interface OptimizerState {
 export interface Scaler {
   transform(values: Float64Array): Float64Array;
   inverse(values: Float64Array): Float64Array;
+  info(): string;
 }
 
 /** The exports of the addon. */
 export interface Binding {
+  /** Once an environment: hears every event of every task; an empty one says that the task is over. */
+  connect(callback: (task: number, event: string) => void): void;
   GraphBuilder: new () => GraphBuilder;
   operators(): string;
-  Data: {
-    create(spec: string, buffers: NativeArray[]): NativeData;
-    readCsv(path: string, options: string): Promise<NativeData>;
-    readIdx(images: string, labels: string | null, options: string): Promise<NativeData>;
-  };
+  Data: { create(spec: string, buffers: NativeArray[]): NativeData };
+  readCsvFile(task: number, path: string, options: string): Task;
+  readIdxFiles(task: number, images: string, labels: string | null, options: string): Task;
   permutation(rows: number, seed: number): Uint32Array;
   holdOutIndices(options: string, labels: Uint32Array | null, groups: Uint32Array | null): Uint32Array[];
-  kFoldIndices(options: string, labels: Uint32Array | null): Uint32Array;
-  startFits(spec: string, jobs: FitJob[], options: string, onEvent: (json: string) => void): Fits;
-  Model: { load(folder: string): Promise<NativeModel> };
+  kFoldIndices(options: string, labels: Uint32Array | null, groups: Uint32Array | null): Uint32Array;
+  FitJob: new (train: NativeData, validation?: NativeData | null, score?: NativeData | null, test?: NativeData | null) => FitJob;
+  startFits(task: number, spec: string, jobs: FitJob[], options: string): Task;
+  loadModel(task: number, folder: string): Task;
   metric(spec: string, truth: Float64Array, prediction: Float64Array, width: number, classes: number, weights: Float64Array | null): number;
   sampleInitializer(spec: string, shape: number[], seed: number): Float64Array;
   OptimizerState: new (spec: string, length: number, precision: 'f32' | 'f64') => OptimizerState;
@@ -101,4 +110,6 @@ export interface Binding {
   norm(values: Float64Array | Float32Array, p: number): number;
   simdLevel(): string;
   version(): string;
+  /** Every error code, as JSON. */
+  errorCodes(): string;
 }

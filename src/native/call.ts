@@ -26,7 +26,8 @@ const data = (message: string): ErrorData => {
 export const nativeError = (json: string, caller?: Caller): NablaError =>
   new NablaError(data(json), caller === undefined ? {} : { caller });
 
-const translated = (error: unknown, caller?: Caller): unknown => {
+/** What the addon threw, as what a user sees. */
+export const translated = (error: unknown, caller?: Caller): unknown => {
   if (error instanceof NablaError || !(error instanceof Error)) return error;
   const result = nativeError(error.message, caller);
   if (result.code === 'INTERNAL') result.cause = error;
@@ -39,14 +40,5 @@ export const callNative = <T>(run: (binding: Binding) => T, caller?: Caller): T 
     return run(native());
   } catch (error) {
     throw translated(error, caller);
-  }
-};
-
-/** The same for a call that returns a promise. */
-export const awaitNative = async <T>(run: (binding: Binding) => Promise<T>): Promise<T> => {
-  try {
-    return await run(native());
-  } catch (error) {
-    throw translated(error);
   }
 };

@@ -1,15 +1,16 @@
 export type {
   Binding,
   FitJob,
-  FitOutcome,
-  Fits,
+  FitResult,
   GraphBuilder,
   NativeArray,
   NativeData,
   NativeModel,
   OptimizerState,
   Scaler,
+  Task,
 } from './binding.js';
-export { awaitNative, callNative, native, nativeError } from './call.js';
+export { callNative, native, nativeError } from './call.js';
 export { installHint, loadBinding } from './load.js';
 export { libc, type Platform, platform, platforms } from './platform.js';
+export { type RunningTask, runTask, startTask } from './task.js';

@@ -10,6 +10,8 @@ export interface Scope {
   /** `residual/dense`; empty for the model itself. */
   readonly path: string;
   readonly kind: string;
+  /** The user's own name, as asked for. */
+  readonly given: string | undefined;
   /** What an error calls it: `dense "head"` where the name says nothing about the kind. */
   readonly label: string;
   /** Names taken on this level; a scope without a level of its own shares its parent's. */
@@ -32,6 +34,7 @@ export interface ScopeRequest {
 export const rootScope = (): Scope => ({
   path: '',
   kind: 'model',
+  given: undefined,
   label: 'model',
   names: new Set(),
   children: [],
@@ -50,7 +53,7 @@ const freeName = (base: string, taken: ReadonlySet<string>): string => {
 /** The scope of a layer that this trace has not seen: the next one of its kind if `parent` is being called again, else a new one. */
 export const childScope = (parent: Scope, { kind, name, transparent = false }: ScopeRequest): Scope => {
   const again = parent.children[parent.cursor];
-  if (again !== undefined && again.kind === kind) {
+  if (again !== undefined && again.kind === kind && again.given === name) {
     parent.cursor++;
     return again;
   }
@@ -62,6 +65,7 @@ export const childScope = (parent: Scope, { kind, name, transparent = false }: S
   const scope: Scope = {
     path,
     kind,
+    given: name,
     label,
     names: flat ? parent.names : new Set(),
     children: [],

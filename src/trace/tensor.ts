@@ -1,4 +1,15 @@
-import { type Caller, invalidOption, isInteger, isNumber, notImplemented, register } from '../errors/index.js';
+import {
+  type Caller,
+  expectArgument,
+  expectOptions,
+  invalidOption,
+  isBoolean,
+  isInteger,
+  isListOf,
+  isNumber,
+  notImplemented,
+  register,
+} from '../errors/index.js';
 import type { OperatorName, Operators } from './operators.js';
 import type { Trace } from './trace.js';
 
@@ -13,6 +24,10 @@ export interface ReduceOptions {
   /** Keeps each reduced axis with size 1, so the result broadcasts against the input. Default `false`. */
   keepDims?: boolean;
 }
+
+const reduceOptions = { keepDims: isBoolean };
+const matmulOptions = { transposeA: isBoolean, transposeB: isBoolean };
+const isShape = isListOf(isInteger());
 
 export let traceOf: (x: Tensor) => Trace;
 export let idOf: (x: Tensor) => number;
@@ -60,9 +75,9 @@ export class Tensor {
   }
 
   #reduce(operator: 'sum' | 'mean' | 'max', axes: number | readonly number[] | undefined, options: ReduceOptions, caller: Caller): Tensor {
-    const list = axes === undefined ? null : typeof axes === 'number' ? [axes] : [...axes];
-    for (const axis of list ?? [])
-      if (isInteger()(axis) !== undefined) throw invalidOption(operator, 'axis', isInteger()(axis)!, axis, caller);
+    const list = axes === undefined ? null : typeof axes === 'number' ? [axes] : axes;
+    if (list !== null) expectArgument(operator, 'axes', list, isShape, caller);
+    expectOptions(operator, options, reduceOptions, caller);
     return this.#apply(operator, { axes: list, keepDims: options.keepDims ?? false }, caller);
   }
 
@@ -244,6 +259,7 @@ export class Tensor {
    * @example const y = x.matmul(kernel); // [batch, in] · [in, units] → [batch, units]
    */
   matmul(y: Tensor, options: { transposeA?: boolean; transposeB?: boolean } = {}): Tensor {
+    expectOptions('matmul', options, matmulOptions, this.matmul);
     return this.#apply('matmul', { transposeA: options.transposeA ?? false, transposeB: options.transposeB ?? false }, this.matmul, [y]);
   }
 
@@ -251,6 +267,7 @@ export class Tensor {
 
   /** The same elements, row-major, in another shape; −1 is the batch. @example x.reshape([-1, 28, 28, 1]) */
   reshape(shape: readonly number[]): Tensor {
+    expectArgument('reshape', 'shape', shape, isShape, this.reshape);
     return this.#apply('reshape', { shape: [...shape] }, this.reshape);
   }
   /** Joins tensors along `axis` (default the last). Not built yet. */

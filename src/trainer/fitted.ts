@@ -13,14 +13,11 @@ import {
   optionsOf,
   register,
 } from '../errors/index.js';
-import { awaitNative, callNative, type NativeData, type NativeModel } from '../native/index.js';
+import { callNative, type NativeData, type NativeModel, runTask } from '../native/index.js';
 import { type Epoch, epochFrom, type Scores, scoresFrom } from './epoch.js';
 
 /** What a model predicts: classes by name, or numbers. */
 export type PredictionKind = 'classes' | 'numbers';
-
-/** What the native side computed, in the model's precision. */
-type Values = Float32Array | Float64Array;
 
 /** What `predict` gives: class names, or numbers (several a row lie row by row). */
 export type Predictions<Kind extends PredictionKind> = Kind extends 'classes' ? string[] : Float64Array;
@@ -43,16 +40,15 @@ interface ModelInfo {
   readonly schema: Schema;
   readonly classes?: readonly string[] | null;
   readonly history: readonly Epoch[];
-  readonly bestEpoch: number;
+  readonly bestEpoch: number | null;
   readonly parameters: number;
   readonly metrics: readonly Readonly<Record<string, unknown>>[];
-  readonly extra?: { readonly threshold?: number } | null;
 }
 
 /** What is known of a model that has just been fitted, so that nothing needs to be asked. */
 export interface FitSummary {
   readonly history: readonly Epoch[];
-  readonly bestEpoch: number;
+  readonly bestEpoch: number | null;
   /** Why the fit ended. */
   readonly stopped: 'epochs' | 'early' | 'stop';
 }
@@ -75,7 +71,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
   constructor(model: NativeModel, summary?: FitSummary, threshold?: number) {
     this.#model = model;
     this.#summary = summary;
-    this.#threshold = threshold ?? (summary === undefined ? (this.#info.extra?.threshold ?? 0.5) : 0.5);
+    this.#threshold = threshold ?? 0.5;
   }
 
   /**
@@ -84,7 +80,12 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
    */
   static async load<Kind extends PredictionKind = PredictionKind>(path: string): Promise<Fitted<string, Kind>> {
     expectArgument('Fitted.load', 'path', path, isString);
-    return new Fitted<string, Kind>(await awaitNative((n) => n.Model.load(path)));
+    const model = await runTask(
+      (n, task) => n.loadModel(task, path),
+      (task) => task.takeModel(),
+    );
+    const { threshold } = (JSON.parse(model.extra()) ?? {}) as { readonly threshold?: number };
+    return new Fitted<string, Kind>(model, undefined, threshold);
   }
 
   get #native(): NativeModel {
@@ -120,7 +121,8 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
 
   /** Index of the epoch whose weights these are, where early stopping restored the best; else the last. */
   get bestEpoch(): number {
-    return (this.#summary ?? this.#info).bestEpoch;
+    const { bestEpoch, history } = this.#summary ?? this.#info;
+    return bestEpoch ?? history.length - 1;
   }
 
   /** Why the fit ended: all its epochs, early stopping, or `stop()`. Unknown for a loaded model. */
@@ -194,14 +196,14 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
   }
 
   /** One array of probabilities a row; a single sigmoid output p stands for [1 − p, p]. */
-  #probabilities(values: Values, rows: number): Float64Array[] {
+  #probabilities(values: Float64Array, rows: number): Float64Array[] {
     const outputs = values.length / rows;
     if (outputs > 1)
       return Array.from({ length: rows }, (_, row) => Float64Array.from(values.subarray(row * outputs, (row + 1) * outputs)));
     return Array.from(values, (p) => Float64Array.of(1 - p, p));
   }
 
-  #className(values: Values, from: number, outputs: number): string {
+  #className(values: Float64Array, from: number, outputs: number): string {
     const { classes } = this;
     let best = 0;
     if (outputs === 1) {
@@ -235,8 +237,11 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
     const probabilities = this.#expectProbabilities(options);
     const model = this.#native;
     const data = this.#read(input);
-    const values = await awaitNative(() => model.predict(data));
-    if (this.classes.length === 0) return values instanceof Float64Array ? values : Float64Array.from(values);
+    const values = await runTask(
+      (_, task) => model.predict(task, data),
+      (task) => task.takeNumbers(),
+    );
+    if (this.classes.length === 0) return values;
     const rows = input instanceof Dataset ? input.rows : (JSON.parse(data.schema()) as Schema).rows;
     if (probabilities) return this.#probabilities(values, rows);
     const outputs = values.length / rows;
@@ -259,7 +264,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
     }
     const model = this.#native;
     const size = this.#info.schema.width;
-    let features: Float32Array;
+    let features: Float32Array | Float64Array;
     let rows = 1;
     const nested = Array.isArray(input) && typeof input[0] !== 'number';
     if (input instanceof Float32Array) {
@@ -268,7 +273,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
     } else if (!nested && (isTypedArray(input) || Array.isArray(input))) {
       if (input.length !== size) throw this.#misfit(`${input.length} values`, `${size} values`);
       const { values } = readFeatures('features', input, { shape: [1, size] });
-      features = Float32Array.from(values);
+      features = values instanceof Float32Array ? values : Float64Array.from(values);
     } else {
       if (!nested)
         throw new NablaError({
@@ -279,9 +284,9 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
       const matrix = readFeatures('features', input);
       if (width(matrix.sampleShape) !== size) throw this.#misfit(`rows of ${width(matrix.sampleShape)}`, `rows of ${size} values`);
       rows = matrix.rows;
-      features = Float32Array.from(matrix.values);
+      features = matrix.values instanceof Float64Array ? matrix.values : Float64Array.from(matrix.values);
     }
-    const values = callNative(() => model.predictSync(features, rows), this.predictSync);
+    const values = callNative(() => model.predictSync(features), this.predictSync);
     const outputs = values.length / rows;
     if (this.classes.length > 0) {
       if (probabilities) {
@@ -327,7 +332,14 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
         received,
       });
     }
-    const scores = scoresFrom<Name>(JSON.parse(await awaitNative(() => model.evaluate(native))) as Record<string, number | null>);
+    const scores = scoresFrom<Name>(
+      JSON.parse(
+        await runTask(
+          (_, task) => model.evaluate(task, native),
+          (task) => task.takeText(),
+        ),
+      ) as Record<string, number | null>,
+    );
     return this.#threshold === 0.5 ? scores : { ...scores, ...(await this.#thresholded(data, native)) };
   }
 
@@ -337,7 +349,10 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
    */
   async #thresholded(data: Dataset, native: NativeData): Promise<Record<string, number>> {
     const t = this.#threshold;
-    const values = await awaitNative(() => this.#native.predict(native));
+    const values = await runTask(
+      (_, task) => this.#native.predict(task, native),
+      (task) => task.takeNumbers(),
+    );
     const outputs = values.length / data.rows;
     const moved = Float64Array.from({ length: data.rows }, (_, row) => {
       const p = values[row * outputs + outputs - 1] ?? 0;
@@ -370,7 +385,10 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
   async save(path: string): Promise<void> {
     expectArgument('save', 'path', path, isString);
     const model = this.#native;
-    await awaitNative(() => model.save(path, JSON.stringify({ threshold: this.#threshold })));
+    await runTask(
+      (_, task) => model.save(task, path, JSON.stringify({ threshold: this.#threshold })),
+      (task) => task.takeDone(),
+    );
   }
 
   /** Steps a recurrent or causal model: `step(row)`, `reset()`. */

@@ -1,6 +1,17 @@
-import { callNative, type FitJob, type FitOutcome, type Fits, nativeError } from '../native/index.js';
+import { type Binding, type FitResult, type NativeData, nativeError, type RunningTask, startTask } from '../native/index.js';
 import { type Epoch, epochFrom, type Scores, scoresFrom } from './epoch.js';
 import { type FitSummary, Fitted, type PredictionKind } from './fitted.js';
+
+/** The data sets of one fit. */
+export interface Job {
+  readonly train: NativeData;
+  /** Scored after each epoch; early stopping watches it. */
+  readonly validation?: NativeData | undefined;
+  /** Scored once, at the end. */
+  readonly score?: NativeData | undefined;
+  /** Scored once, at the end. */
+  readonly test?: NativeData | undefined;
+}
 
 /** An event as it crosses from the native side. */
 interface NativeEvent {
@@ -10,9 +21,7 @@ interface NativeEvent {
 
 /** What the native side says of a finished fit. */
 interface NativeSummary extends FitSummary {
-  /** On the `score` rows of the job. */
   readonly scores?: Scores | null;
-  /** On its `test` rows. */
   readonly testScores?: Scores | null;
 }
 
@@ -23,10 +32,12 @@ export interface FinishedFit {
   readonly testScores: Scores | undefined;
 }
 
-const finished = ({ model, summary, error }: FitOutcome): FinishedFit => {
-  if (error !== undefined && error !== null) throw nativeError(error);
-  if (model === undefined || model === null) throw nativeError('a fit ended with neither a model nor an error');
-  const { scores, testScores, ...rest } = JSON.parse(summary) as NativeSummary;
+const finished = (result: FitResult): FinishedFit => {
+  const error = result.error();
+  if (error !== null) throw nativeError(error);
+  const model = result.model();
+  if (model === null) throw nativeError('a fit ended with neither a model nor an error');
+  const { scores, testScores, ...rest } = JSON.parse(result.summary()) as NativeSummary;
   rest.history.forEach(epochFrom);
   return {
     fitted: new Fitted(model, rest),
@@ -37,42 +48,41 @@ const finished = ({ model, summary, error }: FitOutcome): FinishedFit => {
 
 /** Fits side by side in native threads: one job takes all threads, many take one each. */
 export class NativeFits {
-  #fits: Fits | undefined;
+  #task: RunningTask<FitResult[]> | undefined;
   #stopped = false;
   #aborted = false;
 
   async start(
     spec: string,
-    jobs: FitJob[],
+    jobs: readonly Job[],
     options: { readonly threads?: number | undefined; readonly events: boolean },
     onEpoch: (job: number, epoch: Epoch) => void,
   ): Promise<FinishedFit[]> {
+    const begin = (n: Binding, task: number) => {
+      const native = jobs.map(({ train, validation, score, test }) => new n.FitJob(train, validation, score, test));
+      return n.startFits(task, spec, native, JSON.stringify(options));
+    };
     const onEvent = (json: string): void => {
       const event = JSON.parse(json) as NativeEvent;
       if (event.epoch !== undefined) onEpoch(event.job, epochFrom(event.epoch));
     };
-    const fits = callNative((n) => n.startFits(spec, jobs, JSON.stringify(options), onEvent));
-    this.#fits = fits;
-    if (this.#stopped) fits.stop();
-    if (this.#aborted) fits.abort();
-    let outcomes: FitOutcome[];
+    this.#task = startTask(begin, (task) => task.takeFits(), onEvent);
+    if (this.#stopped) this.#task.stop();
+    if (this.#aborted) this.#task.abort();
     try {
-      outcomes = await fits.result();
-    } catch (error) {
-      throw error instanceof Error ? nativeError(error.message) : error;
+      return (await this.#task.answer).map(finished);
     } finally {
-      this.#fits = undefined;
+      this.#task = undefined;
     }
-    return outcomes.map(finished);
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#fits?.stop();
+    this.#task?.stop();
   }
 
   abort(): void {
     this.#aborted = true;
-    this.#fits?.abort();
+    this.#task?.abort();
   }
 }

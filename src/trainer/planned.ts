@@ -74,9 +74,7 @@ export const compile =
 /** A traced function with one value: the value, and the gradient for each input. */
 export const valueAndGradient =
   planned<
-    (
-      run: (...inputs: Tensor[]) => Tensor,
-    ) => (...inputs: (ArrayValue | readonly (readonly number[])[])[]) => {
+    (run: (...inputs: Tensor[]) => Tensor) => (...inputs: (ArrayValue | readonly (readonly number[])[])[]) => {
       readonly value: number;
       readonly gradients: readonly ArrayValue[];
     }

@@ -357,7 +357,7 @@ export class Trainer<const M extends Metrics = readonly [], const L extends Loss
     const schema = schemaOf(data);
     const spec = this.#spec(schema);
     if (validation !== undefined) expectSameSchema('validation', schema, schemaOf(validation));
-    const job = { train: nativeOf(data), ...(validation === undefined ? {} : { validation: nativeOf(validation) }) };
+    const job = { train: nativeOf(data), validation: validation && nativeOf(validation) };
 
     const bar = progress ? progressBar(this.#epochs) : undefined;
     const onEvent =

@@ -10,7 +10,6 @@ import {
   optionsOf,
   register,
 } from '../errors/index.js';
-import type { FitJob } from '../native/index.js';
 import { countBar } from '../report/progress.js';
 import type { Estimator, FittedEstimator } from '../trainer/estimator.js';
 import { type FinishedFit, NativeFits } from '../trainer/native-fit.js';
@@ -167,13 +166,11 @@ interface Watch {
 const fitNatively = async (trainer: Trainer, works: readonly Work[], { threads, signal, onDone }: Watch): Promise<Fit[]> => {
   const [first] = works;
   const spec = specOf(trainer, schemaOf((first as Work).train));
-  const jobs = works.map(
-    ({ train, score, test }): FitJob => ({
-      train: nativeOf(train),
-      ...(score === undefined ? {} : { score: nativeOf(score) }),
-      ...(test === undefined ? {} : { test: nativeOf(test) }),
-    }),
-  );
+  const jobs = works.map(({ train, score, test }) => ({
+    train: nativeOf(train),
+    score: score && nativeOf(score),
+    test: test && nativeOf(test),
+  }));
   const fits = new NativeFits();
   const run = new Run<FinishedFit[], never>(
     {

@@ -48,7 +48,7 @@ export const foldsOf = (
   }
   const labels = labelsToStratify(where, stratify, input);
   const spec = JSON.stringify({ rows: input.rows, k: count, shuffle, seed });
-  return { k: count, folds: callNative((n) => n.kFoldIndices(spec, labels)) };
+  return { k: count, folds: callNative((n) => n.kFoldIndices(spec, labels, null)) };
 };
 
 /**

@@ -161,7 +161,8 @@ fn check_features(source: &Source) -> Result<()> {
         let Kind::Category { levels } = &column.kind else { continue };
         for row in 0..source.rows {
             let code = source.features.get(row * source.width + j);
-            if !code.is_nan() && !(code >= 0.0 && code < levels.len() as f64 && code.fract() == 0.0) {
+            let is_level = code >= 0.0 && code < levels.len() as f64 && code.fract() == 0.0;
+            if !(is_level || code.is_nan()) {
                 return Err(Error::new(
                     Code::InvalidData,
                     format!("{code} is no code of one of its {} levels", levels.len()),

@@ -364,13 +364,15 @@ pub fn k_fold(options: &KFoldOptions, labels: Option<&[u32]>, groups: Option<&[u
     let (n, k) = (options.rows, options.folds()?);
     expect_rows("labels", labels, n)?;
     expect_rows("groups", groups, n)?;
+    let labels = labels.map(dense);
+    let labels = labels.as_deref();
     let order = if options.shuffle {
         permutation(n, options.seed)
     } else {
         (0..n as u32).collect()
     };
     if let Some(groups) = groups {
-        let (dense, counts) = group_counts(&order, labels, groups);
+        let (group_of, counts) = group_counts(&order, labels, groups)?;
         if counts.len() < k {
             return Err(
                 Error::new(Code::InvalidData, format!("{} groups cannot fill {k} folds", counts.len()))

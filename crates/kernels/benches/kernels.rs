@@ -53,7 +53,11 @@ fn product<T: Real>(filter: &Filter, name: &str, p: Product, a_len: usize, activ
     let b = filled::<T>(panels_len(p.k, p.n), 2);
     let mut c = Aligned::<T>::zeroed(panels_len(p.m, p.n)).expect("memory for a benchmark");
     let bias = vec![T::ZERO; p.n];
-    let e = Epilogue { bias: Some(&bias), activation, accumulate: false };
+    let e = Epilogue {
+        bias: Some(&bias),
+        activation,
+        accumulate: false,
+    };
     let panels = p.n.div_ceil(16);
     // SAFETY: the buffers have the lengths of their layouts.
     let ns = best(|| unsafe { matmul::matmul(black_box(&p), a.as_ptr(), b.as_ptr(), c.as_mut_ptr(), &e, 0..p.m, 0..panels) });
@@ -62,18 +66,48 @@ fn product<T: Real>(filter: &Filter, name: &str, p: Product, a_len: usize, activ
 }
 
 fn products<T: Real>(filter: &Filter) {
-    let panels = |m, k, n| Product { m, n, k, left: Left::row_major(k), right: Right::panels(k), out: Right::panels(m) };
-    for (m, k, n) in [(32, 784, 128), (128, 784, 512), (512, 512, 512), (1, 784, 128), (32, 128, 10), (16, 4, 16), (16, 16, 3), (6, 64, 64)] {
+    let panels = |m, k, n| Product {
+        m,
+        n,
+        k,
+        left: Left::row_major(k),
+        right: Right::panels(k),
+        out: Right::panels(m),
+    };
+    for (m, k, n) in [
+        (32, 784, 128),
+        (128, 784, 512),
+        (512, 512, 512),
+        (1, 784, 128),
+        (32, 128, 10),
+        (16, 4, 16),
+        (16, 16, 3),
+        (6, 64, 64),
+    ] {
         product::<T>(filter, "panels", panels(m, k, n), m * k, Activation::Identity);
     }
     product::<T>(filter, "panels", panels(32, 784, 128), 32 * 784, Activation::Tanh);
     product::<T>(filter, "panels", panels(16, 4, 16), 64, Activation::Tanh);
     for (m, k, n) in [(784, 32, 128), (784, 128, 512), (4, 16, 16), (16, 16, 3)] {
-        let p = Product { m, n, k, left: Left::transposed(m), right: Right::panels(k), out: Right::panels(m) };
+        let p = Product {
+            m,
+            n,
+            k,
+            left: Left::transposed(m),
+            right: Right::panels(k),
+            out: Right::panels(m),
+        };
         product::<T>(filter, "weight gradient", p, m * k, Activation::Identity);
     }
     for (m, k, n) in [(32, 784, 128), (512, 512, 512), (16, 16, 3)] {
-        let p = Product { m, n, k, left: Left::row_major(k), right: Right::row_major(n), out: Right::row_major(n) };
+        let p = Product {
+            m,
+            n,
+            k,
+            left: Left::row_major(k),
+            right: Right::row_major(n),
+            out: Right::row_major(n),
+        };
         product::<T>(filter, "row-major", p, m * k, Activation::Identity);
     }
 }
@@ -91,10 +125,20 @@ fn elementwise<T: Real>(filter: &Filter) {
         for op in Unary::ALL {
             let name = format!("unary {} {op:?} {n}", T::NAME);
             if filter.wants(&name) {
-                line(&name, best(|| elementwise::unary(black_box(*op), &x, &mut y)), 2 * n * size_of::<T>());
+                line(
+                    &name,
+                    best(|| elementwise::unary(black_box(*op), &x, &mut y)),
+                    2 * n * size_of::<T>(),
+                );
             }
         }
-        for op in [Binary::Add, Binary::Divide, Binary::ReluGradient, Binary::TanhGradient, Binary::GeluGradient] {
+        for op in [
+            Binary::Add,
+            Binary::Divide,
+            Binary::ReluGradient,
+            Binary::TanhGradient,
+            Binary::GeluGradient,
+        ] {
             let name = format!("binary {} {op:?} {n}", T::NAME);
             if filter.wants(&name) {
                 let ns = best(|| elementwise::binary(black_box(op), Operand::Slice(&x), Operand::Slice(&z), &mut y));
@@ -130,7 +174,11 @@ fn others<T: Real>(filter: &Filter) {
     }
     for n in [10, 128] {
         if let Some(name) = wants(&format!("softmax 32x{n}")) {
-            line(&name, best(|| softmax::softmax(n, &x[..32 * n], &mut y[..32 * n])), 64 * n * size_of::<T>());
+            line(
+                &name,
+                best(|| softmax::softmax(n, &x[..32 * n], &mut y[..32 * n])),
+                64 * n * size_of::<T>(),
+            );
         }
         if let Some(name) = wants(&format!("softmax cross-entropy gradient 32x{n}")) {
             let (labels, weights) = (vec![T::ONE; 32], vec![T::ONE; 32]);
@@ -150,7 +198,11 @@ fn others<T: Real>(filter: &Filter) {
     }
     if let Some(name) = wants("pack_transposed 128x256") {
         // SAFETY: both buffers have 128 · 256 numbers, in panels.
-        line(&name, best(|| unsafe { matmul::pack_transposed(128, 256, x.as_ptr(), y.as_mut_ptr(), 0..8) }), 2 * bytes);
+        line(
+            &name,
+            best(|| unsafe { matmul::pack_transposed(128, 256, x.as_ptr(), y.as_mut_ptr(), 0..8) }),
+            2 * bytes,
+        );
     }
 }
 

@@ -26,7 +26,10 @@ impl<T: Real> Aligned<T> {
     /// `len` zeros. `OUT_OF_MEMORY` when the system has no room (untouched pages of a large buffer cost nothing until written).
     pub fn zeroed(len: usize) -> Result<Self> {
         if len == 0 {
-            return Ok(Self { start: NonNull::dangling(), len });
+            return Ok(Self {
+                start: NonNull::dangling(),
+                len,
+            });
         }
         let layout = Self::layout(len).ok_or_else(|| Self::no_room(len))?;
         // SAFETY: `len > 0` and T has a size, so the layout is not of size zero.
@@ -89,7 +92,10 @@ impl<T: Real> DerefMut for Aligned<T> {
 
 impl<T: Real> Default for Aligned<T> {
     fn default() -> Self {
-        Self { start: NonNull::dangling(), len: 0 }
+        Self {
+            start: NonNull::dangling(),
+            len: 0,
+        }
     }
 }
 

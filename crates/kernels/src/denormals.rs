@@ -18,7 +18,10 @@ pub struct FlushToZero {
 pub fn flush_to_zero() -> FlushToZero {
     let before = control::read();
     control::write(before | control::FLUSH);
-    FlushToZero { before, thread: PhantomData }
+    FlushToZero {
+        before,
+        thread: PhantomData,
+    }
 }
 
 impl Drop for FlushToZero {

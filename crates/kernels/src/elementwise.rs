@@ -160,6 +160,32 @@ pub unsafe fn unary_at<T: Real>(op: Unary, x: *const T, y: *mut T, n: usize) {
     T::run_unary(UnaryLoop { op, x, y, n })
 }
 
+/// Up to 16 of the numbers that are left.
+#[inline(always)]
+unsafe fn load<T: Real, L: Lanes<T>>(from: *const T, left: usize) -> L {
+    // SAFETY: the caller vouches for `left` numbers.
+    unsafe {
+        if left >= PANEL {
+            L::load_at(from)
+        } else {
+            L::load_first_at(from, left)
+        }
+    }
+}
+
+/// Up to 16 of the numbers that are left.
+#[inline(always)]
+unsafe fn store<T: Real, L: Lanes<T>>(x: L, to: *mut T, left: usize) {
+    // SAFETY: the caller vouches for `left` numbers.
+    unsafe {
+        if left >= PANEL {
+            x.store_at(to)
+        } else {
+            x.store_first_at(to, left)
+        }
+    }
+}
+
 pub(crate) struct UnaryLoop<T> {
     op: Unary,
     x: *const T,
@@ -173,22 +199,16 @@ impl<T: Real> Kernel<T> for UnaryLoop<T> {
     fn run<L: Lanes<T>>(self) {
         macro_rules! over {
             ($x:ident => $f:expr) => {{
+                // One body for whole vectors and the rest: two well predicted branches cost less than the code twice.
                 let mut i = 0;
-                // SAFETY (both blocks): i + 16 ≤ n, then n − i < 16; the caller vouches for n numbers.
-                while i + PANEL <= self.n {
-                    // SAFETY: see above.
-                    let $x = unsafe { L::load_at(self.x.add(i)) };
+                while i < self.n {
+                    let left = self.n - i;
+                    // SAFETY: `left` numbers are left, and the caller vouches for n.
+                    let $x = unsafe { load::<T, L>(self.x.add(i), left) };
                     let y: L = $f;
-                    // SAFETY: see above.
-                    unsafe { y.store_at(self.y.add(i)) };
+                    // SAFETY: as above.
+                    unsafe { store::<T, L>(y, self.y.add(i), left) };
                     i += PANEL;
-                }
-                if i < self.n {
-                    // SAFETY: see above.
-                    let $x = unsafe { L::load_first_at(self.x.add(i), self.n - i) };
-                    let y: L = $f;
-                    // SAFETY: see above.
-                    unsafe { y.store_first_at(self.y.add(i), self.n - i) };
                 }
             }};
         }
@@ -278,7 +298,7 @@ impl<T: Real> Kernel<T> for BinaryLoop<T> {
     type Output = ();
     #[inline(always)]
     fn run<L: Lanes<T>>(self) {
-        // A scalar is a slice that does not advance: its vector is loaded once and `step` is 0.
+        // A scalar is one vector, made once; its address is never read.
         let (a_at, a_value, a_slice) = match self.a {
             Source::Slice(p) => (p, L::zero(), true),
             Source::Scalar(x) => (self.y.cast_const(), L::splat(x), false),
@@ -291,24 +311,16 @@ impl<T: Real> Kernel<T> for BinaryLoop<T> {
         macro_rules! over {
             (|$a:ident, $b:ident| $f:expr) => {{
                 let mut i = 0;
-                while i + PANEL <= n {
-                    // SAFETY: i + 16 ≤ n, and the caller vouches for n numbers of each slice.
-                    let $a = if a_slice { unsafe { L::load_at(a_at.add(i)) } } else { a_value };
+                while i < n {
+                    let left = n - i;
+                    // SAFETY: `left` numbers are left of each slice, and the caller vouches for n.
+                    let $a = unsafe { if a_slice { load::<T, L>(a_at.add(i), left) } else { a_value } };
                     // SAFETY: as above.
-                    let $b = if b_slice { unsafe { L::load_at(b_at.add(i)) } } else { b_value };
+                    let $b = unsafe { if b_slice { load::<T, L>(b_at.add(i), left) } else { b_value } };
                     let y: L = $f;
                     // SAFETY: as above.
-                    unsafe { y.store_at(self.y.add(i)) };
+                    unsafe { store::<T, L>(y, self.y.add(i), left) };
                     i += PANEL;
-                }
-                if i < n {
-                    // SAFETY: n − i < 16 numbers are left.
-                    let $a = if a_slice { unsafe { L::load_first_at(a_at.add(i), n - i) } } else { a_value };
-                    // SAFETY: as above.
-                    let $b = if b_slice { unsafe { L::load_first_at(b_at.add(i), n - i) } } else { b_value };
-                    let y: L = $f;
-                    // SAFETY: as above.
-                    unsafe { y.store_first_at(self.y.add(i), n - i) };
                 }
             }};
         }
@@ -418,7 +430,10 @@ mod tests {
                     for (got, (a, b)) in got.iter().zip(pairs) {
                         let (got, want) = (T::from_bits64(got[i]).to_f64(), expected(*op, a.to_f64(), b.to_f64()));
                         let bound = 8.0 * T::EPSILON.to_f64() * (want.abs() + (a.to_f64().abs() + 1.0) * b.to_f64().abs() * 4.0);
-                        assert!(got == want || (got - want).abs() <= bound, "{op:?}({a}, {b}) = {got}, expected {want}");
+                        assert!(
+                            got == want || (got - want).abs() <= bound,
+                            "{op:?}({a}, {b}) = {got}, expected {want}"
+                        );
                     }
                 }
             }

@@ -45,7 +45,10 @@ pub fn gather_rows<S: Stored, T: Real>(src: &[S], width: usize, rows: &[u32], sc
         return;
     }
     if let Some((shift, factor)) = scale {
-        assert!(shift.len() == width && factor.len() == width, "gather: shift and factor need {width} values");
+        assert!(
+            shift.len() == width && factor.len() == width,
+            "gather: shift and factor need {width} values"
+        );
         for (row, out) in rows.iter().zip(out.chunks_exact_mut(width)) {
             let from = &src[*row as usize * width..][..width];
             for (((x, out), shift), factor) in from.iter().zip(out).zip(shift).zip(factor) {

@@ -31,7 +31,9 @@ impl Level {
     }
 
     fn from_name(name: &str) -> Option<Level> {
-        [Level::Scalar, Level::Avx2, Level::Avx512, Level::Neon].into_iter().find(|l| l.name() == name)
+        [Level::Scalar, Level::Avx2, Level::Avx512, Level::Neon]
+            .into_iter()
+            .find(|l| l.name() == name)
     }
 
     const fn from_code(code: u8) -> Level {
@@ -105,8 +107,16 @@ pub fn forced_error() -> Option<String> {
     let known = Level::from_name(name.trim());
     match known {
         Some(level) if available().contains(&level) => None,
-        Some(level) => Some(format!("NABLA_SIMD={}: this machine has no {}; using {}", name, level.name(), self::level().name())),
-        None => Some(format!("NABLA_SIMD={name}: expected scalar, avx2, avx512 or neon; using {}", self::level().name())),
+        Some(level) => Some(format!(
+            "NABLA_SIMD={}: this machine has no {}; using {}",
+            name,
+            level.name(),
+            self::level().name()
+        )),
+        None => Some(format!(
+            "NABLA_SIMD={name}: expected scalar, avx2, avx512 or neon; using {}",
+            self::level().name()
+        )),
     }
 }
 

@@ -1,13 +1,13 @@
 //! exp, ln, tanh, erf and their kin on 16 lanes: polynomials by FMA, the same bits on every level.
 //!
-//! Ranges are reduced as in Sun's fdlibm (1993); the polynomials are our own minimax fits (Remez, relative error stated in
-//! [`coefficients`]). Largest errors seen, in units in the last place, against libm in f64 for f32 (all of 2²⁴ arguments spread over the
-//! range) and against double-double or libm for f64; the tests hold them:
+//! Ranges are reduced as in Sun's fdlibm (1993); the polynomials are our own minimax fits (Remez, errors stated in `coefficients.rs`).
+//! Largest errors seen, in units in the last place, over 400,000 arguments against libm in f64; the tests hold them (for f64 the reference
+//! is itself up to 1 ulp off, and GELU is compared with nine values of 40 digits):
 //!
 //! | | exp | expm1 | log | log1p | tanh | sigmoid | erf | gelu | softplus |
 //! |---|---|---|---|---|---|---|---|---|---|
-//! | f32 | MEASURED |
-//! | f64 | MEASURED |
+//! | f32 | 1.0 | 1.4 | 0.8 | 0.8 | 2.3 | 2.0 | 1.9 | 4.9 (in the negative tail) | 1.5 |
+//! | f64 | 1 | 2 | 1 | 1 | 3 | 3 | 1 | 5 | 2 |
 
 use crate::Real;
 use crate::simd::Lanes;
@@ -96,7 +96,10 @@ fn log_positive<T: Real, L: Lanes<T>>(x: L, correction: L) -> L {
     let x = L::select(tiny, x.mul(L::splat(T::TWO_TO_MANTISSA)), x);
     // The biased exponent as a number: its bits as the mantissa of 2^mantissa.
     let two = L::splat(T::TWO_TO_MANTISSA);
-    let k = x.shift_right_mantissa().or(two).sub(L::splat(T::TWO_TO_MANTISSA + T::EXPONENT_BIAS));
+    let k = x
+        .shift_right_mantissa()
+        .or(two)
+        .sub(L::splat(T::TWO_TO_MANTISSA + T::EXPONENT_BIAS));
     let k = L::select(tiny, k.sub(L::splat(T::MANTISSA)), k);
     let m = x.and(L::splat(T::from_bits64((1 << T::MANTISSA_BITS) - 1))).or(one);
     let large = L::splat(T::SQRT_2).less(m);

@@ -28,15 +28,27 @@ pub struct Left {
 impl Left {
     /// Row-major with leading dimension `ld`.
     pub const fn row_major(ld: usize) -> Self {
-        Self { row: ld, col: 1, panel: PANEL }
+        Self {
+            row: ld,
+            col: 1,
+            panel: PANEL,
+        }
     }
     /// The transpose of a row-major matrix with leading dimension `ld`.
     pub const fn transposed(ld: usize) -> Self {
-        Self { row: 1, col: ld, panel: PANEL * ld }
+        Self {
+            row: 1,
+            col: ld,
+            panel: PANEL * ld,
+        }
     }
     /// A matrix of `rows` rows in panels.
     pub const fn panels(rows: usize) -> Self {
-        Self { row: PANEL, col: 1, panel: rows * PANEL }
+        Self {
+            row: PANEL,
+            col: 1,
+            panel: rows * PANEL,
+        }
     }
 }
 
@@ -54,11 +66,19 @@ pub struct Right {
 impl Right {
     /// Row-major with leading dimension `ld`.
     pub const fn row_major(ld: usize) -> Self {
-        Self { row: ld, panel: PANEL, padded: false }
+        Self {
+            row: ld,
+            panel: PANEL,
+            padded: false,
+        }
     }
     /// A matrix of `rows` rows in panels.
     pub const fn panels(rows: usize) -> Self {
-        Self { row: PANEL, panel: rows * PANEL, padded: true }
+        Self {
+            row: PANEL,
+            panel: rows * PANEL,
+            padded: true,
+        }
     }
 }
 
@@ -108,7 +128,11 @@ pub struct Epilogue<'a, T> {
 
 impl<T> Default for Epilogue<'_, T> {
     fn default() -> Self {
-        Self { bias: None, activation: Activation::Identity, accumulate: false }
+        Self {
+            bias: None,
+            activation: Activation::Identity,
+            accumulate: false,
+        }
     }
 }
 
@@ -118,19 +142,19 @@ impl<T> Default for Epilogue<'_, T> {
 /// `a`, `b` and `c` are valid for every element that the layouts address (a padded matrix for its padding too); C overlaps neither A
 /// nor B; nobody else touches the computed part of C. `rows.end ≤ m`, `panels.end ≤ ⌈n/16⌉`, and a bias has n values.
 #[inline]
-pub unsafe fn matmul<T: Real>(
-    p: &Product,
-    a: *const T,
-    b: *const T,
-    c: *mut T,
-    e: &Epilogue<T>,
-    rows: Range<usize>,
-    panels: Range<usize>,
-) {
+pub unsafe fn matmul<T: Real>(p: &Product, a: *const T, b: *const T, c: *mut T, e: &Epilogue<T>, rows: Range<usize>, panels: Range<usize>) {
     debug_assert!(rows.end <= p.m && panels.end <= p.n.div_ceil(PANEL));
     debug_assert!(e.bias.is_none_or(|bias| bias.len() >= p.n));
     if rows.start < rows.end && panels.start < panels.end {
-        T::run_tiles(tile::Tiles { p, a, b, c, e, rows, panels });
+        T::run_tiles(tile::Tiles {
+            p,
+            a,
+            b,
+            c,
+            e,
+            rows,
+            panels,
+        });
     }
 }
 
@@ -156,7 +180,11 @@ fn left_len(l: &Left, m: usize, k: usize) -> usize {
     // The largest column offset is in the last group, or (short last group) at the end of the one before.
     let last = k - 1;
     let column = |k: usize| (k / PANEL) * l.panel + (k % PANEL) * l.col;
-    let widest = if last >= PANEL { column(last / PANEL * PANEL - 1).max(column(last)) } else { column(last) };
+    let widest = if last >= PANEL {
+        column(last / PANEL * PANEL - 1).max(column(last))
+    } else {
+        column(last)
+    };
     (m - 1) * l.row + widest + 1
 }
 

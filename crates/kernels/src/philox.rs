@@ -4,7 +4,6 @@
 //! is a function of (key, counter), so element i of a stream depends on (seed, purpose, step, i) only: neither on the order in which
 //! elements are drawn, nor on threads, nor on the instruction set.
 
-
 const M0: u32 = 0xD251_1F53;
 const M1: u32 = 0xCD9E_8D57;
 const W0: u32 = 0x9E37_79B9;
@@ -19,7 +18,9 @@ pub struct Philox {
 impl Philox {
     /// The low half of the key is word 0.
     pub const fn new(key: u64) -> Self {
-        Self { key: [key as u32, (key >> 32) as u32] }
+        Self {
+            key: [key as u32, (key >> 32) as u32],
+        }
     }
 
     /// The four words at a counter.
@@ -31,7 +32,12 @@ impl Philox {
         while round < 10 {
             let p0 = M0 as u64 * c[0] as u64;
             let p1 = M1 as u64 * c[2] as u64;
-            c = [(p1 >> 32) as u32 ^ c[1] ^ k[0], p1 as u32, (p0 >> 32) as u32 ^ c[3] ^ k[1], p0 as u32];
+            c = [
+                (p1 >> 32) as u32 ^ c[1] ^ k[0],
+                p1 as u32,
+                (p0 >> 32) as u32 ^ c[3] ^ k[1],
+                p0 as u32,
+            ];
             k = [k[0].wrapping_add(W0), k[1].wrapping_add(W1)];
             round += 1;
         }
@@ -69,13 +75,17 @@ pub struct Stream {
 impl Stream {
     /// `purpose` is the hash of a path ([`hash_path`]), `step` counts training steps (0 where there is none).
     pub const fn new(seed: u64, purpose: u64, step: u64) -> Self {
-        Self { philox: Philox::new(mix(seed ^ mix(purpose))), step }
+        Self {
+            philox: Philox::new(mix(seed ^ mix(purpose))),
+            step,
+        }
     }
 
     /// The words of block `index`.
     #[inline(always)]
     pub const fn block(&self, index: u64) -> [u32; 4] {
-        self.philox.block([index as u32, (index >> 32) as u32, self.step as u32, (self.step >> 32) as u32])
+        self.philox
+            .block([index as u32, (index >> 32) as u32, self.step as u32, (self.step >> 32) as u32])
     }
 
     /// 64 bits of element `i`: half of block ⌊i/2⌋.

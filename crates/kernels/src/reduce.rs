@@ -13,7 +13,11 @@ const BLOCK: usize = 4096;
 
 /// Σ x
 pub fn sum<T: Real>(x: &[T]) -> T {
-    T::run_sum(Sum { kind: Kind::Plain, x, y: x })
+    T::run_sum(Sum {
+        kind: Kind::Plain,
+        x,
+        y: x,
+    })
 }
 
 /// Σ x·y, by FMA
@@ -24,12 +28,20 @@ pub fn dot<T: Real>(x: &[T], y: &[T]) -> T {
 
 /// Σ x², by FMA
 pub fn sum_squares<T: Real>(x: &[T]) -> T {
-    T::run_sum(Sum { kind: Kind::Product, x, y: x })
+    T::run_sum(Sum {
+        kind: Kind::Product,
+        x,
+        y: x,
+    })
 }
 
 /// Σ |x|
 pub fn sum_abs<T: Real>(x: &[T]) -> T {
-    T::run_sum(Sum { kind: Kind::Absolute, x, y: x })
+    T::run_sum(Sum {
+        kind: Kind::Absolute,
+        x,
+        y: x,
+    })
 }
 
 /// The mean; NaN of nothing.
@@ -82,7 +94,6 @@ impl<T: Real> Kernel<T> for Sum<'_, T> {
     }
 }
 
-
 /// Adds vectors pairwise as a binary counter does: slot i holds the sum of 2ⁱ blocks.
 struct Counter<T: Real, L: Lanes<T>> {
     slots: [L; 48],
@@ -93,7 +104,11 @@ struct Counter<T: Real, L: Lanes<T>> {
 impl<T: Real, L: Lanes<T>> Counter<T, L> {
     #[inline(always)]
     fn new() -> Self {
-        Self { slots: [L::zero(); 48], blocks: 0, number: std::marker::PhantomData }
+        Self {
+            slots: [L::zero(); 48],
+            blocks: 0,
+            number: std::marker::PhantomData,
+        }
     }
 
     #[inline(always)]
@@ -172,7 +187,9 @@ impl<T: Real> Kernel<T> for Extreme<'_, T> {
 /// Index of the first largest number; the first NaN if there is one (as NumPy); 0 of nothing.
 pub fn argmax<T: Real>(x: &[T]) -> usize {
     let largest = max(x);
-    x.iter().position(|v| if largest.is_nan() { v.is_nan() } else { *v == largest }).unwrap_or(0)
+    x.iter()
+        .position(|v| if largest.is_nan() { v.is_nan() } else { *v == largest })
+        .unwrap_or(0)
 }
 
 /// No NaN, no ±∞?
@@ -209,9 +226,21 @@ impl<T: Real> Kernel<T> for AllFinite<'_, T> {
 /// out[j] ← Σᵢ x[i, j] for these columns of a row-major `[rows, n]` matrix with leading dimension `ld`; `out` has one value a column of
 /// the range. Each is one chain over ascending rows (the bias gradient), so columns can be split between threads.
 pub fn sum_columns<T: Real>(rows: usize, n: usize, x: &[T], ld: usize, out: &mut [T], columns: Range<usize>) {
-    assert!(columns.end <= n && n <= ld && out.len() == columns.len(), "sum_columns: columns {columns:?} of {n}, ld {ld}");
-    assert!(rows == 0 || x.len() >= (rows - 1) * ld + n, "sum_columns: x is too short for [{rows}, {n}]");
-    T::run_sum_columns(SumColumns { rows, x, ld, out, first: columns.start })
+    assert!(
+        columns.end <= n && n <= ld && out.len() == columns.len(),
+        "sum_columns: columns {columns:?} of {n}, ld {ld}"
+    );
+    assert!(
+        rows == 0 || x.len() >= (rows - 1) * ld + n,
+        "sum_columns: x is too short for [{rows}, {n}]"
+    );
+    T::run_sum_columns(SumColumns {
+        rows,
+        x,
+        ld,
+        out,
+        first: columns.start,
+    })
 }
 
 pub(crate) struct SumColumns<'a, T> {
@@ -315,7 +344,9 @@ mod tests {
         for &n in &LENGTHS[..if cfg!(miri) { 7 } else { LENGTHS.len() }] {
             let x = normal::<T>(n);
             let y: Vec<T> = x.iter().map(|v| *v * *v - T::ONE).collect();
-            let got = same_on_all_levels("reductions", || bits(&[sum(&x), dot(&x, &y), sum_squares(&x), sum_abs(&x), max(&x), min(&x)]));
+            let got = same_on_all_levels("reductions", || {
+                bits(&[sum(&x), dot(&x, &y), sum_squares(&x), sum_abs(&x), max(&x), min(&x)])
+            });
             let wide: Vec<f64> = x.iter().map(|v| v.to_f64()).collect();
             let expected = [
                 wide.iter().sum::<f64>(),
@@ -329,7 +360,10 @@ mod tests {
             let bound = 300.0 * T::EPSILON.to_f64() * (n as f64 + 1.0);
             for (got, expected) in got.iter().zip(expected) {
                 let got = T::from_bits64(*got).to_f64();
-                assert!(got == expected || (got - expected).abs() <= bound, "n = {n}: {got} against {expected}");
+                assert!(
+                    got == expected || (got - expected).abs() <= bound,
+                    "n = {n}: {got} against {expected}"
+                );
             }
             if n > 0 {
                 let best = argmax(&x);
@@ -386,7 +420,10 @@ mod tests {
         let x = vec![0.1f32; n];
         let expected = f64::from(0.1f32) * n as f64;
         // 256 equal additions a lane round the same way each time: at most 256·2⁻²⁵.
-        assert!((f64::from(sum(&x)) / expected - 1.0).abs() < 8e-6, "a plain f32 chain would be off by a tenth");
+        assert!(
+            (f64::from(sum(&x)) / expected - 1.0).abs() < 8e-6,
+            "a plain f32 chain would be off by a tenth"
+        );
     }
 
     #[test]

@@ -40,32 +40,59 @@ pub unsafe fn log_softmax_at<T: Real>(n: usize, rows: usize, x: *const T, y: *mu
 pub fn softmax_gradient<T: Real>(n: usize, y: &[T], dy: &[T], dx: &mut [T]) {
     check(n, y.len(), dx.len());
     check(n, dy.len(), dx.len());
-    T::run_softmax_gradient(Gradient { n, y, dy, dx, logarithm: false })
+    T::run_softmax_gradient(Gradient {
+        n,
+        y,
+        dy,
+        dx,
+        logarithm: false,
+    })
 }
 
 /// dx = dy − exp(y)·Σ dy, from the log-softmax's result y.
 pub fn log_softmax_gradient<T: Real>(n: usize, y: &[T], dy: &[T], dx: &mut [T]) {
     check(n, y.len(), dx.len());
     check(n, dy.len(), dx.len());
-    T::run_softmax_gradient(Gradient { n, y, dy, dx, logarithm: true })
+    T::run_softmax_gradient(Gradient {
+        n,
+        y,
+        dy,
+        dx,
+        logarithm: true,
+    })
 }
 
 /// lossᵢ = ln Σⱼ exp(xᵢⱼ − max xᵢ) − (x[i, label] − max xᵢ); a label is a class index as a number.
 /// A label outside 0 .. n (or not a number) gives NaN.
 pub fn softmax_cross_entropy<T: Real>(n: usize, logits: &[T], labels: &[T], losses: &mut [T]) {
-    assert!(labels.len() == losses.len() && logits.len() == labels.len() * n, "cross-entropy: shapes do not fit");
+    assert!(
+        labels.len() == losses.len() && logits.len() == labels.len() * n,
+        "cross-entropy: shapes do not fit"
+    );
     T::run_cross_entropy(CrossEntropy { n, logits, labels, losses })
 }
 
 /// dlogits[i, j] = dloss[i]·(softmax(logits[i])ⱼ − [j = labelᵢ])
 pub fn softmax_cross_entropy_gradient<T: Real>(n: usize, logits: &[T], labels: &[T], dloss: &[T], dlogits: &mut [T]) {
-    assert!(labels.len() == dloss.len() && logits.len() == labels.len() * n, "cross-entropy: shapes do not fit");
+    assert!(
+        labels.len() == dloss.len() && logits.len() == labels.len() * n,
+        "cross-entropy: shapes do not fit"
+    );
     assert_eq!(logits.len(), dlogits.len(), "cross-entropy: shapes do not fit");
-    T::run_cross_entropy_gradient(CrossEntropyGradient { n, logits, labels, dloss, dlogits })
+    T::run_cross_entropy_gradient(CrossEntropyGradient {
+        n,
+        logits,
+        labels,
+        dloss,
+        dlogits,
+    })
 }
 
 fn check(n: usize, x: usize, y: usize) {
-    assert!(x == y && (if n == 0 { x == 0 } else { x.is_multiple_of(n) }), "softmax: {x} and {y} numbers are not whole rows of {n}");
+    assert!(
+        x == y && (if n == 0 { x == 0 } else { x.is_multiple_of(n) }),
+        "softmax: {x} and {y} numbers are not whole rows of {n}"
+    );
 }
 
 /// The largest of a row; NaNs lose here, and turn up in the sum of exponentials.
@@ -192,7 +219,10 @@ impl<T: Real> Kernel<T> for LogSoftmax<T> {
                     j += PANEL;
                 }
                 if j < n {
-                    L::load_first_at(x.add(j), n - j).sub(largest).sub(log).store_first_at(y.add(j), n - j);
+                    L::load_first_at(x.add(j), n - j)
+                        .sub(largest)
+                        .sub(log)
+                        .store_first_at(y.add(j), n - j);
                 }
             }
         }
@@ -226,7 +256,9 @@ impl<T: Real> Kernel<T> for Gradient<'_, T> {
                     math::exp::<T, L>(L::load(y)).mul_add(total, L::load(dy)).store(dx);
                 }
                 if !dx_tail.is_empty() {
-                    math::exp::<T, L>(L::load_first(y_tail)).mul_add(total, L::load_first(dy_tail)).store_first(dx_tail);
+                    math::exp::<T, L>(L::load_first(y_tail))
+                        .mul_add(total, L::load_first(dy_tail))
+                        .store_first(dx_tail);
                 }
             } else {
                 for (y, dy) in y.iter().zip(dy) {
@@ -303,9 +335,18 @@ impl<T: Real> Kernel<T> for CrossEntropyGradient<'_, T> {
             unsafe {
                 let largest = row_max::<T, L>(n, row.as_ptr());
                 let total = exponentials::<T, L>(n, row.as_ptr(), largest, Some(out.as_mut_ptr()));
-                scale_row::<T, L>(n, out.as_mut_ptr(), L::splat(T::ONE / total));
-                out[class] -= T::ONE;
-                scale_row::<T, L>(n, out.as_mut_ptr(), L::splat(*dloss));
+                // dloss·(e/total − [j = class]); the one element apart is computed first, from its own exponential.
+                let inverse = T::ONE / total;
+                let of_class = (out[class] * inverse - T::ONE) * *dloss;
+                let (inverse, slope) = (L::splat(inverse), L::splat(*dloss));
+                let (chunks, tail) = out.as_chunks_mut::<PANEL>();
+                for chunk in chunks {
+                    L::load(chunk).mul(inverse).mul(slope).store(chunk);
+                }
+                if !tail.is_empty() {
+                    L::load_first(tail).mul(inverse).mul(slope).store_first(tail);
+                }
+                out[class] = of_class;
             }
         }
     }
@@ -327,12 +368,18 @@ mod tests {
     fn reference(x: &[f64]) -> (Vec<f64>, f64) {
         let largest = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let total: f64 = x.iter().map(|v| libm::exp(v - largest)).sum();
-        (x.iter().map(|v| libm::exp(v - largest) / total).collect(), largest + libm::log(total))
+        (
+            x.iter().map(|v| libm::exp(v - largest) / total).collect(),
+            largest + libm::log(total),
+        )
     }
 
     fn laws<T: Real>() {
         let close = |got: T, expected: f64, scale: f64| {
-            assert!((got.to_f64() - expected).abs() <= 16.0 * T::EPSILON.to_f64() * scale, "{got} against {expected}");
+            assert!(
+                (got.to_f64() - expected).abs() <= 16.0 * T::EPSILON.to_f64() * scale,
+                "{got} against {expected}"
+            );
         };
         for n in [1, 2, 3, 10, 15, 16, 17, 40, 100] {
             for spread in [1.0, 30.0] {

@@ -33,7 +33,11 @@ fn wait_until(crowded: bool, ready: impl Fn() -> bool) {
     let mut turns = 0;
     while !ready() {
         turns += 1;
-        if turns < YIELDS { std::thread::yield_now() } else { std::thread::sleep(NAP) }
+        if turns < YIELDS {
+            std::thread::yield_now()
+        } else {
+            std::thread::sleep(NAP)
+        }
     }
 }
 
@@ -71,7 +75,12 @@ pub struct Member<'a> {
 impl Member<'_> {
     /// The only member of a team of one: barriers cost nothing.
     pub fn alone() -> Member<'static> {
-        Member { rank: 0, size: 1, shared: None, generation: Cell::new(0) }
+        Member {
+            rank: 0,
+            size: 1,
+            shared: None,
+            generation: Cell::new(0),
+        }
     }
 
     /// This member's number, from 0.
@@ -149,12 +158,20 @@ impl Team {
                 Ok(worker) => workers.push(worker),
                 // No more threads to be had: go on alone, for the result is the same.
                 Err(_) => {
-                    drop(Team { shared: first, workers, generation: 0 });
+                    drop(Team {
+                        shared: first,
+                        workers,
+                        generation: 0,
+                    });
                     return Team::new(1, prepare);
                 }
             }
         }
-        Team { shared, workers, generation: 0 }
+        Team {
+            shared,
+            workers,
+            generation: 0,
+        }
     }
 
     /// How many members there are.
@@ -182,7 +199,12 @@ impl Team {
         }
         shared.finished.0.store(0, Ordering::Relaxed);
         shared.turn.0.fetch_add(1, Ordering::Release);
-        let member = Member { rank: 0, size: shared.size, shared: Some(shared), generation: Cell::new(self.generation) };
+        let member = Member {
+            rank: 0,
+            size: shared.size,
+            shared: Some(shared),
+            generation: Cell::new(self.generation),
+        };
         let own = catch_unwind(AssertUnwindSafe(|| work(&member)));
         if own.is_err() {
             shared.panicked.store(true, Ordering::Relaxed);
@@ -226,7 +248,12 @@ fn serve(shared: &Shared, rank: usize, prepare: fn()) {
         }
         let work = *shared.work.lock().unwrap_or_else(|e| e.into_inner());
         let generation = shared.generation.0.load(Ordering::Acquire);
-        let member = Member { rank, size: shared.size, shared: Some(shared), generation: Cell::new(generation) };
+        let member = Member {
+            rank,
+            size: shared.size,
+            shared: Some(shared),
+            generation: Cell::new(generation),
+        };
         if let Some(work) = work {
             // SAFETY: `Team::run` keeps the closure alive until this worker has counted itself finished.
             let run = || unsafe { (*work.0)(&member) };
@@ -257,7 +284,10 @@ mod tests {
                     m.barrier();
                 });
                 let expected = turn * (size as u64 * (size as u64 + 1) / 2);
-                assert!(sums.iter().all(|s| s.load(Ordering::Relaxed) == expected), "size {size}, turn {turn}");
+                assert!(
+                    sums.iter().all(|s| s.load(Ordering::Relaxed) == expected),
+                    "size {size}, turn {turn}"
+                );
             }
         }
     }
@@ -268,7 +298,13 @@ mod tests {
             for count in [0, 1, 7, 8, 100] {
                 let mut next = 0;
                 for rank in 0..size {
-                    let part = Member { rank, size, shared: None, generation: Cell::new(0) }.part(count);
+                    let part = Member {
+                        rank,
+                        size,
+                        shared: None,
+                        generation: Cell::new(0),
+                    }
+                    .part(count);
                     assert_eq!(part.start, next);
                     next = part.end;
                 }

@@ -1,5 +1,6 @@
 //! One fit: shuffle → gather (and prepare) → forward → backward → check → update, epoch by epoch.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -40,12 +41,14 @@ pub struct Job {
     pub score: Option<Dataset>,
     /// Scored once, after the fit (the test set).
     pub test: Option<Dataset>,
+    /// Weights to start from, row-major by name; what is not named starts from its initializer.
+    pub from: Option<Arc<BTreeMap<String, Vec<f64>>>>,
 }
 
 impl Job {
     /// Only rows to learn from.
     pub fn new(train: Dataset) -> Job {
-        Job { train, validation: None, score: None, test: None }
+        Job { train, validation: None, score: None, test: None, from: None }
     }
 }
 
@@ -100,6 +103,25 @@ fn held_out(recipe: &Recipe, job: &Job) -> Result<(Dataset, Option<Dataset>)> {
     Ok((job.train.select(&split.train)?, Some(job.train.select(&split.validation)?)))
 }
 
+/// Replaces weights by given ones.
+fn start_from<T: Real>(arena: &Arena, from: &BTreeMap<String, Vec<f64>>, theta: &mut [T]) -> Result<()> {
+    for (name, values) in from {
+        let row = arena.find(name).ok_or_else(|| crate::model::unknown_weight(arena, name))?;
+        if values.len() != row.values() {
+            return Err(Error::new(Code::ShapeMismatch, format!("{} values do not fill the weight of shape {:?}", values.len(), row.spec.shape))
+                .at(name.clone())
+                .expected(format!("{} values", row.values()))
+                .received(format!("{} values", values.len())));
+        }
+        if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+            return Err(Error::new(Code::NotFinite, format!("value {at} of a weight to start from is {}", values[at])).at(name.clone()));
+        }
+        let values: Vec<T> = values.iter().map(|&v| T::from_f64(v)).collect();
+        arena.write(row, &values, theta)?;
+    }
+    Ok(())
+}
+
 struct Places {
     features: Option<Place>,
     targets: Option<Place>,
@@ -151,6 +173,9 @@ impl<'a, T: Real> Fit<'a, T> {
         let arena = &recipe.arena;
         let mut theta = Aligned::zeroed(arena.len)?;
         arena.initialize(spec.seed, &mut theta)?;
+        if let Some(from) = &job.from {
+            start_from(arena, from, &mut theta)?;
+        }
         let state = (0..spec.optimizer.state_count()).map(|_| Aligned::zeroed(arena.trained)).collect::<Result<_>>()?;
         let members = if program.work() < SHARED_STEP { 1 } else { threads.max(1) };
         Ok(Fit {

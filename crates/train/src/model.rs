@@ -10,6 +10,7 @@ use nabla_kernels::denormals::flush_to_zero;
 use nabla_kernels::team::Team;
 use nabla_kernels::{Aligned, Real};
 use nabla_metrics::MetricSpec;
+use nabla_params::Arena;
 use serde::Serialize;
 
 use crate::control::Control;
@@ -147,14 +148,7 @@ impl Model {
     /// One weight, row-major.
     pub fn weight(&self, name: &str) -> Result<Vec<f64>> {
         let arena = &self.recipe.arena;
-        let row = arena.find(name).ok_or_else(|| {
-            let names = arena.rows.iter().map(|r| r.spec.name.as_str());
-            let error = Error::option("name", "to be a parameter's name", format!("{name:?}"));
-            match nabla_data::nearest(name, names) {
-                Some(near) => error.hint(format!("Did you mean \"{near}\"?")),
-                None => error,
-            }
-        })?;
+        let row = arena.find(name).ok_or_else(|| unknown_weight(arena, name))?;
         Ok(match &self.weights {
             Weights::F32(w) => arena.read(row, w).into_iter().map(f64::from).collect(),
             Weights::F64(w) => arena.read(row, w),
@@ -288,6 +282,16 @@ impl Model {
     /// Loads from a folder, with what was saved beside.
     pub fn load(folder: &Path) -> Result<(Model, serde_json::Value)> {
         crate::saving::load(folder)
+    }
+}
+
+/// The error for a weight that is not there, with the nearest name.
+pub(crate) fn unknown_weight(arena: &Arena, name: &str) -> Error {
+    let names = arena.rows.iter().map(|r| r.spec.name.as_str());
+    let error = Error::option("name", "to be a parameter's name", format!("{name:?}"));
+    match nabla_data::nearest(name, names) {
+        Some(near) => error.hint(format!("Did you mean \"{near}\"?")),
+        None => error,
     }
 }
 

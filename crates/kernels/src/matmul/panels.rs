@@ -6,7 +6,10 @@ use crate::{PANEL, Real, panels_len};
 
 /// `[k, n]` row-major → panels; pad lanes become 0.
 pub fn pack_panels<T: Real>(k: usize, n: usize, src: &[T], dst: &mut [T]) {
-    assert!(src.len() >= k * n && dst.len() >= panels_len(k, n), "pack_panels: [{k}, {n}] does not fit");
+    assert!(
+        src.len() >= k * n && dst.len() >= panels_len(k, n),
+        "pack_panels: [{k}, {n}] does not fit"
+    );
     for (p, panel) in dst[..panels_len(k, n)].chunks_exact_mut((k * PANEL).max(1)).enumerate() {
         let first = p * PANEL;
         let width = PANEL.min(n - first);
@@ -19,7 +22,10 @@ pub fn pack_panels<T: Real>(k: usize, n: usize, src: &[T], dst: &mut [T]) {
 
 /// Panels of `[k, n]` → row-major.
 pub fn unpack_panels<T: Real>(k: usize, n: usize, src: &[T], dst: &mut [T]) {
-    assert!(dst.len() >= k * n && src.len() >= panels_len(k, n), "unpack_panels: [{k}, {n}] does not fit");
+    assert!(
+        dst.len() >= k * n && src.len() >= panels_len(k, n),
+        "unpack_panels: [{k}, {n}] does not fit"
+    );
     for (p, panel) in src[..panels_len(k, n)].chunks_exact((k * PANEL).max(1)).enumerate() {
         let first = p * PANEL;
         let width = PANEL.min(n - first);
@@ -35,7 +41,12 @@ pub fn unpack_panels<T: Real>(k: usize, n: usize, src: &[T], dst: &mut [T]) {
 /// `src` is valid for `panels_len(k, n)` numbers, `dst` for `panels_len(n, k)`; they do not overlap, and nobody else touches the
 /// written panels.
 pub unsafe fn pack_transposed<T: Real>(k: usize, n: usize, src: *const T, dst: *mut T, panels: Range<usize>) {
-    assert!(panels.end <= k.div_ceil(PANEL), "pack_transposed: panel {} of {}", panels.end, k.div_ceil(PANEL));
+    assert!(
+        panels.end <= k.div_ceil(PANEL),
+        "pack_transposed: panel {} of {}",
+        panels.end,
+        k.div_ceil(PANEL)
+    );
     for p in panels {
         let first = p * PANEL;
         let width = PANEL.min(k - first);

@@ -90,7 +90,12 @@ fn chain<T: Real>(m: usize, n: usize, k: usize, a: &[T], b: &[T], c: &[T], e: &E
 fn law<T: Real>() {
     let shapes = if cfg!(miri) { &SHAPES[..9] } else { SHAPES };
     for (number, &(m, k, n)) in shapes.iter().enumerate() {
-        let (a, b, c, bias) = (normal::<T>(m * k, 1), normal::<T>(k * n, 2), normal::<T>(m * n, 3), normal::<T>(n, 4));
+        let (a, b, c, bias) = (
+            normal::<T>(m * k, 1),
+            normal::<T>(k * n, 2),
+            normal::<T>(m * n, 3),
+            normal::<T>(n, 4),
+        );
         for left in [Left::row_major(k + 3), Left::transposed(m + 1), Left::panels(m)] {
             for (right, out) in [
                 (Right::row_major(n), Right::row_major(n + 5)),
@@ -100,8 +105,18 @@ fn law<T: Real>() {
             ] {
                 let p = Product { m, n, k, left, right, out };
                 let (a_laid, b_laid, c_laid) = (lay_left(&left, m, k, &a), lay_right(&right, k, n, &b), lay_right(&out, m, n, &c));
-                for activation in [Activation::Identity, Activation::Relu, Activation::Tanh, Activation::Sigmoid, Activation::Gelu] {
-                    let e = Epilogue { bias: (number % 2 == 0).then_some(&bias[..]), activation, accumulate: number % 3 == 0 };
+                for activation in [
+                    Activation::Identity,
+                    Activation::Relu,
+                    Activation::Tanh,
+                    Activation::Sigmoid,
+                    Activation::Gelu,
+                ] {
+                    let e = Epilogue {
+                        bias: (number % 2 == 0).then_some(&bias[..]),
+                        activation,
+                        accumulate: number % 3 == 0,
+                    };
                     let what = format!("{} {p:?} {activation:?}", T::NAME);
                     let expected = bits(&lay_right(&out, m, n, &chain(m, n, k, &a, &b, &c, &e)));
                     let got = same_on_all_levels(&what, || {
@@ -147,7 +162,14 @@ fn close_to_ndarray_in_f64() {
     let (m, k, n) = if cfg!(miri) { (5, 20, 17) } else { (65, 784, 130) };
     let (a, b) = (normal::<f32>(m * k, 1), normal::<f32>(k * n, 2));
     let mut c = vec![0.0f32; m * n];
-    let p = Product { m, n, k, left: Left::row_major(k), right: Right::row_major(n), out: Right::row_major(n) };
+    let p = Product {
+        m,
+        n,
+        k,
+        left: Left::row_major(k),
+        right: Right::row_major(n),
+        out: Right::row_major(n),
+    };
     matmul_into(&p, &a, &b, &mut c, &Epilogue::default());
     let wide = |rows, cols, x: &[f32]| Array2::from_shape_vec((rows, cols), x.iter().map(|v| f64::from(*v)).collect()).unwrap();
     let expected = wide(m, k, &a).dot(&wide(k, n, &b));
@@ -161,8 +183,18 @@ fn close_to_ndarray_in_f64() {
 /// A padded C keeps its padding at zero even if it held rubbish, also under an activation with f(0) ≠ 0.
 #[test]
 fn padding_becomes_zero() {
-    let p = Product { m: 5, n: 3, k: 2, left: Left::row_major(2), right: Right::row_major(3), out: Right::panels(5) };
-    let e = Epilogue { activation: Activation::Sigmoid, ..Epilogue::default() };
+    let p = Product {
+        m: 5,
+        n: 3,
+        k: 2,
+        left: Left::row_major(2),
+        right: Right::row_major(3),
+        out: Right::panels(5),
+    };
+    let e = Epilogue {
+        activation: Activation::Sigmoid,
+        ..Epilogue::default()
+    };
     same_on_all_levels("padding", || {
         let mut c = vec![f32::NAN; panels_len(5, 3)];
         matmul_into(&p, &[1.0; 10], &[1.0; 6], &mut c, &e);
@@ -175,6 +207,13 @@ fn padding_becomes_zero() {
 #[test]
 #[should_panic(expected = "B is too short")]
 fn a_short_slice_panics() {
-    let p = Product { m: 1, n: 17, k: 2, left: Left::row_major(2), right: Right::row_major(17), out: Right::row_major(17) };
+    let p = Product {
+        m: 1,
+        n: 17,
+        k: 2,
+        left: Left::row_major(2),
+        right: Right::row_major(17),
+        out: Right::row_major(17),
+    };
     matmul_into(&p, &[0.0f32; 2], &[0.0; 33], &mut [0.0; 17], &Epilogue::default());
 }

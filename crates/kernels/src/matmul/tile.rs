@@ -59,7 +59,10 @@ impl<T: Real> Kernel<T> for Tiles<'_, T> {
                 1
             };
             if !matches!(self.e.activation, Activation::Identity | Activation::Relu) {
-                simd::dispatch(Activate { tiles: &self, panels: j..j + panels });
+                simd::dispatch(Activate {
+                    tiles: &self,
+                    panels: j..j + panels,
+                });
             }
             j += panels;
         }
@@ -76,10 +79,13 @@ impl<T: Real> Tiles<'_, T> {
         let mut i = self.rows.start;
         while i < self.rows.end {
             let left = self.rows.end - i;
-            // Even parts: a lone last row would run at the latency of the FMA.
-            let r = if left >= 2 * L::TILE_ROWS {
+            let r = if MASKED {
+                // The last, narrow panel: fewer sizes, for the binary's sake.
+                1 << left.min(L::TILE_ROWS).ilog2()
+            } else if left >= 2 * L::TILE_ROWS {
                 L::TILE_ROWS
             } else if left > L::TILE_ROWS {
+                // Even parts: a lone last row would run at the latency of the FMA.
                 left.div_ceil(2)
             } else {
                 left
@@ -88,13 +94,13 @@ impl<T: Real> Tiles<'_, T> {
                 ($($rows:literal)*) => {
                     match r {
                         $($rows => {
-                            // A constant condition keeps tiles that are too tall out of the binary (and its build time).
-                            if const { $rows <= L::TILE_ROWS } {
+                            // A constant condition keeps tiles that cannot occur out of the binary and its build time.
+                            if const { $rows <= L::TILE_ROWS && (!MASKED || usize::is_power_of_two($rows)) } {
                                 // SAFETY: rows i .. i + r are asked for, and the caller vouches for the panels.
                                 unsafe { self.tile::<L, $rows, P, MASKED>(i, j) }
                             }
                         })*
-                        _ => unreachable!("a tile has at most {} rows", L::TILE_ROWS),
+                        _ => unreachable!("a tile has at most 8 rows"),
                     }
                 };
             }
@@ -109,7 +115,9 @@ impl<T: Real> Tiles<'_, T> {
     /// The rows and panels exist; with P > 1 all are full; without MASKED, 16 columns of B can be read in each.
     #[inline(always)]
     unsafe fn tile<L: Lanes<T>, const R: usize, const P: usize, const MASKED: bool>(&self, i: usize, j: usize) {
-        let Product { n, k, left, right, out, .. } = *self.p;
+        let Product {
+            n, k, left, right, out, ..
+        } = *self.p;
         let width = if P == 1 { PANEL.min(n - j * PANEL) } else { PANEL };
         let mut sums = [[L::zero(); P]; R];
         // SAFETY: offsets of existing elements, as the caller vouches.
@@ -133,7 +141,11 @@ impl<T: Real> Tiles<'_, T> {
                 for (p, column) in columns.iter_mut().enumerate() {
                     // SAFETY: row k of B exists, and its panel j + p has 16 readable columns, or `width` when MASKED.
                     *column = unsafe {
-                        if MASKED { L::load_first_at(b.add(p * right.panel), width) } else { L::load_at(b.add(p * right.panel)) }
+                        if MASKED {
+                            L::load_first_at(b.add(p * right.panel), width)
+                        } else {
+                            L::load_at(b.add(p * right.panel))
+                        }
                     };
                 }
                 for (r, row) in sums.iter_mut().enumerate() {
@@ -212,7 +224,11 @@ impl<T: Real> Kernel<T> for Activate<'_, T> {
                         // SAFETY: this part of C was just written by the same call.
                         unsafe {
                             let c = t.c.add(i * out.row + j * out.panel);
-                            let x = if width == PANEL { L::load_at(c) } else { L::load_first_at(c, width) };
+                            let x = if width == PANEL {
+                                L::load_at(c)
+                            } else {
+                                L::load_first_at(c, width)
+                            };
                             store($function(x), c, width, out.padded);
                         }
                     }

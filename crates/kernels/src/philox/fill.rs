@@ -3,26 +3,44 @@
 //! f32: one word an element, element i is word i%4 of block i/4 (24 bits). f64: two words, element i is half i%2 of block i/2 (53 bits).
 //! Normal: Box–Muller on pairs of elements, see [`fill_normal`].
 
-use super::Stream;
+use super::{M0, M1, Stream, W0, W1};
 use crate::simd::{Kernel, Lanes};
 use crate::{PANEL, Real, math};
 
 /// out[i] ← element `first + i`, uniform in [0, 1).
 pub fn fill_uniform<T: Real>(stream: Stream, first: u64, out: &mut [T]) {
-    T::run_fill(Fill { stream, first, out, what: What::Uniform })
+    T::run_fill(Fill {
+        stream,
+        first,
+        out,
+        what: What::Uniform,
+    })
 }
 
 /// out[i] ← element `first + i`, standard normal.
 ///
 /// Box & Muller 1958: √(−2 ln u)·cos 2πv for the even and ·sin 2πv for the odd element of a pair; u in (0, 1].
 pub fn fill_normal<T: Real>(stream: Stream, first: u64, out: &mut [T]) {
-    T::run_fill(Fill { stream, first, out, what: What::Normal })
+    T::run_fill(Fill {
+        stream,
+        first,
+        out,
+        what: What::Normal,
+    })
 }
 
 /// out[i] ← 0 with probability `rate`, else 1/(1 − rate): the mask of inverted dropout for elements `first ..`; rate in [0, 1).
 pub fn dropout_mask<T: Real>(stream: Stream, first: u64, rate: f64, out: &mut [T]) {
     assert!((0.0..1.0).contains(&rate), "dropout rate {rate} is not in [0, 1)");
-    T::run_fill(Fill { stream, first, out, what: What::Mask { rate: T::from_f64(rate), kept: T::from_f64(1.0 / (1.0 - rate)) } })
+    T::run_fill(Fill {
+        stream,
+        first,
+        out,
+        what: What::Mask {
+            rate: T::from_f64(rate),
+            kept: T::from_f64(1.0 / (1.0 - rate)),
+        },
+    })
 }
 
 #[derive(Clone, Copy)]
@@ -95,14 +113,30 @@ fn uniforms<T: Real>(stream: &Stream, first: u64, out: &mut [T; GROUP]) {
 /// Word w of blocks `first .. first + 8`, as `[w][block]`; `first` is a multiple of 8, so only the low counter word differs.
 #[inline(always)]
 fn blocks8(stream: &Stream, first: u64) -> [[u32; 8]; 4] {
-    let mut words = [[0; 8]; 4];
+    let mut c = [[0u32; 8]; 4];
+    let mut k = [[0u32; 8]; 2];
     for i in 0..8 {
-        let block = stream.block(first + i as u64);
-        for w in 0..4 {
-            words[w][i] = block[w];
+        c[0][i] = first as u32 + i as u32;
+        c[1][i] = (first >> 32) as u32;
+        c[2][i] = stream.step as u32;
+        c[3][i] = (stream.step >> 32) as u32;
+        k[0][i] = stream.philox.key[0];
+        k[1][i] = stream.philox.key[1];
+    }
+    // Round by round over eight blocks: the inner loop becomes vectors.
+    for _ in 0..10 {
+        for i in 0..8 {
+            let p0 = u64::from(M0) * u64::from(c[0][i]);
+            let p1 = u64::from(M1) * u64::from(c[2][i]);
+            c[0][i] = (p1 >> 32) as u32 ^ c[1][i] ^ k[0][i];
+            c[2][i] = (p0 >> 32) as u32 ^ c[3][i] ^ k[1][i];
+            c[1][i] = p1 as u32;
+            c[3][i] = p0 as u32;
+            k[0][i] = k[0][i].wrapping_add(W0);
+            k[1][i] = k[1][i].wrapping_add(W1);
         }
     }
-    words
+    c
 }
 
 /// Uniform to normal: neighbours (2i, 2i+1) are a pair.
@@ -136,8 +170,11 @@ mod tests {
 
     fn an_element_depends_on_its_index_only<T: Real>() {
         let stream = Stream::new(1, 2, 3);
-        let fills: [fn(Stream, u64, &mut [T]); 3] =
-            [|s, f, o| fill_uniform(s, f, o), |s, f, o| fill_normal(s, f, o), |s, f, o| dropout_mask(s, f, 0.3, o)];
+        let fills: [fn(Stream, u64, &mut [T]); 3] = [
+            |s, f, o| fill_uniform(s, f, o),
+            |s, f, o| fill_normal(s, f, o),
+            |s, f, o| dropout_mask(s, f, 0.3, o),
+        ];
         for fill in fills {
             let mut whole = vec![T::ZERO; 150];
             fill(stream, 0, &mut whole);
@@ -188,7 +225,10 @@ mod tests {
         fill_uniform(Stream::new(1, 1, 0), 0, &mut x);
         assert!(x.iter().all(|v| (0.0..1.0).contains(v)));
         let m = moments(&x);
-        assert!((m[0] - 0.5).abs() < bound(1.0 / 12.0) && (m[1] - 1.0 / 3.0).abs() < bound(4.0 / 45.0), "{m:?}");
+        assert!(
+            (m[0] - 0.5).abs() < bound(1.0 / 12.0) && (m[1] - 1.0 / 3.0).abs() < bound(4.0 / 45.0),
+            "{m:?}"
+        );
         fill_normal(Stream::new(1, 2, 0), 0, &mut x);
         let m = moments(&x);
         assert!(m[0].abs() < bound(1.0) && (m[1] - 1.0).abs() < bound(2.0), "{m:?}");
@@ -197,6 +237,9 @@ mod tests {
         assert!(pairs.abs() < bound(2.0), "the two of a pair are uncorrelated: {pairs}");
         dropout_mask(Stream::new(1, 3, 0), 0, 0.2, &mut x);
         let kept = x.iter().filter(|v| **v != 0.0).count() as f64 / n as f64;
-        assert!((kept - 0.8).abs() < bound(0.16) && x.iter().all(|v| *v == 0.0 || *v == 1.25), "{kept}");
+        assert!(
+            (kept - 0.8).abs() < bound(0.16) && x.iter().all(|v| *v == 0.0 || *v == 1.25),
+            "{kept}"
+        );
     }
 }

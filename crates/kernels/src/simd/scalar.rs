@@ -1,4 +1,8 @@
 //! 16 lanes as an array: the level that every processor runs, and the oracle of the others.
+//!
+//! On x86-64 each operation is a call: the level serves processors from before 2013, whose FMA is a software routine anyway, and 16
+//! unrolled lanes of every kernel would take most of this crate's build time. Elsewhere (aarch64) it is inlined, for the compiler to make
+//! vectors of.
 
 use super::{Lanes, sealed::Sealed};
 use crate::Real;
@@ -44,29 +48,35 @@ impl<T: Real> Lanes<T> for Scalar<T> {
     const TILE_ROWS: usize = 4;
     const TILE_PANELS: usize = 1;
 
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn splat(x: T) -> Self {
         Self([x; 16])
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn load(x: &[T; 16]) -> Self {
         Self(*x)
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn store(self, to: &mut [T; 16]) {
         *to = self.0;
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     unsafe fn load_at(p: *const T) -> Self {
         // SAFETY: the caller vouches for 16 numbers at `p`.
         Self(unsafe { p.cast::<[T; 16]>().read() })
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     unsafe fn store_at(self, p: *mut T) {
         // SAFETY: the caller vouches for room for 16 numbers at `p`.
         unsafe { p.cast::<[T; 16]>().write(self.0) }
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     unsafe fn load_first_at(p: *const T, n: usize) -> Self {
         let mut out = [T::ZERO; 16];
         for (i, x) in out.iter_mut().enumerate().take(n) {
@@ -75,14 +85,16 @@ impl<T: Real> Lanes<T> for Scalar<T> {
         }
         Self(out)
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     unsafe fn store_first_at(self, p: *mut T, n: usize) {
         for (i, x) in self.0.into_iter().enumerate().take(n) {
             // SAFETY: `i < n`, and the caller vouches for `n` numbers.
             unsafe { p.add(i).write(x) }
         }
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn keep_first(self, n: usize) -> Self {
         let mut out = self;
         for x in out.0.iter_mut().skip(n) {
@@ -90,23 +102,28 @@ impl<T: Real> Lanes<T> for Scalar<T> {
         }
         out
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn add(self, b: Self) -> Self {
         self.zip(b, |x, y| x + y)
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn sub(self, b: Self) -> Self {
         self.zip(b, |x, y| x - y)
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn mul(self, b: Self) -> Self {
         self.zip(b, |x, y| x * y)
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn div(self, b: Self) -> Self {
         self.zip(b, |x, y| x / y)
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn mul_add(self, b: Self, c: Self) -> Self {
         let mut out = self;
         for (x, (y, z)) in out.0.iter_mut().zip(b.0.into_iter().zip(c.0)) {
@@ -114,27 +131,33 @@ impl<T: Real> Lanes<T> for Scalar<T> {
         }
         out
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn sqrt(self) -> Self {
         self.map(T::sqrt)
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn max(self, b: Self) -> Self {
         self.zip(b, T::max)
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn min(self, b: Self) -> Self {
         self.zip(b, T::min)
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn round(self) -> Self {
         self.map(T::round_even)
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn floor(self) -> Self {
         self.map(T::floor)
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn scale(self, n: Self) -> Self {
         // Two steps, the first exact (both factors are normal numbers), so that a denormal result is rounded once.
         let bias = (1u64 << (62 - T::MANTISSA_BITS - if T::MANTISSA_BITS == 23 { 32 } else { 0 })) - 1;
@@ -144,35 +167,43 @@ impl<T: Real> Lanes<T> for Scalar<T> {
             x * power(half) * power(n - half)
         })
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn and(self, b: Self) -> Self {
         self.zip(b, |x, y| T::from_bits64(x.to_bits64() & y.to_bits64()))
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn or(self, b: Self) -> Self {
         self.zip(b, |x, y| T::from_bits64(x.to_bits64() | y.to_bits64()))
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn xor(self, b: Self) -> Self {
         self.zip(b, |x, y| T::from_bits64(x.to_bits64() ^ y.to_bits64()))
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn shift_right_mantissa(self) -> Self {
         self.map(|x| T::from_bits64(x.to_bits64() >> T::MANTISSA_BITS))
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn less(self, b: Self) -> [bool; 16] {
         self.compare(b, |x, y| x < y)
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn less_equal(self, b: Self) -> [bool; 16] {
         self.compare(b, |x, y| x <= y)
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn equal(self, b: Self) -> [bool; 16] {
         self.compare(b, |x, y| x == y)
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn select(mask: [bool; 16], a: Self, b: Self) -> Self {
         let mut out = b;
         for ((o, x), m) in out.0.iter_mut().zip(a.0).zip(mask) {
@@ -180,7 +211,8 @@ impl<T: Real> Lanes<T> for Scalar<T> {
         }
         out
     }
-    #[inline(always)]
+    #[cfg_attr(target_arch = "x86_64", inline(never))]
+    #[cfg_attr(not(target_arch = "x86_64"), inline(always))]
     fn all(mask: [bool; 16]) -> bool {
         mask == [true; 16]
     }

@@ -130,14 +130,52 @@ macro_rules! avx2 {
     };
 }
 avx2!(
-    avx2_f32, f32, i32, __m256, 8, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_loadu_si256, _mm256_maskload_ps,
-    _mm256_maskstore_ps, _mm256_round_ps, _mm256_cmp_ps, _mm256_blendv_ps, _mm256_movemask_ps, _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps,
-    _mm256_set1_ps, _mm256_srli_epi32, _mm256_slli_epi32, 23, 12582912.0 + 127.0
+    avx2_f32,
+    f32,
+    i32,
+    __m256,
+    8,
+    _mm256_castps_si256,
+    _mm256_castsi256_ps,
+    _mm256_loadu_si256,
+    _mm256_maskload_ps,
+    _mm256_maskstore_ps,
+    _mm256_round_ps,
+    _mm256_cmp_ps,
+    _mm256_blendv_ps,
+    _mm256_movemask_ps,
+    _mm256_add_ps,
+    _mm256_sub_ps,
+    _mm256_mul_ps,
+    _mm256_set1_ps,
+    _mm256_srli_epi32,
+    _mm256_slli_epi32,
+    23,
+    12582912.0 + 127.0
 );
 avx2!(
-    avx2_f64, f64, i64, __m256d, 4, _mm256_castpd_si256, _mm256_castsi256_pd, _mm256_loadu_si256, _mm256_maskload_pd,
-    _mm256_maskstore_pd, _mm256_round_pd, _mm256_cmp_pd, _mm256_blendv_pd, _mm256_movemask_pd, _mm256_add_pd, _mm256_sub_pd, _mm256_mul_pd,
-    _mm256_set1_pd, _mm256_srli_epi64, _mm256_slli_epi64, 52, 6755399441055744.0 + 1023.0
+    avx2_f64,
+    f64,
+    i64,
+    __m256d,
+    4,
+    _mm256_castpd_si256,
+    _mm256_castsi256_pd,
+    _mm256_loadu_si256,
+    _mm256_maskload_pd,
+    _mm256_maskstore_pd,
+    _mm256_round_pd,
+    _mm256_cmp_pd,
+    _mm256_blendv_pd,
+    _mm256_movemask_pd,
+    _mm256_add_pd,
+    _mm256_sub_pd,
+    _mm256_mul_pd,
+    _mm256_set1_pd,
+    _mm256_srli_epi64,
+    _mm256_slli_epi64,
+    52,
+    6755399441055744.0 + 1023.0
 );
 
 macro_rules! avx512 {
@@ -210,10 +248,36 @@ macro_rules! avx512 {
     };
 }
 avx512!(
-    avx512_f32, f32, __mmask16, __m512, 16, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_maskz_loadu_ps, _mm512_mask_storeu_ps,
-    _mm512_roundscale_ps, _mm512_cmp_ps_mask, _mm512_mask_blend_ps, _mm512_srli_epi32, 23, _mm512_scalef_ps
+    avx512_f32,
+    f32,
+    __mmask16,
+    __m512,
+    16,
+    _mm512_castps_si512,
+    _mm512_castsi512_ps,
+    _mm512_maskz_loadu_ps,
+    _mm512_mask_storeu_ps,
+    _mm512_roundscale_ps,
+    _mm512_cmp_ps_mask,
+    _mm512_mask_blend_ps,
+    _mm512_srli_epi32,
+    23,
+    _mm512_scalef_ps
 );
 avx512!(
-    avx512_f64, f64, __mmask8, __m512d, 8, _mm512_castpd_si512, _mm512_castsi512_pd, _mm512_maskz_loadu_pd, _mm512_mask_storeu_pd,
-    _mm512_roundscale_pd, _mm512_cmp_pd_mask, _mm512_mask_blend_pd, _mm512_srli_epi64, 52, _mm512_scalef_pd
+    avx512_f64,
+    f64,
+    __mmask8,
+    __m512d,
+    8,
+    _mm512_castpd_si512,
+    _mm512_castsi512_pd,
+    _mm512_maskz_loadu_pd,
+    _mm512_mask_storeu_pd,
+    _mm512_roundscale_pd,
+    _mm512_cmp_pd_mask,
+    _mm512_mask_blend_pd,
+    _mm512_srli_epi64,
+    52,
+    _mm512_scalef_pd
 );

@@ -1,0 +1,129 @@
+//! The same recipe, data and seed give the same bits on any number of threads, at any SIMD level, alone or beside other fits.
+
+mod networks;
+
+use std::sync::Arc;
+
+use nabla_data::{Dataset, SourceParts};
+use nabla_graph::Graph;
+use nabla_kernels::level;
+use nabla_train::{Control, Job, Recipe, fits};
+use networks::{class_data, class_parts, history_bits, network, number_data, recipe, train, uniform, weight_bits};
+use serde_json::{Value, json};
+
+type Bits = (Vec<(String, Vec<u64>)>, Vec<(usize, usize, u64, Vec<(String, u64)>)>, Vec<u64>);
+
+fn bits(recipe: &Arc<Recipe>, job: &Job, threads: usize) -> Bits {
+    let model = train(recipe, job, threads).model;
+    let predictions = model.predict(&job.train, threads).unwrap().into_iter().map(f64::to_bits).collect();
+    (weight_bits(&model), history_bits(&model), predictions)
+}
+
+struct Case {
+    name: &'static str,
+    graph: Graph,
+    changes: Value,
+    job: Job,
+    /// Whether a step is meant to be large enough for a team.
+    shared: bool,
+}
+
+fn cases() -> Vec<Case> {
+    let weighted = |rows: usize, width: usize, classes: usize| -> Dataset {
+        let mut weights = uniform(9, rows, 0.2, 2.0);
+        weights[1] = 0.0;
+        SourceParts { weights: Some(weights), ..class_parts(rows, width, classes) }.build().unwrap().into()
+    };
+    let accuracy = json!([{ "kind": "accuracy", "name": "accuracy" }]);
+    vec![
+        Case {
+            name: "small, everything on",
+            graph: network(&[6, 20, 17, 3], &["tanh", "gelu"], 0.2, "crossEntropy"),
+            changes: json!({
+                "prepare": [{ "kind": "standardize" }], "metrics": accuracy, "epochs": 12, "batchSize": 7,
+                "earlyStopping": { "monitor": "loss", "mode": "min", "patience": 3, "minDelta": 0, "restoreBest": true, "validationFraction": 0.2 },
+            }),
+            job: Job::new(weighted(61, 6, 3)),
+            shared: false,
+        },
+        Case {
+            name: "large, everything on",
+            graph: network(&[200, 160, 10], &["relu"], 0.1, "crossEntropy"),
+            changes: json!({ "prepare": [{ "kind": "standardize" }], "metrics": accuracy, "epochs": 2, "batchSize": 64 }),
+            job: Job { validation: Some(class_data(90, 200, 10)), ..Job::new(weighted(150, 200, 10)) },
+            shared: true,
+        },
+        Case {
+            name: "large, double precision, odd sizes",
+            graph: network(&[70, 131, 93, 5], &["sigmoid", "tanh"], 0.3, "meanSquaredError"),
+            changes: json!({
+                "precision": "f64", "output": "identity", "epochs": 2, "batchSize": 33, "prepareTargets": [{ "kind": "standardize" }],
+                "metrics": [{ "kind": "meanSquaredError", "name": "mse" }], "optimizer": { "kind": "sgd", "learningRate": 0.05, "momentum": 0.9 },
+            }),
+            job: Job::new(number_data(100, 70, 5)),
+            shared: true,
+        },
+    ]
+}
+
+#[test]
+fn threads_change_no_bit() {
+    for case in cases() {
+        let recipe = recipe(&case.graph, case.changes.clone());
+        let capacity = recipe.spec.batch_size.of(case.job.train.rows());
+        let program = recipe.training(capacity).unwrap();
+        let parallel = program.instructions().iter().filter(|i| i.parallel).count();
+        assert_eq!(case.shared, program.work() >= 500_000 && parallel > 3, "{}: {} operations, {parallel} shared", case.name, program.work());
+        let expected = bits(&recipe, &case.job, 1);
+        for threads in [2, 3, 8] {
+            assert!(bits(&recipe, &case.job, threads) == expected, "{} on {threads} threads", case.name);
+        }
+        assert!(bits(&recipe, &case.job, 1) == expected, "{}: again", case.name);
+    }
+}
+
+#[test]
+fn simd_levels_change_no_bit() {
+    let natural = level::level();
+    for case in cases() {
+        let recipe = recipe(&case.graph, case.changes.clone());
+        level::force(level::Level::Scalar);
+        let expected = bits(&recipe, &case.job, 2);
+        for level in level::available() {
+            level::force(level);
+            assert!(bits(&recipe, &case.job, 2) == expected, "{} at {level:?}", case.name);
+        }
+        level::force(natural);
+    }
+}
+
+#[test]
+fn fits_side_by_side_equal_fits_one_by_one() {
+    let graph = network(&[6, 20, 3], &["relu"], 0.1, "crossEntropy");
+    let recipe = recipe(&graph, json!({ "prepare": [{ "kind": "standardize" }], "epochs": 4 }));
+    let data = class_data(70, 6, 3);
+    let fold = |k: u32| -> Job {
+        let (score, train): (Vec<u32>, Vec<u32>) = (0..70).partition(|row| row % 5 == k);
+        Job { score: Some(data.select(&score).unwrap()), ..Job::new(data.select(&train).unwrap()) }
+    };
+    let jobs: Vec<Job> = (0..5).map(fold).collect();
+    let alone: Vec<_> = jobs.iter().map(|job| train(&recipe, job, 1)).collect();
+    for threads in [1, 2, 3, 8] {
+        let found = fits::run(&recipe, &jobs, threads, &Control::default(), &|_| {});
+        assert_eq!(found.len(), jobs.len());
+        for (k, (found, alone)) in found.into_iter().zip(&alone).enumerate() {
+            let found = found.unwrap();
+            assert!(weight_bits(&found.model) == weight_bits(&alone.model), "fold {k}, {threads} threads");
+            assert!(history_bits(&found.model) == history_bits(&alone.model), "fold {k}, {threads} threads");
+            assert_eq!(found.scores, alone.scores, "fold {k}, {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn another_seed_gives_other_weights() {
+    let graph = network(&[6, 20, 3], &["relu"], 0.0, "crossEntropy");
+    let job = Job::new(class_data(40, 6, 3));
+    let [a, b] = [1u64, 2].map(|seed| weight_bits(&train(&recipe(&graph, json!({ "seed": seed })), &job, 1).model));
+    assert!(a != b);
+}
