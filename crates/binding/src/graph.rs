@@ -69,6 +69,7 @@ impl GraphBuilder {
         let initializer: Initializer = options(&initializer, "initializer")?;
         let shape = sizes(&shape, &path)?;
         initializer.validate(&shape).map_err(|e| js(e.at(path.clone())))?;
+        self.builder.path = path.rsplit_once('/').map_or("", |(layer, _)| layer).to_owned();
         self.builder.parameter(&path, &shape, initializer, settings.trainable, settings.decay).map(|id| id as u32).map_err(js)
     }
 
@@ -104,12 +105,23 @@ impl GraphBuilder {
     }
 }
 
-/// The registry of operators: `[{ name, inputs, attributes }]` as JSON, attributes with their defaults.
+/// The registry of operators as JSON, `[{ name, inputs, attributes: [{ name, type, default }] }]`: TypeScript's names and attribute
+/// types are generated from it.
 #[napi(catch_unwind)]
 pub fn operators() -> String {
-    let all: Vec<serde_json::Value> = Operator::all()
-        .into_iter()
-        .map(|(name, inputs, attributes)| serde_json::json!({ "name": name, "inputs": inputs, "attributes": attributes }))
-        .collect();
-    serde_json::Value::from(all).to_string()
+    let attribute = |(name, default): (&String, &serde_json::Value)| {
+        let kind = match default {
+            serde_json::Value::Bool(_) => "boolean",
+            serde_json::Value::Number(_) => "number",
+            serde_json::Value::String(_) => "string",
+            serde_json::Value::Array(_) => "readonly number[]",
+            _ => "readonly number[] | null",
+        };
+        serde_json::json!({ "name": name, "type": kind, "default": default })
+    };
+    let described = |(name, inputs, attributes): (&str, usize, serde_json::Value)| {
+        let attributes: Vec<serde_json::Value> = attributes.as_object().into_iter().flatten().map(attribute).collect();
+        serde_json::json!({ "name": name, "inputs": inputs, "attributes": attributes })
+    };
+    serde_json::Value::from(Operator::all().into_iter().chain(Builder::composites()).map(described).collect::<Vec<_>>()).to_string()
 }

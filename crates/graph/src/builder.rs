@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::ir::{Graph, Id, Node, Parameter};
 use crate::ops::elementwise::{Binary, BinaryKind, Unary, UnaryKind};
 use crate::ops::reduce::{Reduce, ReduceKind};
-use crate::ops::{Constant, Operator};
+use crate::ops::{Constant, Op, Operator};
 use crate::shape::{Dim, Shape};
 
 /// A graph under construction.
@@ -93,6 +93,11 @@ impl Builder {
                 self.apply(op, inputs)
             }
         }
+    }
+
+    /// The composites, as [`Operator::all`] lists the operators: `mean` takes what `sum` takes.
+    pub fn composites() -> Vec<(&'static str, usize, Value)> {
+        vec![("mean", 1, Reduce::default().attributes())]
     }
 
     /// mean = sum · (1 / count); the count may grow with the batch.

@@ -39,7 +39,7 @@ fn filled<T: Real>(len: usize, seed: u64) -> Aligned<T> {
     let mut x = Aligned::zeroed(len).expect("memory for a benchmark");
     philox::fill_uniform(Stream::new(seed, 0, 0), 0, &mut x);
     for v in x.iter_mut() {
-        *v = *v - T::from_f64(0.5);
+        *v -= T::from_f64(0.5);
     }
     x
 }
