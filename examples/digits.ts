@@ -69,11 +69,15 @@ try {
   const path = join(folder, 'digits.nabla');
   await report.fitted.save(path);
   const model = await Fitted.load(path);
-  const pixels = Float32Array.from(rest.test.features().subarray(0, 64));
-  for (let row = 0; row < 8; row++) {
-    console.log(Array.from(pixels.subarray(8 * row, 8 * row + 8), (ink) => ' .:-=+*#%@'[Math.round(ink / 1.8)]?.repeat(2)).join(''));
+  const pixels = rest.test.features();
+  const truth = rest.test.labels();
+  const shown = [0, 1, 2, 3, 4].map((row) => pixels.subarray(64 * row, 64 * row + 64));
+  for (let line = 0; line < 8; line++) {
+    const ink = (image: Float64Array): string =>
+      Array.from(image.subarray(8 * line, 8 * line + 8), (dot) => ' .:-=+*#%@'.charAt(Math.round(dot / 1.8)).repeat(2)).join('');
+    console.log(shown.map(ink).join('    ').trimEnd());
   }
-  console.log(`\npredicted ${model.predictSync(pixels)}, truly ${rest.test.labels()[0]}`);
+  console.log(`\npredicted ${shown.map((image) => model.predictSync(image)).join(', ')}; truly ${truth.slice(0, 5).join(', ')}`);
 } finally {
   await rm(folder, { recursive: true });
 }

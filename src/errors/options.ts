@@ -68,7 +68,8 @@ export const isListOf =
   (check: Check): Check =>
   (value) => {
     if (!Array.isArray(value)) return 'to be an array';
-    const words = value.map(check).find((text) => text !== undefined);
+    // Array.from, because map skips the holes of new Array(5).
+    const words = Array.from(value, check).find((text) => text !== undefined);
     return words === undefined ? undefined : `every item ${words}`;
   };
 
@@ -85,8 +86,12 @@ export const isAnything: Check = () => undefined;
 /** The options of a function and what each must be. An option that is declared but not built yet is `planned`. */
 export type Spec = Readonly<Record<string, Check | 'planned'>>;
 
-const plain = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
+/** Written as `{ … }`: of a RegExp, a Map or a class, inherited members (`/r/.test`) would be read as options. */
+const plain = (value: unknown): value is Record<string, unknown> => {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+};
 
 /** `INVALID_OPTION`: expected `name` …, got …; for a wrong name among names, the nearest. */
 export const invalidOption = (where: string, name: string, words: string, value: unknown, caller?: Caller): NablaError => {

@@ -1,4 +1,5 @@
 import { expectOptions, isArrayLike, NablaError, optionsOf } from '../errors/index.js';
+import { confusionText } from '../text/confusion.js';
 import { classIndices, type Label } from './class-indices.js';
 import type { WeightOptions } from './classification.js';
 
@@ -8,7 +9,11 @@ export interface ConfusionMatrix<L extends Label = Label> {
   readonly classes: readonly L[];
   /** `matrix[i][j]`: rows (or their weight) of class i that were given class j. */
   readonly matrix: readonly (readonly number[])[];
+  /** The matrix as a table; `console.log` prints it so. */
+  toString(): string;
 }
+
+const inspect = Symbol.for('nodejs.util.inspect.custom');
 
 const confusionOptions = optionsOf('metrics/confusionMatrix', { weights: isArrayLike });
 
@@ -37,5 +42,7 @@ export const confusionMatrix = <L extends Label>(
   truth.forEach((k, row) => {
     matrix[k]![predicted[row]!]! += weights?.[row] ?? 1;
   });
-  return { classes: classes as readonly L[], matrix };
+  // Its data only are enumerable, so that it compares and travels as JSON.
+  const text = { value: () => confusionText({ classes, matrix }) };
+  return Object.defineProperties({ classes: classes as readonly L[], matrix }, { toString: text, [inspect]: text });
 };

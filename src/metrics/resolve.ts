@@ -59,7 +59,7 @@ const resolveMetric = (spec: MetricSpec, where: string): ResolvedMetric => {
  */
 export const resolveMetrics = (metrics: Metrics, where = 'metrics'): readonly ResolvedMetric[] => {
   if (!Array.isArray(metrics)) throw invalidOption(where, 'metrics', "to be an array such as ['accuracy']", metrics);
-  const resolved = (metrics as Metrics).map((spec) => resolveMetric(spec, where));
+  const resolved = Array.from(metrics as Metrics, (spec) => resolveMetric(spec, where));
   const taken = new Set(['loss']);
   for (const { kind, name } of resolved) {
     if (taken.has(name)) {

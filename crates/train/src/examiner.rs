@@ -52,11 +52,6 @@ impl<T: Real> Examiner<T> {
         self.program.work()
     }
 
-    /// Values of one prediction.
-    pub fn width(&self) -> usize {
-        self.output.len.at(1)
-    }
-
     /// Calls `each` with the rows, losses (where computed) and outputs of each batch.
     pub fn run(
         &mut self,

@@ -146,18 +146,19 @@ fn check_targets(recipe: &Recipe, data: &Dataset) -> Result<()> {
     };
     let Some(shape) = recipe.target_shape() else { return Ok(()) };
     let width = shape.0[1..].iter().map(|d| d.size).product::<usize>();
-    let (fits, has) = match target {
-        Target::Classes { names, .. } if shape.rank() == 1 => {
-            let outputs = recipe.output_shape().last().copied().unwrap_or(1);
-            let enough = names.len() <= outputs || outputs == 1;
-            (enough, format!("{} classes for {outputs} outputs", names.len()))
-        }
-        Target::Classes { names, .. } => (names.len() == 2 && width == 1, format!("{} classes", names.len())),
-        Target::Numbers { width: w, .. } => (*w == width, format!("{w} numbers a row")),
+    let (fits, has) = match (target, recipe.classes()) {
+        (Target::Classes { names, .. }, Some(outputs)) => (names.len() <= outputs, format!("{} classes for {outputs} outputs", names.len())),
+        (Target::Numbers { width, .. }, Some(_)) => (false, format!("{width} numbers a row")),
+        (Target::Classes { names, .. }, None) => (shape.rank() == 1 || (names.len() == 2 && width == 1), format!("{} classes", names.len())),
+        (Target::Numbers { width: w, .. }, None) => (*w == width, format!("{w} numbers a row")),
     };
     if fits {
         return Ok(());
     }
     let expected = if shape.rank() == 1 { "class indices".to_owned() } else { format!("{width} numbers a row") };
-    Err(Error::new(Code::ShapeMismatch, format!("the loss reads {expected}, the data set has {has}")).at("targets").expected(expected).received(has))
+    let error = Error::new(Code::ShapeMismatch, format!("the loss reads {expected}, the data set has {has}")).at("targets").expected(expected).received(has);
+    Err(match (target, recipe.classes()) {
+        (Target::Numbers { .. }, Some(_)) => error.hint("Numbers become classes by `task: 'classification'`; for numbers use a loss such as meanSquaredError."),
+        _ => error,
+    })
 }

@@ -26,6 +26,7 @@ use crate::examiner::{BATCH, Examiner};
 use crate::feed::Feed;
 use crate::history::{Epoch, Scores, Stopped};
 use crate::model::{Model, Weights};
+use crate::pace::Pace;
 use crate::recipe::Recipe;
 use crate::scorer::Scorer;
 use crate::spec::BatchSize;
@@ -65,8 +66,8 @@ pub struct Outcome {
     pub test_scores: Option<Scores>,
 }
 
-/// Below this cost of a step (in operations at full speed, some 5 µs) one thread is faster than two that meet ten times.
-const SHARED_STEP: usize = 500_000;
+/// Below this cost of a step (in operations at full speed, some 10 µs) one thread is faster than two that meet ten times.
+const SHARED_STEP: usize = 1_000_000;
 
 /// Fits a recipe.
 pub fn fit(recipe: &Arc<Recipe>, job: &Job, number: usize, threads: usize, control: &Control, listener: &Listener) -> Result<Outcome> {
@@ -143,6 +144,7 @@ struct Fit<'a, T: Real> {
     gradient: Aligned<T>,
     state: Vec<Aligned<T>>,
     team: Team,
+    pace: Pace,
     batch: usize,
     step: u64,
 }
@@ -191,6 +193,7 @@ impl<'a, T: Real> Fit<'a, T> {
             gradient: Aligned::zeroed(arena.len)?,
             state,
             team: Team::new(members, crate::fits::lower_priority),
+            pace: Pace::new(),
             batch,
             step: 0,
         })
@@ -236,6 +239,7 @@ impl<'a, T: Real> Fit<'a, T> {
                 self.learn(rows, &train_feed, &mut scorer, index)?;
                 batches += 1;
             }
+            self.expect_finite_weights(index)?;
             if stopped == Stopped::Stop {
                 break;
             }
@@ -316,7 +320,7 @@ impl<'a, T: Real> Fit<'a, T> {
         let (program, places, arena) = (&self.program, &self.places, &self.recipe.arena);
         let weights = feed.batch_weights(rows);
         let broken = AtomicBool::new(false);
-        self.team.run(&|member: &Member| {
+        let step = |member: &Member| {
             if let Some(place) = &places.features {
                 let (part, width) = (member.part(n), place.len.at(1));
                 // SAFETY: members fill disjoint rows of the program's input, which nobody reads before the barrier.
@@ -362,7 +366,14 @@ impl<'a, T: Real> Fit<'a, T> {
                 let (theta, gradient) = unsafe { (theta.part(range.clone()), gradient.part(range)) };
                 spec.optimizer.step(at, theta, gradient, &mut own[..spec.optimizer.state_count()]);
             }
-        });
+        };
+        if self.team.size() == 1 {
+            step(&Member::alone());
+        } else {
+            let (together, started) = (self.pace.together(), Instant::now());
+            if together { self.team.run(&step) } else { step(&Member::alone()) }
+            self.pace.took(started.elapsed());
+        }
         if broken.into_inner() {
             // SAFETY: the team is done; nothing was updated, so the same step can be looked at again.
             let found = unsafe { program.run_checked(&bases, &moment) };
@@ -372,6 +383,17 @@ impl<'a, T: Real> Fit<'a, T> {
         // SAFETY: the team is done.
         let (losses, output) = unsafe { (bases.read(&places.loss, n), places.output.as_ref().map(|p| bases.read(p, n))) };
         scorer.update(feed, rows, losses, output)
+    }
+
+    /// Loss and gradients are checked before each update; what the last update made of the weights only here.
+    fn expect_finite_weights(&self, epoch: usize) -> Result<()> {
+        let arena = &self.recipe.arena;
+        if reduce::all_finite(&self.theta[..arena.trained]) {
+            return Ok(());
+        }
+        let broken = arena.rows.iter().find(|row| !reduce::all_finite(&self.theta[row.range()]));
+        let error = Error::new(Code::NotFinite, format!("the weights stopped being finite at step {} (epoch {epoch})", self.step.saturating_sub(1)));
+        Err(error.at(broken.map_or("weights", |row| &row.spec.name)).hint("Lower the learning rate, or prepare the features (standardize())."))
     }
 
     fn not_finite(&self, found: Option<nabla_graph::program::NotFinite>, rows: &[u32], epoch: usize) -> Error {

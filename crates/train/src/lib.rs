@@ -9,6 +9,7 @@ pub mod fit;
 pub mod fits;
 pub mod history;
 pub mod model;
+mod pace;
 pub mod recipe;
 mod saving;
 mod scorer;

@@ -180,6 +180,13 @@ impl Model {
                 .expected(format!("rows of {width} values"))
                 .received(format!("{} values", features.len())));
         }
+        let rows = features.len() / width;
+        if out.len() != rows * self.output_width() {
+            return Err(Error::new(Code::ShapeMismatch, format!("{} values are no room for {rows} predictions", out.len()))
+                .at("predictions")
+                .expected(format!("{} values", rows * self.output_width()))
+                .received(format!("{} values", out.len())));
+        }
         if let Some(at) = features.iter().position(|v| !v.is_finite()) {
             let column = self.schema.columns.get(at % width).map_or_else(|| format!("value {}", at % width), |c| format!("column {:?}", c.name));
             return Err(Error::new(Code::NotFinite, format!("a feature is {}", features[at])).at(format!("row {}, {column}", at / width)));

@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use nabla_error::{Code, Error, Result};
+use nabla_graph::ir::Node;
 use nabla_graph::ops::elementwise::{Unary, UnaryKind};
 use nabla_graph::ops::softmax::Softmax;
 use nabla_graph::passes::mode::mode;
 use nabla_graph::program::arena;
-use nabla_graph::{Builder, Dim, Graph, Mode, Program, Purpose, Shape};
+use nabla_graph::{Builder, Dim, Graph, Mode, Operator, Program, Purpose, Shape};
 use nabla_params::Arena;
 use serde_json::Value;
 
@@ -91,6 +92,14 @@ impl Recipe {
     /// The axes of the targets as the loss reads them, if it does.
     pub fn target_shape(&self) -> Option<&Shape> {
         self.graph.inputs.get("targets").map(|&id| &self.graph.nodes[id].shape)
+    }
+
+    /// How many classes the loss tells apart, if it reads class indices.
+    pub fn classes(&self) -> Option<usize> {
+        let targets = self.graph.inputs.get("targets")?;
+        let reads = |n: &&Node| matches!(n.op, Operator::SoftmaxCrossEntropy(_)) && n.inputs[1] == *targets;
+        let loss = self.graph.nodes.iter().find(reads)?;
+        self.graph.nodes[loss.inputs[0]].shape.0.last().map(|d| d.size)
     }
 
     /// The program of a training step; `output` is computed beside the gradients where metrics want it.

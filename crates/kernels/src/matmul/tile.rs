@@ -46,14 +46,8 @@ impl<T: Real> Kernel<T> for Tiles<'_, T> {
                 unsafe { self.strip::<L, 2, false>(j) };
                 2
             } else if j >= full && self.p.n - j * PANEL <= PANEL / 2 {
-                // SAFETY: panel j is asked for; of B, 16 columns can be read, or only those below n are.
-                unsafe {
-                    if self.p.right.padded {
-                        self.strip::<L::Low, 1, false>(j);
-                    } else {
-                        self.strip::<L::Low, 1, true>(j);
-                    }
-                };
+                // SAFETY: panel j is asked for; only its columns below n are read.
+                unsafe { self.strip::<L::Low, 1, true>(j) };
                 1
             } else if j < full || self.p.right.padded {
                 // SAFETY: panel j is asked for, and 16 columns of B can be read.
