@@ -3,7 +3,7 @@ import { standardize } from 'nabla/data';
 import { dense } from 'nabla/layers';
 import { adam } from 'nabla/optimizers';
 import { crossValidate, kFold, leaveOneOut, type RowsToSplit } from 'nabla/validation';
-import { beforeAll, describe, expect, expectTypeOf, it } from 'vitest';
+import { beforeAll, describe, expect, expectTypeOf, it, vi } from 'vitest';
 
 let iris: Dataset;
 let digits: Dataset;
@@ -137,6 +137,29 @@ describe('crossValidate', () => {
     const report = await crossValidate(majority, iris, { refit: true });
     expect(report.scores.accuracy.mean).toBeCloseTo(1 / 3, 9);
     expect(await report.fitted.predict(iris)).toBe('setosa');
+  });
+
+  it('shows each fit that is over, also those that stop early', async () => {
+    const written: string[] = [];
+    const write = vi.spyOn(process.stderr, 'write').mockImplementation((text) => written.push(String(text)) > 0);
+    try {
+      await crossValidate(trainer(3), iris, { splitter: kFold({ k: 3 }), refit: true, progress: true });
+      const early = new Trainer({
+        model: sequential([dense(3)]),
+        loss: 'crossEntropy',
+        epochs: 200,
+        earlyStopping: { patience: 1, minDelta: 10 },
+      });
+      await crossValidate(early, iris, { splitter: kFold({ k: 2 }), progress: true });
+    } finally {
+      write.mockRestore();
+    }
+    const lines = written
+      .join('')
+      .split(/[\r\n]/)
+      .map((line) => line.match(/(fit|fold) \d\/\d/)?.[0])
+      .filter((line) => line !== undefined);
+    expect(lines).toEqual(['fit 1/4', 'fit 2/4', 'fit 3/4', 'fit 4/4', 'fold 1/2', 'fold 2/2']);
   });
 
   it('rejects with the reason of its signal', async () => {

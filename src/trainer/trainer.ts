@@ -248,6 +248,9 @@ const monitored = (given: EarlyStopping | undefined, metrics: readonly ResolvedM
 /** Fit specs of a trainer; for validation and tuning. */
 // biome-ignore lint/suspicious/noExplicitAny: any trainer has one
 export let specOf: (trainer: Trainer<any, any>, schema: Schema) => string;
+/** Epochs of a trainer; for validation and tuning. */
+// biome-ignore lint/suspicious/noExplicitAny: any trainer has them
+export let epochsOf: (trainer: Trainer<any, any>) => number;
 /** Names and directions of a trainer's metrics; for validation and tuning. */
 // biome-ignore lint/suspicious/noExplicitAny: any trainer has them
 export let metricsOf: (trainer: Trainer<any, any>) => readonly ResolvedMetric[];
@@ -279,6 +282,7 @@ export class Trainer<const M extends Metrics = readonly [], const L extends Loss
   static {
     specOf = (trainer, schema) => trainer.#spec(schema);
     metricsOf = (trainer) => trainer.#metrics;
+    epochsOf = (trainer) => trainer.#epochs;
   }
 
   constructor(options: TrainerOptions<M, L>) {

@@ -14,7 +14,7 @@ import { countBar } from '../report/progress.js';
 import type { Estimator, FittedEstimator } from '../trainer/estimator.js';
 import { type FinishedFit, NativeFits } from '../trainer/native-fit.js';
 import { Run } from '../trainer/run.js';
-import { expectDataset, expectSameSchema, metricsOf, specOf, Trainer } from '../trainer/trainer.js';
+import { epochsOf, expectDataset, expectSameSchema, metricsOf, specOf, Trainer } from '../trainer/trainer.js';
 import { kFold } from './k-fold.js';
 import type { RowsToSplit, Splitter } from './splitter.js';
 
@@ -159,7 +159,8 @@ interface Work {
 interface Watch {
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  readonly onDone: () => void;
+  /** Called once for each fit that is over; without it nothing crosses while the fits run. */
+  readonly onDone?: (() => void) | undefined;
 }
 
 /** All fits in one native call: index views on one copy of the data, one fit a core. */
@@ -171,10 +172,17 @@ const fitNatively = async (trainer: Trainer, works: readonly Work[], { threads, 
     score: score && nativeOf(score),
     test: test && nativeOf(test),
   }));
+  const epochs = epochsOf(trainer);
+  let done = 0;
   const fits = new NativeFits();
   const run = new Run<FinishedFit[], never>(
     {
-      start: () => fits.start(spec, jobs, { threads, events: false }, () => {}),
+      start: () =>
+        fits.start(spec, jobs, { threads, events: onDone !== undefined }, (_, { index }) => {
+          if (index + 1 < epochs) return;
+          done++;
+          onDone?.();
+        }),
       history: () => [],
       stop: () => fits.stop(),
       abort: () => fits.abort(),
@@ -182,7 +190,8 @@ const fitNatively = async (trainer: Trainer, works: readonly Work[], { threads, 
     { signal },
   );
   const finished = await run;
-  for (const _ of finished) onDone();
+  // Fits that early stopping has ended.
+  for (; done < jobs.length; done++) onDone?.();
   return finished;
 };
 
@@ -200,7 +209,7 @@ const fitOneByOne = async (estimator: Estimator, works: readonly Work[], { threa
       scores: score === undefined ? undefined : await fitted.evaluate(score),
       testScores: test === undefined ? undefined : await fitted.evaluate(test),
     });
-    onDone();
+    onDone?.();
   }
   return fits;
 };
@@ -245,8 +254,8 @@ export const crossValidate = async <F extends FittedEstimator, const O extends C
   const views = foldViews(data, splitter);
   const works: Work[] = views.map(({ train, validation }) => ({ train, score: validation }));
   if (refit) works.push({ train: data, ...(test === undefined ? {} : { test }) });
-  const bar = progress ? countBar('fold', works.length) : undefined;
-  const watch: Watch = { threads, signal, onDone: () => bar?.tick() };
+  const bar = progress ? countBar(refit ? 'fit' : 'fold', works.length) : undefined;
+  const watch: Watch = { threads, signal, onDone: bar && (() => bar.tick()) };
   let fits: Fit[];
   try {
     fits = estimator instanceof Trainer ? await fitNatively(estimator, works, watch) : await fitOneByOne(estimator, works, watch);

@@ -18,8 +18,18 @@ fn network(sizes: &[usize], activation: &str) -> Graph {
     let mut x = b.input("features", Shape::batched(&sizes[..1])).expect("an input");
     for (i, pair) in sizes.windows(2).enumerate() {
         let name = format!("dense{i}");
-        let kernel = b.parameter(&format!("{name}/kernel"), pair, Initializer::XavierUniform { gain: 1.0 }, true, true).expect("a kernel");
-        let bias = b.parameter(&format!("{name}/bias"), &pair[1..], Initializer::Zeros {}, true, false).expect("a bias");
+        let kernel = b
+            .parameter(
+                &format!("{name}/kernel"),
+                pair,
+                Initializer::XavierUniform { gain: 1.0 },
+                true,
+                true,
+            )
+            .expect("a kernel");
+        let bias = b
+            .parameter(&format!("{name}/bias"), &pair[1..], Initializer::Zeros {}, true, false)
+            .expect("a bias");
         x = b.apply_named("matmul", &[x, kernel], Value::Null).expect("a product");
         x = b.apply_named("add", &[x, bias], Value::Null).expect("a sum");
         if i + 2 < sizes.len() {
@@ -44,7 +54,10 @@ fn random(rows: usize, width: usize, classes: u32) -> Dataset {
     let features = (0..rows * width).map(|i| stream.uniform(i as u64) as f32).collect();
     let labels = (0..rows as u32).map(|r| r * 7 % classes).collect();
     let names = (0..classes).map(|c| c.to_string()).collect();
-    let parts = SourceParts { target: Some(TargetParts::Classes { names, labels }), ..SourceParts::new(rows, Matrix::F32(features)) };
+    let parts = SourceParts {
+        target: Some(TargetParts::Classes { names, labels }),
+        ..SourceParts::new(rows, Matrix::F32(features))
+    };
     parts.build().expect("data").into()
 }
 
@@ -67,7 +80,9 @@ fn epochs(recipe: &Arc<Recipe>, job: &Job, threads: usize) -> f64 {
             seconds.lock().expect("one listener").push(epoch.seconds);
         }
     };
-    fits::run(recipe, std::slice::from_ref(job), threads, &Control::default(), &listener).remove(0).expect("a fit");
+    fits::run(recipe, std::slice::from_ref(job), threads, &Control::default(), &listener)
+        .remove(0)
+        .expect("a fit");
     median(seconds.into_inner().expect("one listener").split_off(1))
 }
 
@@ -98,13 +113,28 @@ fn main() {
             let step = epochs(&recipe, &Job::new(random(rows, 784, 10)), threads) * 1e6 / (rows as f64 / batch as f64);
             // Forward, the weights' gradients, and the input's gradient of all layers but the first.
             let operations = 2.0 * batch as f64 * (2 * 784 * 128 + 3 * 128 * 10) as f64;
-            println!("{name}: {step:.1} µs a step ({steps} steps an epoch), {:.1} GFLOP/s", operations / step / 1e3);
+            println!(
+                "{name}: {step:.1} µs a step ({steps} steps an epoch), {:.1} GFLOP/s",
+                operations / step / 1e3
+            );
         }
         let name = format!("W6 threads {threads}");
         if wants(&name) {
-            let recipe = recipe(&network(&[4, 16, 3], "tanh"), 16, 100, json!([]), json!([{ "kind": "standardize" }]));
+            let recipe = recipe(
+                &network(&[4, 16, 3], "tanh"),
+                16,
+                100,
+                json!([]),
+                json!([{ "kind": "standardize" }]),
+            );
             let job = Job::new(csv("iris.csv", "species"));
-            let run = || drop(fits::run(&recipe, std::slice::from_ref(&job), threads, &Control::default(), &|_| {}).remove(0).expect("a fit"));
+            let run = || {
+                drop(
+                    fits::run(&recipe, std::slice::from_ref(&job), threads, &Control::default(), &|_| {})
+                        .remove(0)
+                        .expect("a fit"),
+                )
+            };
             let seconds = whole(repeats * 5, run);
             println!("{name}: {:.2} ms a fit, {:.2} µs a step", seconds * 1e3, seconds * 1e6 / 1000.0);
         }
@@ -114,21 +144,32 @@ fn main() {
             let data = csv("digits.csv", "digit");
             let labels = data.labels();
             let recipe = recipe(&network(&[64, 64, 10], "relu"), 32, 30, metrics, json!([{ "kind": "standardize" }]));
-            let options = KFoldOptions { rows: data.rows(), ..KFoldOptions::default() };
+            let options = KFoldOptions {
+                rows: data.rows(),
+                ..KFoldOptions::default()
+            };
             let mut accuracy = 0.0;
             let seconds = whole(repeats.min(5), || {
                 let fold_of = k_fold(&options, labels.as_deref(), None).expect("folds");
                 let fold = |k: u32| {
                     let (score, train): (Vec<u32>, Vec<u32>) = (0..data.rows() as u32).partition(|&r| fold_of[r as usize] == k);
-                    Job { score: Some(data.select(&score).expect("a view")), ..Job::new(data.select(&train).expect("a view")) }
+                    Job {
+                        score: Some(data.select(&score).expect("a view")),
+                        ..Job::new(data.select(&train).expect("a view"))
+                    }
                 };
                 let jobs: Vec<Job> = (0..10).map(fold).collect();
                 let outcomes = fits::run(&recipe, &jobs, threads, &Control::default(), &|_| {});
-                let scores = outcomes.into_iter().map(|o| o.expect("a fit").scores.and_then(|s| s.get("accuracy")).unwrap_or(0.0));
+                let scores = outcomes
+                    .into_iter()
+                    .map(|o| o.expect("a fit").scores.and_then(|s| s.get("accuracy")).unwrap_or(0.0));
                 accuracy = scores.sum::<f64>() / 10.0;
             });
             let steps = 10.0 * 30.0 * 51.0;
-            println!("{name}: {seconds:.3} s for ten folds ({:.2} µs a step and core), accuracy {accuracy:.4}", seconds * threads as f64 * 1e6 / steps);
+            println!(
+                "{name}: {seconds:.3} s for ten folds ({:.2} µs a step and core), accuracy {accuracy:.4}",
+                seconds * threads as f64 * 1e6 / steps
+            );
         }
     }
 }

@@ -63,7 +63,13 @@ fn per_epoch(recipe: &std::sync::Arc<nabla_train::Recipe>, job: &Job, threads: u
 #[test]
 fn a_step_allocates_nothing() {
     let weighted = |parts: SourceParts| -> Dataset {
-        SourceParts { weights: Some(vec![0.5; parts.rows]), ..parts }.build().unwrap().into()
+        SourceParts {
+            weights: Some(vec![0.5; parts.rows]),
+            ..parts
+        }
+        .build()
+        .unwrap()
+        .into()
     };
     let classes = json!([
         { "kind": "accuracy", "name": "accuracy" }, { "kind": "f1", "name": "f1" },
@@ -74,7 +80,11 @@ fn a_step_allocates_nothing() {
     for (sizes, dropout, threads) in [([12, 20, 4], 0.2, 1), ([96, 256, 4], 0.1, 2), ([96, 256, 4], 0.0, 1)] {
         for loss in ["crossEntropy", "meanSquaredError"] {
             let graph = network(&sizes, &["relu"], dropout, loss);
-            let (output, metrics) = if loss == "crossEntropy" { ("softmax", &classes) } else { ("identity", &numbers) };
+            let (output, metrics) = if loss == "crossEntropy" {
+                ("softmax", &classes)
+            } else {
+                ("identity", &numbers)
+            };
             let recipe = recipe(
                 &graph,
                 json!({ "output": output, "metrics": metrics, "epochs": EPOCHS, "batchSize": batch, "prepare": [{ "kind": "standardize" }] }),
@@ -82,12 +92,26 @@ fn a_step_allocates_nothing() {
             let job = |batches: usize| {
                 // A short last batch as well.
                 let rows = batches * batch - 3;
-                let parts = if loss == "crossEntropy" { class_parts(rows, sizes[0], 4) } else { number_parts(rows, sizes[0], 4) };
-                let validation = weighted(if loss == "crossEntropy" { class_parts(40, sizes[0], 4) } else { number_parts(40, sizes[0], 4) });
-                Job { validation: Some(validation), ..Job::new(weighted(parts)) }
+                let parts = if loss == "crossEntropy" {
+                    class_parts(rows, sizes[0], 4)
+                } else {
+                    number_parts(rows, sizes[0], 4)
+                };
+                let validation = weighted(if loss == "crossEntropy" {
+                    class_parts(40, sizes[0], 4)
+                } else {
+                    number_parts(40, sizes[0], 4)
+                });
+                Job {
+                    validation: Some(validation),
+                    ..Job::new(weighted(parts))
+                }
             };
             let (short, long) = (per_epoch(&recipe, &job(4), threads), per_epoch(&recipe, &job(40), threads));
-            assert_eq!(short, long, "{loss} {sizes:?} on {threads} threads: allocations an epoch of 4 and of 40 batches");
+            assert_eq!(
+                short, long,
+                "{loss} {sizes:?} on {threads} threads: allocations an epoch of 4 and of 40 batches"
+            );
             assert!(long.iter().all(|&n| n <= 24), "{long:?} allocations an epoch");
             checked += 1;
         }

@@ -32,7 +32,13 @@ fn cases() -> Vec<Case> {
     let weighted = |rows: usize, width: usize, classes: usize| -> Dataset {
         let mut weights = uniform(9, rows, 0.2, 2.0);
         weights[1] = 0.0;
-        SourceParts { weights: Some(weights), ..class_parts(rows, width, classes) }.build().unwrap().into()
+        SourceParts {
+            weights: Some(weights),
+            ..class_parts(rows, width, classes)
+        }
+        .build()
+        .unwrap()
+        .into()
     };
     let accuracy = json!([{ "kind": "accuracy", "name": "accuracy" }]);
     vec![
@@ -50,7 +56,10 @@ fn cases() -> Vec<Case> {
             name: "large, everything on",
             graph: network(&[200, 160, 10], &["relu"], 0.1, "crossEntropy"),
             changes: json!({ "prepare": [{ "kind": "standardize" }], "metrics": accuracy, "epochs": 2, "batchSize": 64 }),
-            job: Job { validation: Some(class_data(90, 200, 10)), ..Job::new(weighted(150, 200, 10)) },
+            job: Job {
+                validation: Some(class_data(90, 200, 10)),
+                ..Job::new(weighted(150, 200, 10))
+            },
             shared: true,
         },
         Case {
@@ -73,7 +82,13 @@ fn threads_change_no_bit() {
         let capacity = recipe.spec.batch_size.of(case.job.train.rows());
         let program = recipe.training(capacity).unwrap();
         let parallel = program.instructions().iter().filter(|i| i.parallel).count();
-        assert_eq!(case.shared, program.work() >= 500_000 && parallel > 3, "{}: {} operations, {parallel} shared", case.name, program.work());
+        assert_eq!(
+            case.shared,
+            program.work() >= 500_000 && parallel > 3,
+            "{}: {} operations, {parallel} shared",
+            case.name,
+            program.work()
+        );
         let expected = bits(&recipe, &case.job, 1);
         for threads in [2, 3, 8] {
             assert!(bits(&recipe, &case.job, threads) == expected, "{} on {threads} threads", case.name);
@@ -104,7 +119,10 @@ fn fits_side_by_side_equal_fits_one_by_one() {
     let data = class_data(70, 6, 3);
     let fold = |k: u32| -> Job {
         let (score, train): (Vec<u32>, Vec<u32>) = (0..70).partition(|row| row % 5 == k);
-        Job { score: Some(data.select(&score).unwrap()), ..Job::new(data.select(&train).unwrap()) }
+        Job {
+            score: Some(data.select(&score).unwrap()),
+            ..Job::new(data.select(&train).unwrap())
+        }
     };
     let jobs: Vec<Job> = (0..5).map(fold).collect();
     let alone: Vec<_> = jobs.iter().map(|job| train(&recipe, job, 1)).collect();
@@ -113,8 +131,14 @@ fn fits_side_by_side_equal_fits_one_by_one() {
         assert_eq!(found.len(), jobs.len());
         for (k, (found, alone)) in found.into_iter().zip(&alone).enumerate() {
             let found = found.unwrap();
-            assert!(weight_bits(&found.model) == weight_bits(&alone.model), "fold {k}, {threads} threads");
-            assert!(history_bits(&found.model) == history_bits(&alone.model), "fold {k}, {threads} threads");
+            assert!(
+                weight_bits(&found.model) == weight_bits(&alone.model),
+                "fold {k}, {threads} threads"
+            );
+            assert!(
+                history_bits(&found.model) == history_bits(&alone.model),
+                "fold {k}, {threads} threads"
+            );
             assert_eq!(found.scores, alone.scores, "fold {k}, {threads} threads");
         }
     }

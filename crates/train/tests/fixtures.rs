@@ -33,8 +33,21 @@ fn sizes(value: &Value) -> Vec<usize> {
     numbers(value).into_iter().map(|n| n as usize).collect()
 }
 
-fn run(graph: &Graph, mode: Mode, gradients: bool, outputs: &[&str], capacity: usize, weights: &HashMap<String, Vec<f64>>, inputs: Vec<(&str, Vec<f64>)>) -> HashMap<String, Vec<f64>> {
-    let purpose = Purpose { mode, gradients, outputs: outputs.iter().map(|&o| o.to_owned()).collect(), capacity };
+fn run(
+    graph: &Graph,
+    mode: Mode,
+    gradients: bool,
+    outputs: &[&str],
+    capacity: usize,
+    weights: &HashMap<String, Vec<f64>>,
+    inputs: Vec<(&str, Vec<f64>)>,
+) -> HashMap<String, Vec<f64>> {
+    let purpose = Purpose {
+        mode,
+        gradients,
+        outputs: outputs.iter().map(|&o| o.to_owned()).collect(),
+        capacity,
+    };
     let inputs = inputs.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
     evaluate(graph, &purpose, weights, &inputs, 0).unwrap()
 }
@@ -67,7 +80,11 @@ fn losses() {
         let what = format!("{kind}, {}", case["name"]);
         let mut b = Builder::default();
         let x = b.input("x", Shape::batched(&shape[1..])).unwrap();
-        let targets = if kind == "crossEntropy" { Shape(vec![Dim::BATCH]) } else { Shape::batched(&shape[1..]) };
+        let targets = if kind == "crossEntropy" {
+            Shape(vec![Dim::BATCH])
+        } else {
+            Shape::batched(&shape[1..])
+        };
         let targets = b.input("targets", targets).unwrap();
         let rows = loss(&mut b, kind, x, targets);
         let weights = b.input("weights", Shape(vec![Dim::BATCH])).unwrap();
@@ -76,7 +93,11 @@ fn losses() {
         let plain = case.get("weights").map_or_else(|| vec![1.0; shape[0]], numbers);
         let total: f64 = plain.iter().sum();
         let shares: Vec<f64> = plain.iter().map(|w| w / total).collect();
-        let inputs = vec![("x", numbers(&case["prediction"])), ("targets", numbers(&case["target"])), ("weights", shares.clone())];
+        let inputs = vec![
+            ("x", numbers(&case["prediction"])),
+            ("targets", numbers(&case["target"])),
+            ("weights", shares.clone()),
+        ];
         let found = run(&graph, Mode::Infer, false, &["rows", "dx"], shape[0], &HashMap::new(), inputs);
         assert!(found.values().flatten().all(|v| v.is_finite()), "{what}: {found:?}");
         assert_near(&format!("{what}: rows"), &found["rows"], &numbers(&case["rows"]), 1e-12);
@@ -98,18 +119,37 @@ fn data(case: &Value) -> Dataset {
     let target = match case["loss"].as_str().unwrap() {
         "crossEntropy" => classes(outputs),
         "binaryCrossEntropy" => classes(2),
-        _ => TargetParts::Numbers { names: None, width: outputs, values: targets },
+        _ => TargetParts::Numbers {
+            names: None,
+            width: outputs,
+            values: targets,
+        },
     };
     let features = Matrix::F64(numbers(&case["features"]));
-    SourceParts { target: Some(target), ..SourceParts::new(rows, features) }.build().unwrap().into()
+    SourceParts {
+        target: Some(target),
+        ..SourceParts::new(rows, features)
+    }
+    .build()
+    .unwrap()
+    .into()
 }
 
 #[test]
 fn trajectories() {
     let mut seen = 0;
     for case in cases("training.json") {
-        let (name, kind, rows) = (case["name"].as_str().unwrap(), case["loss"].as_str().unwrap(), number(&case["rows"]) as usize);
-        let activations: Vec<&str> = case["activations"].as_array().unwrap().iter().map(|a| a.as_str().unwrap()).collect();
+        let (name, kind, rows) = (
+            case["name"].as_str().unwrap(),
+            case["loss"].as_str().unwrap(),
+            number(&case["rows"]) as usize,
+        );
+        let activations: Vec<&str> = case["activations"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|a| a.as_str().unwrap())
+            .collect();
         let mut layers = vec![number(&case["width"]) as usize];
         layers.extend(activations.iter().map(|_| 10));
         layers.push(number(&case["outputs"]) as usize);
@@ -124,7 +164,12 @@ fn trajectories() {
         ];
         let found = run(&graph, Mode::Train, true, &["loss"], rows, &weights, inputs);
         for (weight, expected) in case["firstGradient"].as_object().unwrap() {
-            assert_near(&format!("{name}: gradient of {weight}"), &found[&format!("gradient:{weight}")], &numbers(expected), 1e-12);
+            assert_near(
+                &format!("{name}: gradient of {weight}"),
+                &found[&format!("gradient:{weight}")],
+                &numbers(expected),
+                1e-12,
+            );
         }
 
         let losses = numbers(&case["losses"]);
@@ -140,14 +185,27 @@ fn trajectories() {
             }),
         );
         let data = data(&case);
-        let job = Job { from: Some(Arc::new(weights.into_iter().collect())), ..Job::new(data.clone()) };
+        let job = Job {
+            from: Some(Arc::new(weights.into_iter().collect())),
+            ..Job::new(data.clone())
+        };
         let model = train(&recipe, &job, 1).model;
         let found: Vec<f64> = model.history.iter().map(|e| e.train.get("loss").unwrap()).collect();
         assert_near(&format!("{name}: losses"), &found, &losses, 1e-10);
         for (weight, expected) in case["last"].as_object().unwrap() {
-            assert_near(&format!("{name}: {weight}"), &model.weight(weight).unwrap(), &numbers(expected), 1e-10);
+            assert_near(
+                &format!("{name}: {weight}"),
+                &model.weight(weight).unwrap(),
+                &numbers(expected),
+                1e-10,
+            );
         }
-        assert_near(&format!("{name}: prediction"), &model.predict(&data, 1).unwrap(), &numbers(&case["prediction"]), 1e-10);
+        assert_near(
+            &format!("{name}: prediction"),
+            &model.predict(&data, 1).unwrap(),
+            &numbers(&case["prediction"]),
+            1e-10,
+        );
         seen += 1;
     }
     assert!(seen >= 8, "only {seen} cases");

@@ -25,8 +25,18 @@ pub fn dense_layers(b: &mut Builder, mut x: Id, sizes: &[usize], activations: &[
     for (i, pair) in sizes.windows(2).enumerate() {
         let name = if i == 0 { "dense".to_owned() } else { format!("dense{}", i + 1) };
         b.path.clone_from(&name);
-        let kernel = b.parameter(&format!("{name}/kernel"), pair, Initializer::XavierUniform { gain: 1.0 }, true, true).unwrap();
-        let bias = b.parameter(&format!("{name}/bias"), &pair[1..], Initializer::Zeros {}, true, false).unwrap();
+        let kernel = b
+            .parameter(
+                &format!("{name}/kernel"),
+                pair,
+                Initializer::XavierUniform { gain: 1.0 },
+                true,
+                true,
+            )
+            .unwrap();
+        let bias = b
+            .parameter(&format!("{name}/bias"), &pair[1..], Initializer::Zeros {}, true, false)
+            .unwrap();
         x = b.apply_named("matmul", &[x, kernel], Value::Null).unwrap();
         x = b.apply_named("add", &[x, bias], Value::Null).unwrap();
         let Some(activation) = activations.get(i) else { continue };
@@ -42,7 +52,11 @@ pub fn dense_layers(b: &mut Builder, mut x: Id, sizes: &[usize], activations: &[
 
 /// Adds the loss and names the outputs.
 pub fn finish(mut b: Builder, prediction: Id, kind: &str) -> Graph {
-    let shape = if kind == "crossEntropy" { Shape(vec![Dim::BATCH]) } else { b.shape(prediction).clone() };
+    let shape = if kind == "crossEntropy" {
+        Shape(vec![Dim::BATCH])
+    } else {
+        b.shape(prediction).clone()
+    };
     let targets = b.input("targets", shape).unwrap();
     let loss = loss(&mut b, kind, prediction, targets);
     b.finish(&[("prediction", prediction), ("loss", loss)])
@@ -106,7 +120,10 @@ pub fn class_parts(rows: usize, width: usize, classes: usize) -> SourceParts {
     };
     let labels = (0..rows).map(label).collect();
     let names = (0..classes).map(|c| format!("class {c}")).collect();
-    SourceParts { target: Some(TargetParts::Classes { names, labels }), ..SourceParts::new(rows, Matrix::F64(features)) }
+    SourceParts {
+        target: Some(TargetParts::Classes { names, labels }),
+        ..SourceParts::new(rows, Matrix::F64(features))
+    }
 }
 
 /// A data set of classes that can be learnt.
@@ -122,8 +139,15 @@ pub fn number_parts(rows: usize, width: usize, outputs: usize) -> SourceParts {
         row.iter().sum::<f64>() * (1.0 + (i % outputs) as f64) + row[0] * row[width - 1]
     };
     let values = (0..rows * outputs).map(value).collect();
-    let target = TargetParts::Numbers { names: None, width: outputs, values };
-    SourceParts { target: Some(target), ..SourceParts::new(rows, Matrix::F64(features)) }
+    let target = TargetParts::Numbers {
+        names: None,
+        width: outputs,
+        values,
+    };
+    SourceParts {
+        target: Some(target),
+        ..SourceParts::new(rows, Matrix::F64(features))
+    }
 }
 
 /// A data set of numbers that can be learnt.
@@ -144,7 +168,11 @@ pub fn train(recipe: &Arc<Recipe>, job: &Job, threads: usize) -> fit::Outcome {
 /// All weights by name, bit by bit.
 pub fn weight_bits(model: &Model) -> Vec<(String, Vec<u64>)> {
     let bits = |name: &str| model.weight(name).unwrap().into_iter().map(f64::to_bits).collect();
-    model.weight_shapes().into_iter().map(|(name, _)| (name.clone(), bits(&name))).collect()
+    model
+        .weight_shapes()
+        .into_iter()
+        .map(|(name, _)| (name.clone(), bits(&name)))
+        .collect()
 }
 
 /// The history without wall-clock times, bit by bit.
