@@ -40,6 +40,7 @@ impl Builder {
         if self.graph.inputs.contains_key(name) {
             return Err(Error::new(Code::InvalidOption, format!("there is already an input named \"{name}\"")).at(name));
         }
+        shape.check_size(1).map_err(|e| e.at(name))?;
         let id = self.push(Operator::INPUT, Vec::new(), shape);
         self.graph.inputs.insert(name.to_owned(), id);
         Ok(id)
@@ -50,6 +51,7 @@ impl Builder {
         if self.graph.parameters.iter().any(|p| p.name == name) {
             return Err(Error::new(Code::InvalidOption, format!("there is already a parameter named \"{name}\"")).at(name));
         }
+        Shape::fixed(shape).check_size(1).map_err(|e| e.at(name))?;
         let node = self.push(Operator::PARAMETER, Vec::new(), Shape::fixed(shape));
         self.graph.parameters.push(Parameter { name: name.to_owned(), shape: shape.to_vec(), initializer, trainable, decay, node });
         Ok(node)
@@ -57,6 +59,7 @@ impl Builder {
 
     /// Fixed numbers, row-major.
     pub fn constant(&mut self, values: Vec<f64>, shape: &[usize]) -> Result<Id> {
+        Shape::fixed(shape).check_size(1)?;
         let count: usize = shape.iter().product();
         if values.len() != count {
             return Err(Error::new(Code::ShapeMismatch, format!("{} values do not fill the shape {}", values.len(), Shape::fixed(shape)))
@@ -75,6 +78,7 @@ impl Builder {
     pub fn apply(&mut self, op: Operator, inputs: &[Id]) -> Result<Id> {
         let shapes: Vec<&Shape> = inputs.iter().map(|&i| self.shape(i)).collect();
         let shape = op.shape(&shapes)?;
+        shape.check_size(1)?;
         Ok(self.push(op, inputs.to_vec(), shape))
     }
 

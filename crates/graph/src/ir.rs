@@ -130,6 +130,7 @@ impl Graph {
             if n.inputs.iter().any(|&i| i >= id) {
                 return Err(damaged(format!("node {id} reads a node that does not come before it")));
             }
+            n.shape.check_size(1).map_err(|e| damaged(e.message))?;
             let op = Operator::parse(&n.op, n.attributes)?;
             let shape = if op.is_source() {
                 n.shape.clone()

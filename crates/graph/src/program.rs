@@ -68,6 +68,7 @@ impl Program {
             graph.output(name)?;
         }
         let graph = dead_code(&fuse_linear(&common_subexpressions(&dead_code(&graph))));
+        graph.nodes.iter().try_for_each(|n| n.shape.check_size(purpose.capacity).map_err(|e| e.at(n.path.clone())))?;
         let plan = plan(&graph, arena, purpose.capacity);
         if let Some(deep) = graph.nodes.iter().find(|n| n.shape.rank() > 8 || n.inputs.len() > 4) {
             return Err(Error::new(Code::NotImplemented, "a value of more than eight axes").at(deep.path.clone()));

@@ -109,9 +109,27 @@ impl Shape {
             if d.batch && out.batch {
                 return Err(Error::new(Code::ShapeMismatch, "the batch axis can occur only once in a shape"));
             }
-            out = Dim { batch: out.batch || d.batch, size: out.size * d.size };
+            let size = out.size.checked_mul(d.size).ok_or_else(|| Shape(dims.to_vec()).too_large())?;
+            out = Dim { batch: out.batch || d.batch, size };
         }
         Ok(out)
+    }
+
+    /// An error where a batch of so many rows has more elements than any memory: sizes from a file or a user are checked once, so that
+    /// no later product of two of them overflows. (An axis of size 0 does not hide the others.)
+    pub fn check_size(&self, batch: usize) -> Result<()> {
+        let count = |total: usize, d: &Dim| total.checked_mul(if d.batch { d.size.checked_mul(batch)? } else { d.size }.max(1));
+        match self.0.iter().try_fold(1usize, count) {
+            Some(total) if total <= Shape::MOST => Ok(()),
+            _ => Err(self.too_large()),
+        }
+    }
+
+    /// The most elements of one value: m·k·n of a product of such matrices still fits in 64 bits.
+    const MOST: usize = 1 << 36;
+
+    fn too_large(&self) -> Error {
+        Error::new(Code::OutOfMemory, format!("a value of shape {self} does not fit in memory")).expected("at most 2³⁶ elements").received(self.to_string())
     }
 
     /// The axis that a possibly negative index names.

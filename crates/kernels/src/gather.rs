@@ -1,6 +1,7 @@
 //! Rows of a data set into a batch, with an affine preparation on the way.
 
 use crate::Real;
+use crate::simd::{self, Kernel, Lanes};
 
 mod sealed {
     pub trait Sealed {}
@@ -49,17 +50,37 @@ pub fn gather_rows<S: Stored, T: Real>(src: &[S], width: usize, rows: &[u32], sc
             shift.len() == width && factor.len() == width,
             "gather: shift and factor need {width} values"
         );
-        for (row, out) in rows.iter().zip(out.chunks_exact_mut(width)) {
-            let from = &src[*row as usize * width..][..width];
-            for (((x, out), shift), factor) in from.iter().zip(out).zip(shift).zip(factor) {
-                *out = T::from_f64((x.to_f64() - shift) * factor);
+    }
+    // Plain loops: compiled for each level, the compiler makes vectors of them; conversions and products round the same everywhere.
+    simd::dispatch::<T, _>(Gather { src, width, rows, scale, out });
+}
+
+struct Gather<'a, S, T> {
+    src: &'a [S],
+    width: usize,
+    rows: &'a [u32],
+    scale: Option<(&'a [f64], &'a [f64])>,
+    out: &'a mut [T],
+}
+
+impl<S: Stored, T: Real> Kernel<T> for Gather<'_, S, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lanes<T>>(self) {
+        let Gather { src, width, rows, scale, out } = self;
+        if let Some((shift, factor)) = scale {
+            for (row, out) in rows.iter().zip(out.chunks_exact_mut(width)) {
+                let from = &src[*row as usize * width..][..width];
+                for (((x, out), shift), factor) in from.iter().zip(out).zip(shift).zip(factor) {
+                    *out = T::from_f64((x.to_f64() - shift) * factor);
+                }
             }
-        }
-    } else {
-        for (row, out) in rows.iter().zip(out.chunks_exact_mut(width)) {
-            let from = &src[*row as usize * width..][..width];
-            for (x, out) in from.iter().zip(out) {
-                *out = x.to_real();
+        } else {
+            for (row, out) in rows.iter().zip(out.chunks_exact_mut(width)) {
+                let from = &src[*row as usize * width..][..width];
+                for (x, out) in from.iter().zip(out) {
+                    *out = x.to_real();
+                }
             }
         }
     }

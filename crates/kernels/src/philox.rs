@@ -118,21 +118,37 @@ pub fn permutation(rows: usize, seed: u64) -> Vec<u32> {
 
 /// Shuffles in place by the numbers of a stream.
 pub fn shuffle<V>(order: &mut [V], stream: Stream) {
-    let mut next = 0;
+    let mut words = Words { stream, block: [0; 4], next: 0 };
     for i in (1..order.len()).rev() {
-        order.swap(i, bounded(&stream, &mut next, i as u64 + 1) as usize);
+        order.swap(i, words.bounded(i as u64 + 1) as usize);
     }
 }
 
-/// Unbiased in 0 .. bound (bound ≤ 2³²): the high word of a product, redrawn while the low word is in the short class.
-fn bounded(stream: &Stream, next: &mut u64, bound: u64) -> u64 {
-    loop {
-        let word = u64::from(stream.block(*next / 4)[(*next % 4) as usize]);
-        *next += 1;
-        let product = word * bound;
-        let low = product & 0xFFFF_FFFF;
-        if low >= bound || low >= ((1u64 << 32) - bound) % bound {
-            return product >> 32;
+/// The words of a stream, one after the other.
+struct Words {
+    stream: Stream,
+    block: [u32; 4],
+    next: u64,
+}
+
+impl Words {
+    fn word(&mut self) -> u64 {
+        let at = (self.next % 4) as usize;
+        if at == 0 {
+            self.block = self.stream.block(self.next / 4);
+        }
+        self.next += 1;
+        self.block[at].into()
+    }
+
+    /// Unbiased in 0 .. bound (bound ≤ 2³²): the high word of a product, redrawn while the low word is in the short class.
+    fn bounded(&mut self, bound: u64) -> u64 {
+        loop {
+            let product = self.word() * bound;
+            let low = product & 0xFFFF_FFFF;
+            if low >= bound || low >= ((1u64 << 32) - bound) % bound {
+                return product >> 32;
+            }
         }
     }
 }

@@ -6,6 +6,8 @@
 use crate::simd::{Kernel, Lanes};
 use crate::{PANEL, Real, math};
 
+mod few_classes;
+
 /// yⱼ = exp(xⱼ − max x) / Σ exp(x − max x)
 pub fn softmax<T: Real>(n: usize, x: &[T], y: &mut [T]) {
     check(n, x.len(), y.len());
@@ -295,6 +297,13 @@ impl<T: Real> Kernel<T> for CrossEntropy<'_, T> {
     #[inline(always)]
     fn run<L: Lanes<T>>(self) {
         let n = self.n;
+        if (1..=PANEL).contains(&n) {
+            let rows = self.logits.chunks(PANEL * n).zip(self.labels.chunks(PANEL));
+            for ((logits, labels), losses) in rows.zip(self.losses.chunks_mut(PANEL)) {
+                few_classes::Rows::<T, L>::new(n, logits, labels).losses(losses);
+            }
+            return;
+        }
         for (i, (label, loss)) in self.labels.iter().zip(self.losses).enumerate() {
             let row = &self.logits[i * n..][..n];
             let Some(class) = class(*label, n) else {
@@ -324,6 +333,13 @@ impl<T: Real> Kernel<T> for CrossEntropyGradient<'_, T> {
     #[inline(always)]
     fn run<L: Lanes<T>>(self) {
         let n = self.n;
+        if (1..=PANEL).contains(&n) {
+            let rows = self.logits.chunks(PANEL * n).zip(self.labels.chunks(PANEL));
+            for (((logits, labels), dloss), out) in rows.zip(self.dloss.chunks(PANEL)).zip(self.dlogits.chunks_mut(PANEL * n)) {
+                few_classes::Rows::<T, L>::new(n, logits, labels).gradient(n, dloss, out);
+            }
+            return;
+        }
         for (i, (label, dloss)) in self.labels.iter().zip(self.dloss).enumerate() {
             let row = &self.logits[i * n..][..n];
             let out = &mut self.dlogits[i * n..][..n];
@@ -383,7 +399,7 @@ mod tests {
         };
         for n in [1, 2, 3, 10, 15, 16, 17, 40, 100] {
             for spread in [1.0, 30.0] {
-                let rows = 4;
+                let rows = 37;
                 let x = logits::<T>(rows * n, spread);
                 let dy = logits::<T>(rows * n, 0.7);
                 let labels: Vec<T> = (0..rows).map(|i| T::from_f64((i * 7 % n) as f64)).collect();

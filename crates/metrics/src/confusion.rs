@@ -20,7 +20,17 @@ pub struct Confusion {
 pub fn predicted_class(row: &[f64], threshold: f64) -> usize {
     match row {
         [p] => usize::from(*p > threshold),
-        _ => row.iter().enumerate().fold(0, |best, (j, p)| if *p > row[best] { j } else { best }),
+        [] => 0,
+        [first, rest @ ..] => {
+            // Two selections an element and no branch: which class wins cannot be foretold.
+            let (mut best, mut class) = (*first, 0);
+            for (j, p) in rest.iter().enumerate() {
+                let better = *p > best;
+                best = if better { *p } else { best };
+                class = if better { j + 1 } else { class };
+            }
+            class
+        }
     }
 }
 

@@ -756,5 +756,22 @@ fn hostile_recipes_are_coded_errors() {
             .fold(text.clone(), |t, size| t.replace(&size.replace('N', from), &size.replace('N', to)));
         check(serde_json::from_str(&all).unwrap());
     }
+    // Sizes that no weight has, a huge row that is summed and a huge broadcast, past the tracer: by the plain data.
+    let mut b = Builder::default();
+    let x = b.input("features", Shape::batched(&[12345])).unwrap();
+    let sum = b.apply_named("sum", &[x], json!({ "axes": [-1], "keepDims": true })).unwrap();
+    let one = b.scalar(1.0);
+    let wide = b.apply_named("broadcast", &[one], json!({ "shape": [12345, 2] })).unwrap();
+    let all = b.apply_named("sum", &[wide], json!({ "axes": null })).unwrap();
+    let x = b.apply_named("multiply", &[sum, all], Value::Null).unwrap();
+    let prediction = dense_layers(&mut b, x, &[1, 3], &[], 0.0);
+    let text = finish(b, prediction, "crossEntropy").to_json().to_string();
+    check(serde_json::from_str(&text).unwrap());
+    for size in [1u64 << 31, 1 << 36, 1 << 40, 1 << 61, i64::MAX as u64] {
+        check(serde_json::from_str(&text.replace("12345", &size.to_string())).unwrap());
+        let refused = catch_unwind(|| Builder::default().input("features", Shape::batched(&[size as usize])).is_err())
+            .expect("no panic while tracing");
+        assert_eq!(refused, size > 1 << 36, "a row of {size} values");
+    }
     assert!(errors > tried / 3, "{errors} of {tried} were refused");
 }
