@@ -62,14 +62,25 @@ struct GroupSpec {
 #[derive(Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 enum TargetSpec {
-    Classes { names: Vec<String>, buffer: usize },
-    Numbers { names: Option<Vec<String>>, width: usize, buffer: usize },
+    Classes {
+        names: Vec<String>,
+        buffer: usize,
+    },
+    Numbers {
+        names: Option<Vec<String>>,
+        width: usize,
+        buffer: usize,
+    },
 }
 
 fn copied<T: Copy>(values: &[T]) -> Result<Vec<T>> {
     let mut copy = Vec::new();
-    copy.try_reserve_exact(values.len())
-        .map_err(|_| js(Error::new(Code::OutOfMemory, format!("{} values do not fit in memory", values.len()))))?;
+    copy.try_reserve_exact(values.len()).map_err(|_| {
+        js(Error::new(
+            Code::OutOfMemory,
+            format!("{} values do not fit in memory", values.len()),
+        ))
+    })?;
     copy.extend_from_slice(values);
     Ok(copy)
 }
@@ -95,7 +106,11 @@ fn indices(buffers: &[Buffer], at: usize, what: &str) -> Result<Vec<u32>> {
 #[napi]
 impl Data {
     /// From typed arrays and a description of what they are.
-    #[napi(factory, catch_unwind, ts_args_type = "spec: string, buffers: Array<Float32Array | Float64Array | Uint8Array | Uint32Array>")]
+    #[napi(
+        factory,
+        catch_unwind,
+        ts_args_type = "spec: string, buffers: Array<Float32Array | Float64Array | Uint8Array | Uint32Array>"
+    )]
     pub fn create(spec: String, buffers: Vec<Buffer>) -> Result<Data> {
         let spec: Spec = options(&spec, "data set")?;
         let features = match buffers.get(spec.features.buffer) {
@@ -105,21 +120,34 @@ impl Data {
             _ => return wrong_buffer("features", "Float32Array, Float64Array or Uint8Array"),
         };
         if features.len() != spec.rows * spec.width {
-            return Err(js(Error::new(Code::InvalidData, format!("{} values are not {} rows of {}", features.len(), spec.rows, spec.width))
-                .at("features")
-                .expected(format!("{} values", spec.rows * spec.width))
-                .received(format!("{} values", features.len()))));
+            return Err(js(Error::new(
+                Code::InvalidData,
+                format!("{} values are not {} rows of {}", features.len(), spec.rows, spec.width),
+            )
+            .at("features")
+            .expected(format!("{} values", spec.rows * spec.width))
+            .received(format!("{} values", features.len()))));
         }
         let mut parts = SourceParts::new(spec.rows, features);
         parts.sample_shape = Some(spec.sample_shape.unwrap_or_else(|| vec![spec.width]));
-        parts.columns = spec.columns.map(|all| all.into_iter().map(|c| Column { name: c.name, kind: c.kind }).collect());
+        parts.columns = spec.columns.map(|all| {
+            all.into_iter()
+                .map(|c| Column {
+                    name: c.name,
+                    kind: c.kind,
+                })
+                .collect()
+        });
         parts.target = match spec.targets {
-            Some(TargetSpec::Classes { names, buffer }) => {
-                Some(TargetParts::Classes { names, labels: indices(&buffers, buffer, "targets")? })
-            }
-            Some(TargetSpec::Numbers { names, width, buffer }) => {
-                Some(TargetParts::Numbers { names, width, values: numbers(&buffers, buffer, "targets")? })
-            }
+            Some(TargetSpec::Classes { names, buffer }) => Some(TargetParts::Classes {
+                names,
+                labels: indices(&buffers, buffer, "targets")?,
+            }),
+            Some(TargetSpec::Numbers { names, width, buffer }) => Some(TargetParts::Numbers {
+                names,
+                width,
+                values: numbers(&buffers, buffer, "targets")?,
+            }),
             None => None,
         };
         parts.weights = spec.weights.map(|w| numbers(&buffers, w.buffer, "weights")).transpose()?;
@@ -127,7 +155,12 @@ impl Data {
             parts.groups = Some(indices(&buffers, groups.buffer, "groups")?);
             parts.group_names = groups.names;
         }
-        parts.build().map(|source| Data { inner: Dataset::from(source) }).map_err(js)
+        parts
+            .build()
+            .map(|source| Data {
+                inner: Dataset::from(source),
+            })
+            .map_err(js)
     }
 
     /// What it is, without its values.
@@ -195,7 +228,9 @@ impl Data {
 #[napi(catch_unwind)]
 pub fn read_csv_file(task: u32, path: String, settings: String) -> Result<Task> {
     let settings: CsvOptions = options(&settings, "fromCsv")?;
-    Task::start(task, On::Pool, move |_, _| read_csv(&PathBuf::from(path), &settings).map(Answer::Data))
+    Task::start(task, On::Pool, move |_, _| {
+        read_csv(&PathBuf::from(path), &settings).map(Answer::Data)
+    })
 }
 
 /// Reads images and labels of IDX files.
@@ -221,12 +256,17 @@ pub fn permutation(rows: f64, random: f64) -> Result<Uint32Array> {
 pub fn hold_out_indices(settings: String, labels: Option<Uint32Array>, groups: Option<Uint32Array>) -> Result<Vec<Uint32Array>> {
     let settings: HoldOutOptions = options(&settings, "split")?;
     let split = hold_out(&settings, labels.as_deref(), groups.as_deref()).map_err(js)?;
-    Ok([split.train, split.validation, split.test].into_iter().map(Uint32Array::new).collect())
+    Ok([split.train, split.validation, split.test]
+        .into_iter()
+        .map(Uint32Array::new)
+        .collect())
 }
 
 /// The fold of each row.
 #[napi(catch_unwind)]
 pub fn k_fold_indices(settings: String, labels: Option<Uint32Array>, groups: Option<Uint32Array>) -> Result<Uint32Array> {
     let settings: KFoldOptions = options(&settings, "kFold")?;
-    k_fold(&settings, labels.as_deref(), groups.as_deref()).map(Uint32Array::new).map_err(js)
+    k_fold(&settings, labels.as_deref(), groups.as_deref())
+        .map(Uint32Array::new)
+        .map_err(js)
 }

@@ -18,7 +18,7 @@ pub fn options<T: DeserializeOwned>(text: &str, what: &str) -> Result<T> {
 
 /// A seed: a whole number that JavaScript can hold exactly.
 pub fn seed(value: f64) -> Result<u64> {
-    if value >= 0.0 && value <= 9_007_199_254_740_991.0 && value.fract() == 0.0 {
+    if (0.0..=9_007_199_254_740_991.0).contains(&value) && value.fract() == 0.0 {
         return Ok(value as u64);
     }
     Err(js(Error::option("seed", "to be a whole number from 0 to 2^53 − 1", value)))

@@ -25,7 +25,14 @@ impl FitJob {
     #[napi(constructor, catch_unwind)]
     pub fn new(train: &Data, validation: Option<&Data>, score: Option<&Data>, test: Option<&Data>) -> Self {
         let inner = |data: Option<&Data>| data.map(|d| d.inner.clone());
-        Self { job: Job { validation: inner(validation), score: inner(score), test: inner(test), ..Job::new(train.inner.clone()) } }
+        Self {
+            job: Job {
+                validation: inner(validation),
+                score: inner(score),
+                test: inner(test),
+                ..Job::new(train.inner.clone())
+            },
+        }
     }
 }
 
@@ -38,7 +45,10 @@ struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { threads: None, events: true }
+        Self {
+            threads: None,
+            events: true,
+        }
     }
 }
 
@@ -97,7 +107,9 @@ impl From<Outcome<nabla_train::Outcome>> for FitResult {
             let text = json(&summary).unwrap_or_default();
             (Arc::new(o.model), text)
         };
-        FitResult { outcome: outcome.map(summarized) }
+        FitResult {
+            outcome: outcome.map(summarized),
+        }
     }
 }
 
@@ -106,7 +118,10 @@ impl FitResult {
     /// The fitted model; none after an error.
     #[napi(catch_unwind)]
     pub fn model(&self) -> Option<Model> {
-        self.outcome.as_ref().ok().map(|(model, _)| Model::new(Arc::clone(model), serde_json::Value::Null))
+        self.outcome
+            .as_ref()
+            .ok()
+            .map(|(model, _)| Model::new(Arc::clone(model), serde_json::Value::Null))
     }
 
     /// History, best epoch, why it ended, scores; empty after an error.

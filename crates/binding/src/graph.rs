@@ -27,14 +27,21 @@ struct ParameterOptions {
 
 impl Default for ParameterOptions {
     fn default() -> Self {
-        Self { trainable: true, decay: true }
+        Self {
+            trainable: true,
+            decay: true,
+        }
     }
 }
 
 fn sizes(shape: &[i64], what: &str) -> Result<Vec<usize>> {
     let fits = |&n: &i64| usize::try_from(n).ok().filter(|&n| n <= u32::MAX as usize);
     shape.iter().map(fits).collect::<Option<Vec<usize>>>().ok_or_else(|| {
-        js(Error::new(Code::ShapeMismatch, format!("{what}: a shape needs whole sizes of at least 0, got {shape:?}")).at(what))
+        js(Error::new(
+            Code::ShapeMismatch,
+            format!("{what}: a shape needs whole sizes of at least 0, got {shape:?}"),
+        )
+        .at(what))
     })
 }
 
@@ -65,12 +72,19 @@ impl GraphBuilder {
     /// A weight, such as `dense/kernel`.
     #[napi(catch_unwind)]
     pub fn parameter(&mut self, path: String, shape: Vec<i64>, initializer: String, settings: String) -> Result<u32> {
-        let settings: ParameterOptions = if settings.is_empty() { ParameterOptions::default() } else { options(&settings, "parameter")? };
+        let settings: ParameterOptions = if settings.is_empty() {
+            ParameterOptions::default()
+        } else {
+            options(&settings, "parameter")?
+        };
         let initializer: Initializer = options(&initializer, "initializer")?;
         let shape = sizes(&shape, &path)?;
         initializer.validate(&shape).map_err(|e| js(e.at(path.clone())))?;
         self.builder.path = path.rsplit_once('/').map_or("", |(layer, _)| layer).to_owned();
-        self.builder.parameter(&path, &shape, initializer, settings.trainable, settings.decay).map(|id| id as u32).map_err(js)
+        self.builder
+            .parameter(&path, &shape, initializer, settings.trainable, settings.decay)
+            .map(|id| id as u32)
+            .map_err(js)
     }
 
     /// Fixed numbers, row-major.
@@ -84,10 +98,17 @@ impl GraphBuilder {
     #[napi(catch_unwind)]
     pub fn apply(&mut self, operator: String, inputs: Vec<u32>, attributes: String, path: String) -> Result<u32> {
         let inputs = inputs.into_iter().map(|id| self.id(id)).collect::<Result<Vec<Id>>>()?;
-        let attributes = if attributes.is_empty() { serde_json::Value::Null } else { options(&attributes, &operator)? };
+        let attributes = if attributes.is_empty() {
+            serde_json::Value::Null
+        } else {
+            options(&attributes, &operator)?
+        };
         self.builder.path.clone_from(&path);
         let place = if path.is_empty() { operator.clone() } else { path };
-        self.builder.apply_named(&operator, &inputs, attributes).map(|id| id as u32).map_err(|e| js(e.at(place)))
+        self.builder
+            .apply_named(&operator, &inputs, attributes)
+            .map(|id| id as u32)
+            .map_err(|e| js(e.at(place)))
     }
 
     /// The sizes of a value.
@@ -100,7 +121,10 @@ impl GraphBuilder {
     #[napi(catch_unwind)]
     pub fn finish(&mut self, outputs: String) -> Result<String> {
         let outputs: BTreeMap<String, u32> = options(&outputs, "outputs")?;
-        let outputs = outputs.iter().map(|(name, &id)| Ok((name.as_str(), self.id(id)?))).collect::<Result<Vec<(&str, Id)>>>()?;
+        let outputs = outputs
+            .iter()
+            .map(|(name, &id)| Ok((name.as_str(), self.id(id)?)))
+            .collect::<Result<Vec<(&str, Id)>>>()?;
         json(&std::mem::take(&mut self.builder).finish(&outputs).to_json())
     }
 }
@@ -123,5 +147,12 @@ pub fn operators() -> String {
         let attributes: Vec<serde_json::Value> = attributes.as_object().into_iter().flatten().map(attribute).collect();
         serde_json::json!({ "name": name, "inputs": inputs, "attributes": attributes })
     };
-    serde_json::Value::from(Operator::all().into_iter().chain(Builder::composites()).map(described).collect::<Vec<_>>()).to_string()
+    serde_json::Value::from(
+        Operator::all()
+            .into_iter()
+            .chain(Builder::composites())
+            .map(described)
+            .collect::<Vec<_>>(),
+    )
+    .to_string()
 }

@@ -52,7 +52,12 @@ impl Hub {
     fn close(&self) {
         let sender = self.sender.lock().unwrap_or_else(|e| e.into_inner()).take();
         drop(sender);
-        self.running.lock().unwrap_or_else(|e| e.into_inner()).iter().filter_map(Weak::upgrade).for_each(|c| c.abort());
+        self.running
+            .lock()
+            .unwrap_or_else(|e| e.into_inner())
+            .iter()
+            .filter_map(Weak::upgrade)
+            .for_each(|c| c.abort());
     }
 }
 
@@ -62,8 +67,16 @@ pub fn connect(env: Env, callback: Function<FnArgs<(u32, String)>, ()>) -> Resul
     if HUB.with_borrow(Option::is_some) {
         return Err(js(Error::internal("the addon is already connected")));
     }
-    let sender = callback.build_threadsafe_function().weak::<true>().callee_handled::<false>().max_queue_size::<0>().build()?;
-    let hub = Arc::new(Hub { sender: Mutex::new(Some(sender)), running: Mutex::default() });
+    let sender = callback
+        .build_threadsafe_function()
+        .weak::<true>()
+        .callee_handled::<false>()
+        .max_queue_size::<0>()
+        .build()?;
+    let hub = Arc::new(Hub {
+        sender: Mutex::new(Some(sender)),
+        running: Mutex::default(),
+    });
     HUB.set(Some(Arc::clone(&hub)));
     env.add_env_cleanup_hook(hub, |hub| {
         hub.close();

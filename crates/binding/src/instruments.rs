@@ -25,12 +25,24 @@ pub fn metric(
     let labels: Vec<u32>;
     let truth = if classes > 0 {
         labels = truth.iter().map(|&v| v as u32).collect();
-        Truth::Classes { labels: &labels, count: classes as usize }
+        Truth::Classes {
+            labels: &labels,
+            count: classes as usize,
+        }
     } else {
-        Truth::Numbers { values: &truth, width: width as usize }
+        Truth::Numbers {
+            values: &truth,
+            width: width as usize,
+        }
     };
     let mut metric = Metric::new(spec).map_err(js)?;
-    metric.update(&Batch { truth, prediction: &prediction, weights: weights.as_deref() }).map_err(js)?;
+    metric
+        .update(&Batch {
+            truth,
+            prediction: &prediction,
+            weights: weights.as_deref(),
+        })
+        .map_err(js)?;
     Ok(metric.value())
 }
 
@@ -40,7 +52,10 @@ pub fn sample_initializer(spec: String, shape: Vec<u32>, random: f64) -> Result<
     let initializer: Initializer = options(&spec, "initializer")?;
     let shape: Vec<usize> = shape.into_iter().map(|n| n as usize).collect();
     initializer.validate(&shape).map_err(js)?;
-    initializer.sample(&shape, seed(random)?, "sample").map(Float64Array::new).map_err(js)
+    initializer
+        .sample(&shape, seed(random)?, "sample")
+        .map(Float64Array::new)
+        .map_err(js)
 }
 
 enum Moments {
@@ -70,13 +85,24 @@ impl OptimizerState {
             "f64" => Moments::F64(vec![vec![0.0; length]; count]),
             other => return Err(js(Error::option("precision", "\"f32\" or \"f64\"", format!("{other:?}")))),
         };
-        Ok(Self { optimizer, moments, length, steps: 0 })
+        Ok(Self {
+            optimizer,
+            moments,
+            length,
+            steps: 0,
+        })
     }
 
     /// One update of `theta` in place.
-    #[napi(catch_unwind, ts_args_type = "theta: Float32Array | Float64Array, gradient: Float32Array | Float64Array")]
+    #[napi(
+        catch_unwind,
+        ts_args_type = "theta: Float32Array | Float64Array, gradient: Float32Array | Float64Array"
+    )]
     pub fn update(&mut self, theta: Either<Float32Array, Float64Array>, gradient: Either<Float32Array, Float64Array>) -> Result<()> {
-        let at = Step { t: self.steps + 1, learning_rate: self.optimizer.learning_rate() };
+        let at = Step {
+            t: self.steps + 1,
+            learning_rate: self.optimizer.learning_rate(),
+        };
         match (theta, gradient, &mut self.moments) {
             (Either::A(mut theta), Either::A(gradient), Moments::F32(moments)) => {
                 expect_lengths(self.length, theta.len(), &gradient)?;
@@ -89,8 +115,11 @@ impl OptimizerState {
                 step(&self.optimizer, at, unsafe { theta.as_mut() }, &gradient, moments);
             }
             _ => {
-                return Err(js(Error::new(Code::InvalidOption, "theta and gradient must be arrays of the precision that the optimizer was started with")
-                    .at("gradient")));
+                return Err(js(Error::new(
+                    Code::InvalidOption,
+                    "theta and gradient must be arrays of the precision that the optimizer was started with",
+                )
+                .at("gradient")));
             }
         }
         self.steps += 1;
@@ -105,13 +134,21 @@ fn step<T: Real>(optimizer: &Optimizer, at: Step, theta: &mut [T], gradient: &[T
 
 fn expect_lengths<T: Real>(length: usize, theta: usize, gradient: &[T]) -> Result<()> {
     if theta != length || gradient.len() != length {
-        return Err(js(Error::new(Code::ShapeMismatch, format!("the optimizer was started for {length} parameters, got {theta} and {} derivatives", gradient.len()))
-            .at("gradient")
-            .expected(length.to_string())
-            .received(gradient.len().to_string())));
+        return Err(js(Error::new(
+            Code::ShapeMismatch,
+            format!(
+                "the optimizer was started for {length} parameters, got {theta} and {} derivatives",
+                gradient.len()
+            ),
+        )
+        .at("gradient")
+        .expected(length.to_string())
+        .received(gradient.len().to_string())));
     }
     if !reduce::all_finite(gradient) {
-        return Err(js(Error::new(Code::NotFinite, "the gradient is not finite; nothing was updated").at("gradient")));
+        return Err(js(
+            Error::new(Code::NotFinite, "the gradient is not finite; nothing was updated").at("gradient")
+        ));
     }
     Ok(())
 }
@@ -128,7 +165,9 @@ impl Scaler {
     #[napi(factory, catch_unwind)]
     pub fn fit(steps: String, values: Float64Array, width: u32) -> Result<Scaler> {
         let steps: Vec<Preparation> = options(&steps, "prepare")?;
-        fit_values(&steps, &values, width as usize).map(|fitted| Scaler { fitted }).map_err(js)
+        fit_values(&steps, &values, width as usize)
+            .map(|fitted| Scaler { fitted })
+            .map_err(js)
     }
 
     /// Prepared rows.

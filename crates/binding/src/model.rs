@@ -72,7 +72,9 @@ impl Model {
         let (model, data) = (Arc::clone(&self.inner), data.inner.clone());
         Task::start(task, On::Pool, move |_, _| {
             let scores = model.evaluate(&data, metrics.as_deref(), fits::default_threads())?;
-            serde_json::to_string(&scores).map(Answer::Text).map_err(|e| Error::internal(e.to_string()))
+            serde_json::to_string(&scores)
+                .map(Answer::Text)
+                .map_err(|e| Error::internal(e.to_string()))
         })
     }
 
@@ -81,14 +83,20 @@ impl Model {
     pub fn save(&self, task: u32, folder: String, extra: String) -> Result<Task> {
         let extra: serde_json::Value = options(&extra, "extra")?;
         let model = Arc::clone(&self.inner);
-        Task::start(task, On::Pool, move |_, _| model.save(&PathBuf::from(folder), &extra).map(|()| Answer::Done))
+        Task::start(task, On::Pool, move |_, _| {
+            model.save(&PathBuf::from(folder), &extra).map(|()| Answer::Done)
+        })
     }
 
     /// Names and shapes of the weights, as JSON.
     #[napi(catch_unwind)]
     pub fn weights(&self) -> Result<String> {
-        let all: Vec<serde_json::Value> =
-            self.inner.weight_shapes().into_iter().map(|(name, shape)| serde_json::json!({ "name": name, "shape": shape })).collect();
+        let all: Vec<serde_json::Value> = self
+            .inner
+            .weight_shapes()
+            .into_iter()
+            .map(|(name, shape)| serde_json::json!({ "name": name, "shape": shape }))
+            .collect();
         json(&all)
     }
 
@@ -111,5 +119,7 @@ pub fn load_model(task: u32, folder: String) -> Result<Task> {
     if folder.is_empty() {
         return Err(js(Error::new(Code::InvalidOption, "a folder's path is empty").at("path")));
     }
-    Task::start(task, On::Pool, move |_, _| Fitted::load(&PathBuf::from(folder)).map(|(model, extra)| Answer::Model(Arc::new(model), extra)))
+    Task::start(task, On::Pool, move |_, _| {
+        Fitted::load(&PathBuf::from(folder)).map(|(model, extra)| Answer::Model(Arc::new(model), extra))
+    })
 }

@@ -44,7 +44,14 @@ pub struct Task {
 fn pool() -> Option<&'static rayon::ThreadPool> {
     static POOL: OnceLock<Option<rayon::ThreadPool>> = OnceLock::new();
     let threads = fits::default_threads();
-    POOL.get_or_init(|| rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("nabla-task-{i}")).build().ok()).as_ref()
+    POOL.get_or_init(|| {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|i| format!("nabla-task-{i}"))
+            .build()
+            .ok()
+    })
+    .as_ref()
 }
 
 /// Where a task runs.
@@ -57,11 +64,18 @@ pub enum On {
 
 impl Task {
     /// Starts work; `number` is the name under which JavaScript hears of it.
-    pub fn start(number: u32, on: On, work: impl FnOnce(&Control, &(dyn Fn(String) + Sync)) -> Outcome<Answer> + Send + 'static) -> Result<Task> {
+    pub fn start(
+        number: u32,
+        on: On,
+        work: impl FnOnce(&Control, &(dyn Fn(String) + Sync)) -> Outcome<Answer> + Send + 'static,
+    ) -> Result<Task> {
         let hub = Hub::here()?;
         let (slot, control) = (Slot::default(), Arc::new(Control::default()));
         hub.watch(&control);
-        let task = Task { slot: Arc::clone(&slot), control: Arc::clone(&control) };
+        let task = Task {
+            slot: Arc::clone(&slot),
+            control: Arc::clone(&control),
+        };
         let run = move || {
             let send = |event: String| hub.send(number, event);
             let answer = catch_unwind(AssertUnwindSafe(|| work(&control, &send))).unwrap_or_else(|panic| Err(fits::bug(&*panic)));
@@ -80,7 +94,9 @@ impl Task {
 
     fn take(&self) -> Result<Answer> {
         let answer = self.slot.lock().unwrap_or_else(|e| e.into_inner()).take();
-        answer.unwrap_or_else(|| Err(Error::internal("the task is not over, or its answer was taken"))).map_err(js)
+        answer
+            .unwrap_or_else(|| Err(Error::internal("the task is not over, or its answer was taken")))
+            .map_err(js)
     }
 
     fn unexpected<T>() -> Result<T> {

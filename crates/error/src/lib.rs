@@ -61,7 +61,10 @@ impl Code {
 
     /// The code as users see it, such as `SHAPE_MISMATCH`.
     pub fn name(self) -> String {
-        serde_json::to_value(self).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+        serde_json::to_value(self)
+            .ok()
+            .and_then(|v| v.as_str().map(str::to_owned))
+            .unwrap_or_default()
     }
 }
 
@@ -93,7 +96,14 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// An error with a code and a sentence.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), place: None, expected: None, received: None, hint: None }
+        Self {
+            code,
+            message: message.into(),
+            place: None,
+            expected: None,
+            received: None,
+            hint: None,
+        }
     }
 
     /// An option out of its range: `expected rate in [0, 1), got 1.5`.
@@ -169,8 +179,13 @@ mod tests {
 
     #[test]
     fn crosses_as_json_and_back() {
-        let error = Error::option("rate", "in [0, 1)", 1.5).hint("use 0.5").at("later place does not replace the first");
+        let error = Error::option("rate", "in [0, 1)", 1.5)
+            .hint("use 0.5")
+            .at("later place does not replace the first");
         assert_eq!(serde_json::from_str::<Error>(&error.to_json()).unwrap(), error);
-        assert_eq!(error.to_string(), "[INVALID_OPTION] rate: expected rate in [0, 1), got 1.5\n  Hint: use 0.5");
+        assert_eq!(
+            error.to_string(),
+            "[INVALID_OPTION] rate: expected rate in [0, 1), got 1.5\n  Hint: use 0.5"
+        );
     }
 }

@@ -22,7 +22,10 @@ pub struct Builder {
 impl Builder {
     /// Goes on building an existing graph.
     pub fn from_graph(graph: Graph) -> Builder {
-        Builder { graph, path: String::new() }
+        Builder {
+            graph,
+            path: String::new(),
+        }
     }
 
     /// The shape of a node.
@@ -31,7 +34,12 @@ impl Builder {
     }
 
     fn push(&mut self, op: Operator, inputs: Vec<Id>, shape: Shape) -> Id {
-        self.graph.nodes.push(Node { op, inputs, shape, path: self.path.clone() });
+        self.graph.nodes.push(Node {
+            op,
+            inputs,
+            shape,
+            path: self.path.clone(),
+        });
         self.graph.nodes.len() - 1
     }
 
@@ -53,7 +61,14 @@ impl Builder {
         }
         Shape::fixed(shape).check_size(1).map_err(|e| e.at(name))?;
         let node = self.push(Operator::PARAMETER, Vec::new(), Shape::fixed(shape));
-        self.graph.parameters.push(Parameter { name: name.to_owned(), shape: shape.to_vec(), initializer, trainable, decay, node });
+        self.graph.parameters.push(Parameter {
+            name: name.to_owned(),
+            shape: shape.to_vec(),
+            initializer,
+            trainable,
+            decay,
+            node,
+        });
         Ok(node)
     }
 
@@ -62,9 +77,12 @@ impl Builder {
         Shape::fixed(shape).check_size(1)?;
         let count: usize = shape.iter().product();
         if values.len() != count {
-            return Err(Error::new(Code::ShapeMismatch, format!("{} values do not fill the shape {}", values.len(), Shape::fixed(shape)))
-                .expected(format!("{count} values"))
-                .received(format!("{} values", values.len())));
+            return Err(Error::new(
+                Code::ShapeMismatch,
+                format!("{} values do not fill the shape {}", values.len(), Shape::fixed(shape)),
+            )
+            .expected(format!("{count} values"))
+            .received(format!("{} values", values.len())));
         }
         Ok(self.push(Operator::Constant(Constant { values }), Vec::new(), Shape::fixed(shape)))
     }
@@ -89,7 +107,9 @@ impl Builder {
         }
         match name {
             "mean" => {
-                let Operator::Reduce(sum) = Operator::parse("sum", attributes)? else { unreachable!("sum is a reduction") };
+                let Operator::Reduce(sum) = Operator::parse("sum", attributes)? else {
+                    unreachable!("sum is a reduction")
+                };
                 self.mean(inputs, sum)
             }
             _ => {
@@ -137,7 +157,14 @@ impl Builder {
     /// Σ x over the given axes.
     pub fn sum(&mut self, x: Id, axes: &[usize], keep_dims: bool) -> Result<Id> {
         let axes = Some(axes.iter().map(|&a| a as i64).collect());
-        self.apply(Operator::Reduce(Reduce { kind: ReduceKind::Sum, axes, keep_dims }), &[x])
+        self.apply(
+            Operator::Reduce(Reduce {
+                kind: ReduceKind::Sum,
+                axes,
+                keep_dims,
+            }),
+            &[x],
+        )
     }
 
     /// The same elements under another shape.
@@ -164,8 +191,9 @@ impl Builder {
         }
         let extra = from.rank() - shape.rank();
         let one = Dim::fixed(1);
-        let axes: Vec<usize> =
-            (0..from.rank()).filter(|&i| i < extra || (shape.0[i - extra] == one && from.0[i] != one)).collect();
+        let axes: Vec<usize> = (0..from.rank())
+            .filter(|&i| i < extra || (shape.0[i - extra] == one && from.0[i] != one))
+            .collect();
         let summed = self.sum(x, &axes, true)?;
         self.reshape(summed, shape.clone())
     }

@@ -125,7 +125,12 @@ impl Graph {
         if json.version != VERSION {
             return Err(damaged(format!("version {} of the graph format is not known", json.version)).expected(VERSION.to_string()));
         }
-        let mut graph = Graph { inputs: json.inputs, parameters: json.parameters, outputs: json.outputs, nodes: Vec::new() };
+        let mut graph = Graph {
+            inputs: json.inputs,
+            parameters: json.parameters,
+            outputs: json.outputs,
+            nodes: Vec::new(),
+        };
         for (id, n) in json.nodes.into_iter().enumerate() {
             if n.inputs.iter().any(|&i| i >= id) {
                 return Err(damaged(format!("node {id} reads a node that does not come before it")));
@@ -139,12 +144,25 @@ impl Graph {
                 op.shape(&shapes)?
             };
             if shape != n.shape {
-                return Err(damaged(format!("node {id} ({}) is said to have shape {}, but has {shape}", n.op, n.shape)));
+                return Err(damaged(format!(
+                    "node {id} ({}) is said to have shape {}, but has {shape}",
+                    n.op, n.shape
+                )));
             }
-            graph.nodes.push(Node { op, inputs: n.inputs, shape, path: n.path });
+            graph.nodes.push(Node {
+                op,
+                inputs: n.inputs,
+                shape,
+                path: n.path,
+            });
         }
         let count = graph.nodes.len();
-        let known = graph.inputs.values().chain(graph.outputs.values()).chain(graph.parameters.iter().map(|p| &p.node)).all(|&id| id < count);
+        let known = graph
+            .inputs
+            .values()
+            .chain(graph.outputs.values())
+            .chain(graph.parameters.iter().map(|p| &p.node))
+            .all(|&id| id < count);
         let mut names: Vec<&str> = graph.parameters.iter().map(|p| p.name.as_str()).collect();
         names.sort_unstable();
         names.dedup();

@@ -100,7 +100,11 @@ pub fn layouts(graph: &Graph) -> Vec<Layout> {
             .count();
         products > 0 && products == count[node] && graph.nodes[node].shape.elements(1) > 0
     };
-    graph.parameters.iter().map(|p| if wants(p.node) { Layout::Panels } else { Layout::RowMajor }).collect()
+    graph
+        .parameters
+        .iter()
+        .map(|p| if wants(p.node) { Layout::Panels } else { Layout::RowMajor })
+        .collect()
 }
 
 fn stored_len(shape: &Shape, panels: bool) -> Dim {
@@ -149,7 +153,11 @@ pub fn plan(graph: &Graph, arena: &Arena, capacity: usize) -> Plan {
         if let Some(row) = arena.find(&p.name) {
             panels[p.node] = row.spec.layout == Layout::Panels;
             let len = stored_len(&graph.nodes[p.node].shape, panels[p.node]);
-            places[p.node] = Some(Place { space: Space::Parameters, offset: row.offset, len });
+            places[p.node] = Some(Place {
+                space: Space::Parameters,
+                offset: row.offset,
+                len,
+            });
         }
     }
     // A gradient is computed where it belongs, if its node can be; the others are copied at the end.
@@ -157,7 +165,11 @@ pub fn plan(graph: &Graph, arena: &Arena, capacity: usize) -> Plan {
     for (name, &node) in graph.outputs.iter().filter(|(name, _)| name.starts_with(GRADIENT)) {
         let Some(row) = arena.find(&name[GRADIENT.len()..]) else { continue };
         let in_panels = row.spec.layout == Layout::Panels;
-        let place = Place { space: Space::Gradients, offset: row.offset, len: stored_len(&graph.nodes[node].shape, in_panels) };
+        let place = Place {
+            space: Space::Gradients,
+            offset: row.offset,
+            len: stored_len(&graph.nodes[node].shape, in_panels),
+        };
         let op = &graph.nodes[node].op;
         let own = !op.is_source() && !matches!(op, Operator::Reshape(_)) && places[node].is_none();
         let read_again = graph.nodes.iter().any(|n| n.inputs.contains(&node));
@@ -171,7 +183,11 @@ pub fn plan(graph: &Graph, arena: &Arena, capacity: usize) -> Plan {
     for (id, node) in graph.nodes.iter().enumerate() {
         if let Operator::Constant(c) = &node.op {
             let len = Dim::fixed(c.values.len());
-            places[id] = Some(Place { space: Space::Constants, offset: constants.len(), len });
+            places[id] = Some(Place {
+                space: Space::Constants,
+                offset: constants.len(),
+                len,
+            });
             constants.extend_from_slice(&c.values);
             constants.resize(constants.len().next_multiple_of(16), 0.0);
         }
@@ -187,13 +203,21 @@ pub fn plan(graph: &Graph, arena: &Arena, capacity: usize) -> Plan {
     for (id, node) in graph.nodes.iter().enumerate() {
         node.inputs.iter().for_each(|&i| last_use[owner[i]] = id);
     }
-    let forever = graph.inputs.values().chain(graph.outputs.values()).chain(copies.iter().map(|(id, ..)| id));
+    let forever = graph
+        .inputs
+        .values()
+        .chain(graph.outputs.values())
+        .chain(copies.iter().map(|(id, ..)| id));
     forever.for_each(|&id| last_use[owner[id]] = usize::MAX);
 
     let mut free = Free { taken: Vec::new(), end: 0 };
     for &id in graph.inputs.values() {
         let len = stored_len(&graph.nodes[id].shape, false);
-        places[id] = Some(Place { space: Space::Workspace, offset: free.take(len.at(capacity)), len });
+        places[id] = Some(Place {
+            space: Space::Workspace,
+            offset: free.take(len.at(capacity)),
+            len,
+        });
     }
     let mut instructions = Vec::new();
     for (id, node) in graph.nodes.iter().enumerate() {
@@ -201,17 +225,31 @@ pub fn plan(graph: &Graph, arena: &Arena, capacity: usize) -> Plan {
             continue;
         }
         if owner[id] != id {
-            places[id] = places[owner[id]].map(|p| Place { len: stored_len(&node.shape, false), ..p });
+            places[id] = places[owner[id]].map(|p| Place {
+                len: stored_len(&node.shape, false),
+                ..p
+            });
         } else {
             let shapes: Vec<&Shape> = node.inputs.iter().map(|&i| &graph.nodes[i].shape).collect();
             let scratch = node.op.scratch(&shapes, capacity);
-            let scratch = Place { space: Space::Workspace, offset: free.take(scratch), len: Dim::fixed(scratch) };
+            let scratch = Place {
+                space: Space::Workspace,
+                offset: free.take(scratch),
+                len: Dim::fixed(scratch),
+            };
             let output = *places[id].get_or_insert_with(|| {
                 let len = stored_len(&node.shape, false);
-                Place { space: Space::Workspace, offset: free.take(len.at(capacity)), len }
+                Place {
+                    space: Space::Workspace,
+                    offset: free.take(len.at(capacity)),
+                    len,
+                }
             });
             let mut bits = 0;
-            node.inputs.iter().enumerate().for_each(|(i, &input)| bits |= u8::from(panels[input]) << i);
+            node.inputs
+                .iter()
+                .enumerate()
+                .for_each(|(i, &input)| bits |= u8::from(panels[input]) << i);
             instructions.push(Instruction {
                 inputs: node.inputs.iter().filter_map(|&i| places[i]).collect(),
                 output,
@@ -232,7 +270,11 @@ pub fn plan(graph: &Graph, arena: &Arena, capacity: usize) -> Plan {
         let done: Vec<Id> = node.inputs.iter().map(|&i| owner[i]).chain([owner[id]]).collect();
         for value in done {
             if last_use[value] <= id
-                && let Some(Place { space: Space::Workspace, offset, len }) = places[value]
+                && let Some(Place {
+                    space: Space::Workspace,
+                    offset,
+                    len,
+                }) = places[value]
                 && len.at(capacity) > 0
             {
                 free.give_back(offset);
@@ -246,7 +288,11 @@ pub fn plan(graph: &Graph, arena: &Arena, capacity: usize) -> Plan {
             op: Operator::Reshape(crate::ops::reshape::Reshape { shape: shape.clone() }),
             inputs: vec![from],
             output: place,
-            scratch: Place { space: Space::Workspace, offset: 0, len: Dim::fixed(0) },
+            scratch: Place {
+                space: Space::Workspace,
+                offset: 0,
+                len: Dim::fixed(0),
+            },
             shapes: vec![shape.clone()],
             out_shape: shape,
             panels: 0,
@@ -257,16 +303,31 @@ pub fn plan(graph: &Graph, arena: &Arena, capacity: usize) -> Plan {
         });
     }
     meet(&mut instructions, capacity);
-    let work = instructions.iter().map(|i| i.op.work(&i.shapes.iter().collect::<Vec<_>>(), &i.out_shape, capacity)).sum();
-    let named = graph.inputs.iter().chain(graph.outputs.iter().filter(|(name, _)| !name.starts_with(GRADIENT)));
+    let work = instructions
+        .iter()
+        .map(|i| i.op.work(&i.shapes.iter().collect::<Vec<_>>(), &i.out_shape, capacity))
+        .sum();
+    let named = graph
+        .inputs
+        .iter()
+        .chain(graph.outputs.iter().filter(|(name, _)| !name.starts_with(GRADIENT)));
     let named = named.filter_map(|(name, &id)| places[id].map(|p| (name.clone(), p))).collect();
-    Plan { instructions, workspace: free.end, constants, places: named, work }
+    Plan {
+        instructions,
+        workspace: free.end,
+        constants,
+        places: named,
+        work,
+    }
 }
 
 impl Plan {
     /// Shares every instruction that may be shared.
     pub(crate) fn share_everything(&mut self, capacity: usize) {
-        self.instructions.iter_mut().filter(|i| !matches!(i.op, Operator::Reshape(_))).for_each(|i| i.parallel = true);
+        self.instructions
+            .iter_mut()
+            .filter(|i| !matches!(i.op, Operator::Reshape(_)))
+            .for_each(|i| i.parallel = true);
         meet(&mut self.instructions, capacity);
     }
 }
@@ -282,7 +343,9 @@ fn meet(instructions: &mut [Instruction], capacity: usize) {
         own.extend([&i.output, &i.scratch].map(|p| (p.space, p.range(capacity), true)));
         let conflict = |(space, range, wrote, by_all): &(Space, Range<usize>, bool, bool)| {
             (*by_all || i.parallel)
-                && own.iter().any(|(s, r, writes)| s == space && (*wrote || *writes) && r.start < range.end && range.start < r.end)
+                && own
+                    .iter()
+                    .any(|(s, r, writes)| s == space && (*wrote || *writes) && r.start < range.end && range.start < r.end)
         };
         i.barrier = touched.iter().any(conflict);
         if i.barrier {

@@ -63,17 +63,28 @@ impl Program {
         if purpose.gradients {
             graph = differentiate(graph)?;
         }
-        graph.outputs.retain(|name, _| purpose.outputs.contains(name) || (purpose.gradients && name.starts_with("gradient:")));
+        graph
+            .outputs
+            .retain(|name, _| purpose.outputs.contains(name) || (purpose.gradients && name.starts_with("gradient:")));
         for name in &purpose.outputs {
             graph.output(name)?;
         }
         let graph = dead_code(&fuse_linear(&common_subexpressions(&dead_code(&graph))));
-        graph.nodes.iter().try_for_each(|n| n.shape.check_size(purpose.capacity).map_err(|e| e.at(n.path.clone())))?;
+        graph
+            .nodes
+            .iter()
+            .try_for_each(|n| n.shape.check_size(purpose.capacity).map_err(|e| e.at(n.path.clone())))?;
         let plan = plan(&graph, arena, purpose.capacity);
         if let Some(deep) = graph.nodes.iter().find(|n| n.shape.rank() > 8 || n.inputs.len() > 4) {
             return Err(Error::new(Code::NotImplemented, "a value of more than eight axes").at(deep.path.clone()));
         }
-        Ok(Program { plan, arena: Arc::clone(arena), rates, capacity: purpose.capacity, graph })
+        Ok(Program {
+            plan,
+            arena: Arc::clone(arena),
+            rates,
+            capacity: purpose.capacity,
+            graph,
+        })
     }
 
     /// The cost of one step in operations at full speed.
@@ -99,7 +110,10 @@ impl Program {
     /// Memory for running it.
     pub fn memory<T: Real>(&self) -> Result<Memory<T>> {
         let constants: Vec<T> = self.plan.constants.iter().map(|&v| T::from_f64(v)).collect();
-        Ok(Memory { workspace: Aligned::zeroed(self.plan.workspace)?, constants: Aligned::copied(&constants)? })
+        Ok(Memory {
+            workspace: Aligned::zeroed(self.plan.workspace)?,
+            constants: Aligned::copied(&constants)?,
+        })
     }
 
     /// Where a run-time input or an output lies in the workspace, if the program has it. (An output that is a weight or a constant
@@ -115,12 +129,18 @@ impl Program {
             Space::Gradients => bases.gradient,
             Space::Constants => bases.constants,
         };
-        Slot { start: base.wrapping_add(place.offset), len: place.len.at(batch) }
+        Slot {
+            start: base.wrapping_add(place.offset),
+            len: place.len.at(batch),
+        }
     }
 
     #[inline]
     fn step<T: Real>(&self, i: &Instruction, bases: &Bases<T>, moment: &Moment, member: &Member) {
-        let mut inputs = [Slot { start: std::ptr::null_mut(), len: 0 }; 4];
+        let mut inputs = [Slot {
+            start: std::ptr::null_mut(),
+            len: 0,
+        }; 4];
         for (slot, place) in inputs.iter_mut().zip(&i.inputs) {
             *slot = self.slot(place, bases, moment.batch);
         }
@@ -172,7 +192,11 @@ impl Program {
             if let Some(at) = values.iter().position(|v| !v.is_finite()) {
                 let by_row = i.out_shape.0.first().is_some_and(|d| d.batch);
                 let row = by_row.then(|| at / (out.len / moment.batch.max(1)).max(1));
-                return Some(NotFinite { path: i.path.clone(), operator: i.op.name(), row });
+                return Some(NotFinite {
+                    path: i.path.clone(),
+                    operator: i.op.name(),
+                    row,
+                });
             }
         }
         None
@@ -284,13 +308,22 @@ pub fn evaluate<T: Real>(
     for (name, values) in inputs {
         if let Some(place) = program.place(name) {
             if values.len() != place.len.at(batch) {
-                return Err(Error::internal(format!("input {name} has {} values, not {}", values.len(), place.len.at(batch))));
+                return Err(Error::internal(format!(
+                    "input {name} has {} values, not {}",
+                    values.len(),
+                    place.len.at(batch)
+                )));
             }
             // SAFETY: nothing runs yet.
             unsafe { bases.write(&place, batch, 0..values.len()) }.copy_from_slice(values);
         }
     }
-    let moment = Moment { batch, seed, step: 0, rates: &program.rates };
+    let moment = Moment {
+        batch,
+        seed,
+        step: 0,
+        rates: &program.rates,
+    };
     // SAFETY: the memory was made for this program and this call alone uses it.
     unsafe { program.run(&bases, &moment, &Member::alone()) };
     let mut found = HashMap::new();

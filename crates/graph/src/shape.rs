@@ -37,7 +37,10 @@ impl Dim {
 
     /// From the form of [`Dim::code`].
     pub fn from_code(code: i64) -> Dim {
-        Dim { batch: code < 0, size: code.unsigned_abs() as usize }
+        Dim {
+            batch: code < 0,
+            size: code.unsigned_abs() as usize,
+        }
     }
 }
 
@@ -110,7 +113,10 @@ impl Shape {
                 return Err(Error::new(Code::ShapeMismatch, "the batch axis can occur only once in a shape"));
             }
             let size = out.size.checked_mul(d.size).ok_or_else(|| Shape(dims.to_vec()).too_large())?;
-            out = Dim { batch: out.batch || d.batch, size };
+            out = Dim {
+                batch: out.batch || d.batch,
+                size,
+            };
         }
         Ok(out)
     }
@@ -129,7 +135,9 @@ impl Shape {
     const MOST: usize = 1 << 36;
 
     fn too_large(&self) -> Error {
-        Error::new(Code::OutOfMemory, format!("a value of shape {self} does not fit in memory")).expected("at most 2³⁶ elements").received(self.to_string())
+        Error::new(Code::OutOfMemory, format!("a value of shape {self} does not fit in memory"))
+            .expected("at most 2³⁶ elements")
+            .received(self.to_string())
     }
 
     /// The axis that a possibly negative index names.

@@ -27,16 +27,28 @@ fn values(sample: &Sample, index: usize) -> Vec<f64> {
 }
 
 fn sources(b: &mut Builder, sample: &Sample) -> Vec<Id> {
-    sample.inputs.iter().enumerate().map(|(i, x)| b.input(&format!("x{i}"), x.shape.clone().into()).unwrap()).collect()
+    sample
+        .inputs
+        .iter()
+        .enumerate()
+        .map(|(i, x)| b.input(&format!("x{i}"), x.shape.clone().into()).unwrap())
+        .collect()
 }
 
 fn all_values<T: Real>(sample: &Sample) -> HashMap<String, Vec<T>> {
-    (0..sample.inputs.len()).map(|i| (format!("x{i}"), values(sample, i).into_iter().map(T::from_f64).collect())).collect()
+    (0..sample.inputs.len())
+        .map(|i| (format!("x{i}"), values(sample, i).into_iter().map(T::from_f64).collect()))
+        .collect()
 }
 
 fn run<T: Real>(graph: &Graph, outputs: &[&str], inputs: &HashMap<String, Vec<T>>) -> HashMap<String, Vec<T>> {
     let outputs = outputs.iter().map(|&o| o.to_owned()).collect();
-    let purpose = Purpose { mode: Mode::Infer, gradients: false, outputs, capacity: BATCH };
+    let purpose = Purpose {
+        mode: Mode::Infer,
+        gradients: false,
+        outputs,
+        capacity: BATCH,
+    };
     evaluate(graph, &purpose, &HashMap::new(), inputs, 0).unwrap()
 }
 
@@ -52,8 +64,16 @@ fn every_operator_is_in_the_registry_with_samples() {
     for (name, inputs, _) in Operator::all() {
         let found: Vec<Sample> = Operator::samples().into_iter().filter(|s| s.op.name() == name).collect();
         assert!(!found.is_empty(), "{name} has no samples");
-        assert!(found.iter().all(|s| s.inputs.len() == inputs), "{name}: a sample has another number of inputs");
-        assert!(found.iter().any(|s| s.inputs.iter().any(|i| i.shape.contains(&0) || i.shape.contains(&1))), "{name}: no edge sample");
+        assert!(
+            found.iter().all(|s| s.inputs.len() == inputs),
+            "{name}: a sample has another number of inputs"
+        );
+        assert!(
+            found
+                .iter()
+                .any(|s| s.inputs.iter().any(|i| i.shape.contains(&0) || i.shape.contains(&1))),
+            "{name}: no edge sample"
+        );
     }
 }
 
@@ -98,7 +118,10 @@ fn single_precision_follows_double() {
         let graph = applied(&sample);
         let single = run::<f32>(&graph, &["y"], &all_values(&sample));
         // The same rounded inputs for both, so that only the arithmetic differs.
-        let rounded = all_values::<f32>(&sample).into_iter().map(|(k, v)| (k, v.into_iter().map(f64::from).collect())).collect();
+        let rounded = all_values::<f32>(&sample)
+            .into_iter()
+            .map(|(k, v)| (k, v.into_iter().map(f64::from).collect()))
+            .collect();
         let double = run::<f64>(&graph, &["y"], &rounded);
         for (a, b) in single["y"].iter().zip(&double["y"]) {
             let tolerance = 2e-5 * b.abs().max(1.0);
@@ -118,13 +141,20 @@ fn gradients_equal_central_differences() {
         let shape = b.shape(y).clone();
         let r = b.input("r", shape.clone()).unwrap();
         let Ok(found) = gradients(&mut b, y, r, &x) else { continue };
-        let outputs: Vec<(String, Id)> = found.iter().enumerate().filter_map(|(i, g)| g.map(|g| (format!("d{i}"), g))).collect();
+        let outputs: Vec<(String, Id)> = found
+            .iter()
+            .enumerate()
+            .filter_map(|(i, g)| g.map(|g| (format!("d{i}"), g)))
+            .collect();
         let mut named: Vec<(&str, Id)> = outputs.iter().map(|(n, id)| (n.as_str(), *id)).collect();
         named.push(("y", y));
         let graph = b.finish(&named);
         let mut inputs = all_values::<f64>(&sample);
         let stream = Stream::new(5, 77, 0);
-        inputs.insert("r".into(), (0..shape.elements(BATCH)).map(|i| stream.uniform(i as u64) - 0.3).collect());
+        inputs.insert(
+            "r".into(),
+            (0..shape.elements(BATCH)).map(|i| stream.uniform(i as u64) - 0.3).collect(),
+        );
         let names: Vec<&str> = outputs.iter().map(|(n, _)| n.as_str()).collect();
         let analytic = run(&graph, &names, &inputs);
         let loss = |inputs: &HashMap<String, Vec<f64>>| -> f64 {
@@ -143,7 +173,10 @@ fn gradients_equal_central_differences() {
                 inputs.get_mut(&key).unwrap()[element] = at;
                 let numeric = (above - below) / (2.0 * h);
                 let exact = analytic[name][element];
-                assert!((numeric - exact).abs() <= 1e-6 * exact.abs().max(1.0), "{sample:?}, {key}[{element}]: {exact}, numeric {numeric}");
+                assert!(
+                    (numeric - exact).abs() <= 1e-6 * exact.abs().max(1.0),
+                    "{sample:?}, {key}[{element}]: {exact}, numeric {numeric}"
+                );
                 checked += 1;
             }
         }
@@ -153,7 +186,12 @@ fn gradients_equal_central_differences() {
 
 fn run_shared<T: Real>(graph: &Graph, threads: usize, inputs: &HashMap<String, Vec<T>>) -> Vec<u64> {
     let arena = Arc::new(arena(graph).unwrap());
-    let purpose = Purpose { mode: Mode::Infer, gradients: false, outputs: vec!["y".into()], capacity: BATCH };
+    let purpose = Purpose {
+        mode: Mode::Infer,
+        gradients: false,
+        outputs: vec!["y".into()],
+        capacity: BATCH,
+    };
     let mut program = Program::compile(graph, &arena, &purpose).unwrap();
     program.share_everything();
     let mut memory = program.memory::<T>().unwrap();
@@ -163,11 +201,19 @@ fn run_shared<T: Real>(graph: &Graph, threads: usize, inputs: &HashMap<String, V
         // SAFETY: nothing runs yet.
         unsafe { bases.write(&program.place(name).unwrap(), BATCH, 0..values.len()) }.copy_from_slice(values);
     }
-    let moment = Moment { batch: BATCH, seed: 3, step: 4, rates: &[0.5] };
+    let moment = Moment {
+        batch: BATCH,
+        seed: 3,
+        step: 4,
+        rates: &[0.5],
+    };
     // SAFETY: this test's own memory, used by this team only.
     Team::new(threads, || {}).run(&|member| unsafe { program.run(&bases, &moment, member) });
     // SAFETY: the run is over.
-    unsafe { bases.read(&program.place("y").unwrap(), BATCH) }.iter().map(|v| v.to_f64().to_bits()).collect()
+    unsafe { bases.read(&program.place("y").unwrap(), BATCH) }
+        .iter()
+        .map(|v| v.to_f64().to_bits())
+        .collect()
 }
 
 #[test]

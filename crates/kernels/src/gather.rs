@@ -52,7 +52,13 @@ pub fn gather_rows<S: Stored, T: Real>(src: &[S], width: usize, rows: &[u32], sc
         );
     }
     // Plain loops: compiled for each level, the compiler makes vectors of them; conversions and products round the same everywhere.
-    simd::dispatch::<T, _>(Gather { src, width, rows, scale, out });
+    simd::dispatch::<T, _>(Gather {
+        src,
+        width,
+        rows,
+        scale,
+        out,
+    });
 }
 
 struct Gather<'a, S, T> {
@@ -67,7 +73,13 @@ impl<S: Stored, T: Real> Kernel<T> for Gather<'_, S, T> {
     type Output = ();
     #[inline(always)]
     fn run<L: Lanes<T>>(self) {
-        let Gather { src, width, rows, scale, out } = self;
+        let Gather {
+            src,
+            width,
+            rows,
+            scale,
+            out,
+        } = self;
         if let Some((shift, factor)) = scale {
             for (row, out) in rows.iter().zip(out.chunks_exact_mut(width)) {
                 let from = &src[*row as usize * width..][..width];

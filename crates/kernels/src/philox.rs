@@ -118,7 +118,11 @@ pub fn permutation(rows: usize, seed: u64) -> Vec<u32> {
 
 /// Shuffles in place by the numbers of a stream.
 pub fn shuffle<V>(order: &mut [V], stream: Stream) {
-    let mut words = Words { stream, block: [0; 4], next: 0 };
+    let mut words = Words {
+        stream,
+        block: [0; 4],
+        next: 0,
+    };
     for i in (1..order.len()).rev() {
         order.swap(i, words.bounded(i as u64 + 1) as usize);
     }

@@ -58,6 +58,7 @@ impl<'a> Batch<'a> {
                 .hint("use meanSquaredError, meanAbsoluteError or r2"));
         };
         self.check_weights(labels.len())?;
+        // One column is the probability of class 1 of two; with a single class it is that class's own.
         let width = if self.prediction.len() == labels.len() && count <= 2 {
             1
         } else {

@@ -50,7 +50,7 @@ impl Confusion {
         let (labels, count, width) = batch.classes()?;
         self.expect_classes(count)?;
         for (row, (label, prediction)) in labels.iter().zip(batch.prediction.chunks_exact(width.max(1))).enumerate() {
-            let (truth, found) = (*label as usize, predicted_class(prediction, threshold));
+            let (truth, found) = (*label as usize, predicted_class(prediction, threshold).min(count - 1));
             self.cells[truth * count + found] += batch.weight(row);
             self.seen[truth] = true;
             self.seen[found] = true;

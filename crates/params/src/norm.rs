@@ -30,7 +30,13 @@ mod tests {
     #[test]
     fn of_three_and_four() {
         let x = [3.0, -4.0, 0.0];
-        for (p, expected) in [(2.0, 5.0), (1.0, 7.0), (0.0, 2.0), (f64::INFINITY, 4.0), (0.5, 7.0 + 2.0 * 12f64.sqrt())] {
+        for (p, expected) in [
+            (2.0, 5.0),
+            (1.0, 7.0),
+            (0.0, 2.0),
+            (f64::INFINITY, 4.0),
+            (0.5, 7.0 + 2.0 * 12f64.sqrt()),
+        ] {
             assert!((norm(x.into_iter(), p) - expected).abs() < 1e-12, "p = {p}");
         }
     }

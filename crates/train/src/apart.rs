@@ -16,7 +16,10 @@ unsafe impl<T: Sync> Sync for Apart<T> {}
 impl<T> Apart<T> {
     /// Of a buffer that nobody uses otherwise while this lives.
     pub fn of(buffer: &mut [T]) -> Apart<T> {
-        Apart { start: buffer.as_mut_ptr(), len: buffer.len() }
+        Apart {
+            start: buffer.as_mut_ptr(),
+            len: buffer.len(),
+        }
     }
 
     /// One member's part.

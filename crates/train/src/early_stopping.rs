@@ -23,7 +23,11 @@ pub struct Watch {
 impl Watch {
     /// Before the first epoch.
     pub fn new(spec: EarlyStopping) -> Watch {
-        Watch { spec, best: f64::NAN, waited: 0 }
+        Watch {
+            spec,
+            best: f64::NAN,
+            waited: 0,
+        }
     }
 
     /// After an epoch. A value that is not a number is never better.
@@ -39,7 +43,10 @@ impl Watch {
         } else {
             self.waited += 1;
         }
-        Judgement { best, stop: self.waited >= self.spec.patience.max(1) }
+        Judgement {
+            best,
+            stop: self.waited >= self.spec.patience.max(1),
+        }
     }
 }
 
@@ -48,7 +55,14 @@ mod tests {
     use super::*;
 
     fn watch(mode: Mode, patience: usize, min_delta: f64) -> Watch {
-        Watch::new(EarlyStopping { monitor: "m".into(), mode, patience, min_delta, restore_best: true, validation_fraction: 0.1 })
+        Watch::new(EarlyStopping {
+            monitor: "m".into(),
+            mode,
+            patience,
+            min_delta,
+            restore_best: true,
+            validation_fraction: 0.1,
+        })
     }
 
     fn run(mut watch: Watch, values: &[f64]) -> (Option<usize>, Option<usize>) {

@@ -66,7 +66,12 @@ impl<T: Real> Examiner<T> {
         for rows in feed.rows.chunks(self.program.capacity) {
             control.check()?;
             let n = rows.len();
-            let moment = Moment { batch: n, seed: 0, step: 0, rates: &[] };
+            let moment = Moment {
+                batch: n,
+                seed: 0,
+                step: 0,
+                rates: &[],
+            };
             team.run(&|member: &Member| {
                 let part = member.part(n);
                 // SAFETY: members fill disjoint rows of the program's input, which nobody reads before the barrier.
@@ -89,7 +94,9 @@ impl<T: Real> Examiner<T> {
 
     /// Loss and metrics over a data set.
     pub fn score(&mut self, team: &mut Team, theta: &[T], feed: &Feed, scorer: &mut Scorer, control: &Control) -> Result<Scores> {
-        self.run(team, theta, feed, control, |rows, loss, output| scorer.update(feed, rows, loss.unwrap_or(&[]), Some(output)))?;
+        self.run(team, theta, feed, control, |rows, loss, output| {
+            scorer.update(feed, rows, loss.unwrap_or(&[]), Some(output))
+        })?;
         Ok(scorer.take())
     }
 
@@ -100,7 +107,12 @@ impl<T: Real> Examiner<T> {
         // SAFETY: `&mut self`: nobody else uses the memory; the program runs on this thread and is done before the output is read.
         unsafe {
             fill(bases.write(&self.features, rows, 0..self.features.len.at(rows)));
-            let moment = Moment { batch: rows, seed: 0, step: 0, rates: &[] };
+            let moment = Moment {
+                batch: rows,
+                seed: 0,
+                step: 0,
+                rates: &[],
+            };
             self.program.run(&bases, &moment, &Member::alone());
             bases.read(&self.output, rows)
         }

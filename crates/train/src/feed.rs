@@ -21,13 +21,22 @@ pub struct Feed<'a> {
 
 impl<'a> Feed<'a> {
     /// Of a data set whose features and, where the loss is wanted, targets fit the recipe.
-    pub fn new(recipe: &Recipe, data: &'a Dataset, preparation: &'a Fitted, target_preparation: &'a Fitted, targets: bool) -> Result<Feed<'a>> {
+    pub fn new(
+        recipe: &Recipe,
+        data: &'a Dataset,
+        preparation: &'a Fitted,
+        target_preparation: &'a Fitted,
+        targets: bool,
+    ) -> Result<Feed<'a>> {
         let expected: usize = recipe.input_shape().iter().product();
         if data.width() != expected {
-            return Err(Error::new(Code::ShapeMismatch, format!("the model reads {expected} values a row, the data set has {}", data.width()))
-                .at("features")
-                .expected(format!("{:?}", recipe.input_shape()))
-                .received(format!("{:?}", data.source().sample_shape())));
+            return Err(Error::new(
+                Code::ShapeMismatch,
+                format!("the model reads {expected} values a row, the data set has {}", data.width()),
+            )
+            .at("features")
+            .expected(format!("{:?}", recipe.input_shape()))
+            .received(format!("{:?}", data.source().sample_shape())));
         }
         if targets {
             check_targets(recipe, data)?;
@@ -39,10 +48,18 @@ impl<'a> Feed<'a> {
             // A row of weight 0 is absent.
             rows.retain(|&row| weights[row as usize] != 0.0);
             if rows.is_empty() && data.rows() > 0 {
-                return Err(Error::new(Code::InvalidData, "all weights are 0").at("weights").expected("at least one weight above 0"));
+                return Err(Error::new(Code::InvalidData, "all weights are 0")
+                    .at("weights")
+                    .expected("at least one weight above 0"));
             }
         }
-        Ok(Feed { data, preparation, target_preparation, identity, rows })
+        Ok(Feed {
+            data,
+            preparation,
+            target_preparation,
+            identity,
+            rows,
+        })
     }
 
     /// The weight of each row in the mean of a batch, w / Σ w.
@@ -75,7 +92,9 @@ impl<'a> Feed<'a> {
     pub fn targets<T: Real>(&self, rows: &[u32], out: &mut [T]) {
         match self.data.source().target() {
             Some(Target::Classes { labels, .. }) => {
-                rows.iter().zip(out).for_each(|(&row, out)| *out = T::from_f64(f64::from(labels[row as usize])));
+                rows.iter()
+                    .zip(out)
+                    .for_each(|(&row, out)| *out = T::from_f64(f64::from(labels[row as usize])));
             }
             Some(Target::Numbers { width, values, .. }) => {
                 let (shift, factor) = (self.target_preparation.shift(), self.target_preparation.factor());
@@ -92,7 +111,9 @@ impl<'a> Feed<'a> {
 
     /// The weights of some rows, into a buffer; whether there are any.
     pub fn weights(&self, rows: &[u32], out: &mut Vec<f64>) -> bool {
-        let Some(weights) = self.data.source().weights() else { return false };
+        let Some(weights) = self.data.source().weights() else {
+            return false;
+        };
         out.clear();
         out.extend(rows.iter().map(|&row| weights[row as usize]));
         true
@@ -104,12 +125,19 @@ impl<'a> Feed<'a> {
             Target::Classes { names, labels: all } => {
                 labels.clear();
                 labels.extend(rows.iter().map(|&row| all[row as usize]));
-                Some(Truth::Classes { labels, count: names.len() })
+                Some(Truth::Classes {
+                    labels,
+                    count: names.len(),
+                })
             }
             Target::Numbers { width, values, .. } => {
                 numbers.clear();
-                rows.iter().for_each(|&row| numbers.extend_from_slice(&values[row as usize * width..][..*width]));
-                Some(Truth::Numbers { values: numbers, width: *width })
+                rows.iter()
+                    .for_each(|&row| numbers.extend_from_slice(&values[row as usize * width..][..*width]));
+                Some(Truth::Numbers {
+                    values: numbers,
+                    width: *width,
+                })
             }
         }
     }
@@ -133,7 +161,10 @@ impl BatchWeights<'_> {
     /// Into the program's input.
     pub fn fill<T: Real>(&self, rows: &[u32], out: &mut [T]) {
         match self.weights {
-            Some(weights) => rows.iter().zip(out).for_each(|(&row, out)| *out = T::from_f64(weights[row as usize] / self.total)),
+            Some(weights) => rows
+                .iter()
+                .zip(out)
+                .for_each(|(&row, out)| *out = T::from_f64(weights[row as usize] / self.total)),
             None => out.fill(T::from_f64(1.0 / self.total)),
         }
     }
@@ -142,23 +173,39 @@ impl BatchWeights<'_> {
 /// Whether the targets are what the loss reads: class indices `[batch]`, or numbers `[batch, width]` (two classes as 0 and 1).
 fn check_targets(recipe: &Recipe, data: &Dataset) -> Result<()> {
     let Some(target) = data.source().target() else {
-        return Err(Error::new(Code::InvalidData, "the data set has no targets").at("targets").hint("Name the target column, or give `targets`."));
+        return Err(Error::new(Code::InvalidData, "the data set has no targets")
+            .at("targets")
+            .hint("Name the target column, or give `targets`."));
     };
     let Some(shape) = recipe.target_shape() else { return Ok(()) };
     let width = shape.0[1..].iter().map(|d| d.size).product::<usize>();
     let (fits, has) = match (target, recipe.classes()) {
-        (Target::Classes { names, .. }, Some(outputs)) => (names.len() <= outputs, format!("{} classes for {outputs} outputs", names.len())),
+        (Target::Classes { names, .. }, Some(outputs)) => {
+            (names.len() <= outputs, format!("{} classes for {outputs} outputs", names.len()))
+        }
         (Target::Numbers { width, .. }, Some(_)) => (false, format!("{width} numbers a row")),
-        (Target::Classes { names, .. }, None) => (shape.rank() == 1 || (names.len() == 2 && width == 1), format!("{} classes", names.len())),
+        (Target::Classes { names, .. }, None) => (
+            shape.rank() == 1 || (names.len() == 2 && width == 1),
+            format!("{} classes", names.len()),
+        ),
         (Target::Numbers { width: w, .. }, None) => (*w == width, format!("{w} numbers a row")),
     };
     if fits {
         return Ok(());
     }
-    let expected = if shape.rank() == 1 { "class indices".to_owned() } else { format!("{width} numbers a row") };
-    let error = Error::new(Code::ShapeMismatch, format!("the loss reads {expected}, the data set has {has}")).at("targets").expected(expected).received(has);
+    let expected = if shape.rank() == 1 {
+        "class indices".to_owned()
+    } else {
+        format!("{width} numbers a row")
+    };
+    let error = Error::new(Code::ShapeMismatch, format!("the loss reads {expected}, the data set has {has}"))
+        .at("targets")
+        .expected(expected)
+        .received(has);
     Err(match (target, recipe.classes()) {
-        (Target::Numbers { .. }, Some(_)) => error.hint("Numbers become classes by `task: 'classification'`; for numbers use a loss such as meanSquaredError."),
+        (Target::Numbers { .. }, Some(_)) => {
+            error.hint("Numbers become classes by `task: 'classification'`; for numbers use a loss such as meanSquaredError.")
+        }
         _ => error,
     })
 }

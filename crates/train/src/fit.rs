@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use nabla_data::prepare::{self, Fitted as Prepared};
@@ -49,7 +49,13 @@ pub struct Job {
 impl Job {
     /// Only rows to learn from.
     pub fn new(train: Dataset) -> Job {
-        Job { train, validation: None, score: None, test: None, from: None }
+        Job {
+            train,
+            validation: None,
+            score: None,
+            test: None,
+            from: None,
+        }
     }
 }
 
@@ -85,12 +91,16 @@ fn held_out(recipe: &Recipe, job: &Job) -> Result<(Dataset, Option<Dataset>)> {
     let (labels, groups) = (job.train.labels(), job.train.groups());
     let options = |stratify: bool| HoldOutOptions {
         rows: job.train.rows(),
-        ratios: Some(Ratios::Shares(Shares { validation: Some(stop.validation_fraction), ..Shares::default() })),
+        ratios: Some(Ratios::Shares(Shares {
+            validation: Some(stop.validation_fraction),
+            ..Shares::default()
+        })),
         stratify,
         seed: recipe.spec.seed,
         ..HoldOutOptions::default()
     };
-    let explain = |e: Error| e.hint("Early stopping holds out part of the training rows: give a validation set, more rows, or leave it out.");
+    let explain =
+        |e: Error| e.hint("Early stopping holds out part of the training rows: give a validation set, more rows, or leave it out.");
     let split = if groups.is_some() {
         hold_out(&options(false), None, groups.as_deref()).map_err(explain)?
     } else {
@@ -109,10 +119,13 @@ fn start_from<T: Real>(arena: &Arena, from: &BTreeMap<String, Vec<f64>>, theta: 
     for (name, values) in from {
         let row = arena.find(name).ok_or_else(|| crate::model::unknown_weight(arena, name))?;
         if values.len() != row.values() {
-            return Err(Error::new(Code::ShapeMismatch, format!("{} values do not fill the weight of shape {:?}", values.len(), row.spec.shape))
-                .at(name.clone())
-                .expected(format!("{} values", row.values()))
-                .received(format!("{} values", values.len())));
+            return Err(Error::new(
+                Code::ShapeMismatch,
+                format!("{} values do not fill the weight of shape {:?}", values.len(), row.spec.shape),
+            )
+            .at(name.clone())
+            .expected(format!("{} values", row.values()))
+            .received(format!("{} values", values.len())));
         }
         if let Some(at) = values.iter().position(|v| !v.is_finite()) {
             return Err(Error::new(Code::NotFinite, format!("value {at} of a weight to start from is {}", values[at])).at(name.clone()));
@@ -153,7 +166,10 @@ impl<'a, T: Real> Fit<'a, T> {
     fn start(recipe: &'a Arc<Recipe>, job: &Job, threads: usize) -> Result<Fit<'a, T>> {
         let (train, validation) = held_out(recipe, job)?;
         if train.rows() == 0 {
-            return Err(Error::new(Code::InvalidData, "there are no rows to train on").at("train").expected("at least one row").received("0 rows"));
+            return Err(Error::new(Code::InvalidData, "there are no rows to train on")
+                .at("train")
+                .expected("at least one row")
+                .received("0 rows"));
         }
         let spec = &recipe.spec;
         let preparation = prepare::fit(&spec.prepare, &train)?;
@@ -178,7 +194,9 @@ impl<'a, T: Real> Fit<'a, T> {
         if let Some(from) = &job.from {
             start_from(arena, from, &mut theta)?;
         }
-        let state = (0..spec.optimizer.state_count()).map(|_| Aligned::zeroed(arena.trained)).collect::<Result<_>>()?;
+        let state = (0..spec.optimizer.state_count())
+            .map(|_| Aligned::zeroed(arena.trained))
+            .collect::<Result<_>>()?;
         let members = if program.work() < SHARED_STEP { 1 } else { threads.max(1) };
         Ok(Fit {
             recipe,
@@ -211,7 +229,11 @@ impl<'a, T: Real> Fit<'a, T> {
         let later = [score, test].map(|data| data.map(&feed).transpose());
         let [score_feed, test_feed] = later;
         let (score_feed, test_feed) = (score_feed?, test_feed?);
-        let largest = [&validation_feed, &score_feed, &test_feed].into_iter().flatten().map(|f| f.rows.len()).max();
+        let largest = [&validation_feed, &score_feed, &test_feed]
+            .into_iter()
+            .flatten()
+            .map(|f| f.rows.len())
+            .max();
         let mut examiner = largest.map(|rows| Examiner::<T>::new(recipe, rows.min(BATCH), true)).transpose()?;
 
         let mut scorer = Scorer::new(&spec.metrics)?;
@@ -244,9 +266,7 @@ impl<'a, T: Real> Fit<'a, T> {
                 break;
             }
             let scores = match (&validation_feed, &mut examiner) {
-                (Some(feed), Some(examiner)) => {
-                    Some(examiner.score(&mut self.team, &self.theta, feed, &mut examination, control)?)
-                }
+                (Some(feed), Some(examiner)) => Some(examiner.score(&mut self.team, &self.theta, feed, &mut examination, control)?),
                 _ => None,
             };
             let epoch = Epoch {
@@ -258,7 +278,10 @@ impl<'a, T: Real> Fit<'a, T> {
                 seconds: started.elapsed().as_secs_f64(),
             };
             listener(Event::Epoch(number, &epoch));
-            let judgement = watch.as_mut().zip(epoch.validation.as_ref()).map(|(watch, scores)| watch.judge(scores));
+            let judgement = watch
+                .as_mut()
+                .zip(epoch.validation.as_ref())
+                .map(|(watch, scores)| watch.judge(scores));
             history.push(epoch);
             let Some(judgement) = judgement else { continue };
             if judgement.best {
@@ -283,9 +306,9 @@ impl<'a, T: Real> Fit<'a, T> {
         }
         let mut examine = |feed: &Option<Feed>| -> Result<Option<Scores>> {
             match (feed, &mut examiner) {
-                (Some(feed), Some(examiner)) => {
-                    examiner.score(&mut self.team, &self.theta, feed, &mut examination, control).map(Some)
-                }
+                (Some(feed), Some(examiner)) => examiner
+                    .score(&mut self.team, &self.theta, feed, &mut examination, control)
+                    .map(Some),
                 _ => Ok(None),
             }
         };
@@ -302,7 +325,12 @@ impl<'a, T: Real> Fit<'a, T> {
             best_epoch,
         );
         listener(Event::Done(number));
-        Ok(Outcome { model, stopped, scores, test_scores })
+        Ok(Outcome {
+            model,
+            stopped,
+            scores,
+            test_scores,
+        })
     }
 
     /// One step on one batch. Allocates nothing once the scorer's buffers have grown.
@@ -310,13 +338,27 @@ impl<'a, T: Real> Fit<'a, T> {
         let (n, spec) = (rows.len(), &self.recipe.spec);
         let (theta, gradient) = (Apart::of(&mut self.theta), Apart::of(&mut self.gradient));
         // SAFETY: the whole buffers, only to take their addresses; the parts are used under the rules below.
-        let bases = unsafe { Bases::new(&mut self.memory, theta.part(0..self.recipe.arena.len), gradient.part(0..self.recipe.arena.len)) };
+        let bases = unsafe {
+            Bases::new(
+                &mut self.memory,
+                theta.part(0..self.recipe.arena.len),
+                gradient.part(0..self.recipe.arena.len),
+            )
+        };
         let mut state = [const { None }; 4];
         for (slot, buffer) in state.iter_mut().zip(&mut self.state) {
             *slot = Some(Apart::of(buffer));
         }
-        let moment = Moment { batch: n, seed: spec.seed, step: self.step, rates: &self.recipe.rates };
-        let at = Step { t: self.step + 1, learning_rate: spec.optimizer.learning_rate() };
+        let moment = Moment {
+            batch: n,
+            seed: spec.seed,
+            step: self.step,
+            rates: &self.recipe.rates,
+        };
+        let at = Step {
+            t: self.step + 1,
+            learning_rate: spec.optimizer.learning_rate(),
+        };
         let (program, places, arena) = (&self.program, &self.places, &self.recipe.arena);
         let weights = feed.batch_weights(rows);
         let broken = AtomicBool::new(false);
@@ -371,7 +413,11 @@ impl<'a, T: Real> Fit<'a, T> {
             step(&Member::alone());
         } else {
             let (together, started) = (self.pace.together(), Instant::now());
-            if together { self.team.run(&step) } else { step(&Member::alone()) }
+            if together {
+                self.team.run(&step)
+            } else {
+                step(&Member::alone())
+            }
             self.pace.took(started.elapsed());
         }
         if broken.into_inner() {
@@ -392,23 +438,45 @@ impl<'a, T: Real> Fit<'a, T> {
             return Ok(());
         }
         let broken = arena.rows.iter().find(|row| !reduce::all_finite(&self.theta[row.range()]));
-        let error = Error::new(Code::NotFinite, format!("the weights stopped being finite at step {} (epoch {epoch})", self.step.saturating_sub(1)));
-        Err(error.at(broken.map_or("weights", |row| &row.spec.name)).hint("Lower the learning rate, or prepare the features (standardize())."))
+        let error = Error::new(
+            Code::NotFinite,
+            format!(
+                "the weights stopped being finite at step {} (epoch {epoch})",
+                self.step.saturating_sub(1)
+            ),
+        );
+        Err(error
+            .at(broken.map_or("weights", |row| &row.spec.name))
+            .hint("Lower the learning rate, or prepare the features (standardize())."))
     }
 
     fn not_finite(&self, found: Option<nabla_graph::program::NotFinite>, rows: &[u32], epoch: usize) -> Error {
         let step = self.step;
         let error = match found {
             Some(found) => {
-                let layer = if found.path.is_empty() { "the loss".to_owned() } else { format!("layer \"{}\"", found.path) };
-                let row = found.row.and_then(|r| rows.get(r)).map(|r| format!(", row {r} of the data")).unwrap_or_default();
+                let layer = if found.path.is_empty() {
+                    "the loss".to_owned()
+                } else {
+                    format!("layer \"{}\"", found.path)
+                };
+                let row = found
+                    .row
+                    .and_then(|r| rows.get(r))
+                    .map(|r| format!(", row {r} of the data"))
+                    .unwrap_or_default();
                 Error::new(
                     Code::NotFinite,
-                    format!("training stopped being finite at step {step} (epoch {epoch}): first in operator \"{}\"{row}", found.operator),
+                    format!(
+                        "training stopped being finite at step {step} (epoch {epoch}): first in operator \"{}\"{row}",
+                        found.operator
+                    ),
                 )
                 .at(layer)
             }
-            None => Error::new(Code::NotFinite, format!("training stopped being finite at step {step} (epoch {epoch})")),
+            None => Error::new(
+                Code::NotFinite,
+                format!("training stopped being finite at step {step} (epoch {epoch})"),
+            ),
         };
         error.hint("Lower the learning rate, prepare the features (standardize()), or look for extreme values; the weights before this step were finite.")
     }

@@ -37,7 +37,8 @@ pub fn run(recipe: &Arc<Recipe>, jobs: &[Job], threads: usize, control: &Control
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(job) = jobs.get(number) else { return };
-            let outcome = catch_unwind(AssertUnwindSafe(|| fit(recipe, job, number, each, control, listener))).unwrap_or_else(|panic| Err(bug(&*panic)));
+            let outcome = catch_unwind(AssertUnwindSafe(|| fit(recipe, job, number, each, control, listener)))
+                .unwrap_or_else(|panic| Err(bug(&*panic)));
             *outcomes[number].lock().unwrap_or_else(|e| e.into_inner()) = Some(outcome);
         }
     };
@@ -47,19 +48,29 @@ pub fn run(recipe: &Arc<Recipe>, jobs: &[Job], threads: usize, control: &Control
         std::thread::scope(|scope| {
             for number in 1..side_by_side {
                 // Where no thread can be had the others do its work.
-                let _ = std::thread::Builder::new().name(format!("nabla-fit-{number}")).spawn_scoped(scope, work);
+                let _ = std::thread::Builder::new()
+                    .name(format!("nabla-fit-{number}"))
+                    .spawn_scoped(scope, work);
             }
             work();
         });
     }
     let take = |slot: Mutex<Option<Result<Outcome>>>| {
-        slot.into_inner().unwrap_or_else(|e| e.into_inner()).unwrap_or_else(|| Err(Error::internal("a fit was lost")))
+        slot.into_inner()
+            .unwrap_or_else(|e| e.into_inner())
+            .unwrap_or_else(|| Err(Error::internal("a fit was lost")))
     };
     outcomes.into_iter().map(take).collect()
 }
 
 /// A panic as an error.
 pub fn bug(panic: &(dyn std::any::Any + Send)) -> Error {
-    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
-    Error::internal(format!("the native code panicked: {}", text.unwrap_or_else(|| "no message".to_owned())))
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    Error::internal(format!(
+        "the native code panicked: {}",
+        text.unwrap_or_else(|| "no message".to_owned())
+    ))
 }

@@ -100,7 +100,16 @@ impl Model {
             Weights::F32(_) => Pool::F32(Mutex::default()),
             Weights::F64(_) => Pool::F64(Mutex::default()),
         };
-        Model { recipe, schema, preparation, target_preparation, weights, history, best_epoch, pool }
+        Model {
+            recipe,
+            schema,
+            preparation,
+            target_preparation,
+            weights,
+            history,
+            best_epoch,
+            pool,
+        }
     }
 
     /// What it says of itself.
@@ -142,7 +151,12 @@ impl Model {
 
     /// Names and shapes of the weights.
     pub fn weight_shapes(&self) -> Vec<(String, Vec<usize>)> {
-        self.recipe.arena.rows.iter().map(|r| (r.spec.name.clone(), r.spec.shape.clone())).collect()
+        self.recipe
+            .arena
+            .rows
+            .iter()
+            .map(|r| (r.spec.name.clone(), r.spec.shape.clone()))
+            .collect()
     }
 
     /// One weight, row-major.
@@ -161,7 +175,8 @@ impl Model {
         let feed = Feed::new(&self.recipe, data, &self.preparation, &self.target_preparation, false)?;
         let mut all = Vec::new();
         let count = feed.rows.len() * self.output_width();
-        all.try_reserve_exact(count).map_err(|_| Error::new(Code::OutOfMemory, format!("{count} predictions do not fit in memory")))?;
+        all.try_reserve_exact(count)
+            .map_err(|_| Error::new(Code::OutOfMemory, format!("{count} predictions do not fit in memory")))?;
         match (&self.weights, &self.pool) {
             (Weights::F32(w), Pool::F32(pool)) => predict_all(&self.recipe, pool, w, &feed, threads, &mut all)?,
             (Weights::F64(w), Pool::F64(pool)) => predict_all(&self.recipe, pool, w, &feed, threads, &mut all)?,
@@ -175,20 +190,30 @@ impl Model {
     pub fn predict_rows(&self, features: &[f64], out: &mut [f64]) -> Result<()> {
         let width = self.input_width();
         if width == 0 || !features.len().is_multiple_of(width) {
-            return Err(Error::new(Code::ShapeMismatch, format!("{} values are not whole rows of {width}", features.len()))
-                .at("features")
-                .expected(format!("rows of {width} values"))
-                .received(format!("{} values", features.len())));
+            return Err(Error::new(
+                Code::ShapeMismatch,
+                format!("{} values are not whole rows of {width}", features.len()),
+            )
+            .at("features")
+            .expected(format!("rows of {width} values"))
+            .received(format!("{} values", features.len())));
         }
         let rows = features.len() / width;
         if out.len() != rows * self.output_width() {
-            return Err(Error::new(Code::ShapeMismatch, format!("{} values are no room for {rows} predictions", out.len()))
-                .at("predictions")
-                .expected(format!("{} values", rows * self.output_width()))
-                .received(format!("{} values", out.len())));
+            return Err(Error::new(
+                Code::ShapeMismatch,
+                format!("{} values are no room for {rows} predictions", out.len()),
+            )
+            .at("predictions")
+            .expected(format!("{} values", rows * self.output_width()))
+            .received(format!("{} values", out.len())));
         }
         if let Some(at) = features.iter().position(|v| !v.is_finite()) {
-            let column = self.schema.columns.get(at % width).map_or_else(|| format!("value {}", at % width), |c| format!("column {:?}", c.name));
+            let column = self
+                .schema
+                .columns
+                .get(at % width)
+                .map_or_else(|| format!("value {}", at % width), |c| format!("column {:?}", c.name));
             return Err(Error::new(Code::NotFinite, format!("a feature is {}", features[at])).at(format!("row {}, {column}", at / width)));
         }
         match (&self.weights, &self.pool) {
@@ -256,7 +281,10 @@ impl Model {
             let (lost, new) = (missing(&self.schema, &schema), missing(&schema, &self.schema));
             let error = Error::new(
                 Code::ShapeMismatch,
-                format!("the model was fitted on rows of shape {:?}, this data set has {:?}", self.schema.sample_shape, schema.sample_shape),
+                format!(
+                    "the model was fitted on rows of shape {:?}, this data set has {:?}",
+                    self.schema.sample_shape, schema.sample_shape
+                ),
             )
             .at("features")
             .expected(format!("{:?}", self.schema.sample_shape))
@@ -267,18 +295,21 @@ impl Model {
                 error.hint(format!("Columns missing here: {lost:?}; columns unknown to the model: {new:?}."))
             });
         }
-        let (Some(TargetSchema::Classes { names: here }), Some(TargetSchema::Classes { names: fitted })) = (&schema.target, &self.schema.target)
+        let (Some(TargetSchema::Classes { names: here }), Some(TargetSchema::Classes { names: fitted })) =
+            (&schema.target, &self.schema.target)
         else {
             return Ok(());
         };
         if here == fitted {
             return Ok(());
         }
-        Err(Error::new(Code::InvalidData, "the data set has other classes than the model was fitted on")
-            .at("targets")
-            .expected(format!("{fitted:?}"))
-            .received(format!("{here:?}"))
-            .hint("Make both sets from one source and split it, so that classes keep their numbers."))
+        Err(
+            Error::new(Code::InvalidData, "the data set has other classes than the model was fitted on")
+                .at("targets")
+                .expected(format!("{fitted:?}"))
+                .received(format!("{here:?}"))
+                .hint("Make both sets from one source and split it, so that classes keep their numbers."),
+        )
     }
 
     /// Saves into a folder: see [`crate::saving`].

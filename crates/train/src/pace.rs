@@ -23,7 +23,13 @@ pub struct Pace {
 impl Pace {
     /// Before the first step.
     pub fn new() -> Pace {
-        Pace { at: 0, period: FIRST, together: Duration::MAX, alone: Duration::MAX, better_together: true }
+        Pace {
+            at: 0,
+            period: FIRST,
+            together: Duration::MAX,
+            alone: Duration::MAX,
+            better_together: true,
+        }
     }
 
     /// Whether the team takes the next step together.
@@ -45,11 +51,20 @@ impl Pace {
         self.at += 1;
         if self.at == 2 * TRIED {
             let better = self.together <= self.alone;
-            self.period = if better == self.better_together { (self.period * 2).min(LAST) } else { FIRST };
+            self.period = if better == self.better_together {
+                (self.period * 2).min(LAST)
+            } else {
+                FIRST
+            };
             self.better_together = better;
         }
         if self.at >= self.period {
-            *self = Pace { at: 0, together: Duration::MAX, alone: Duration::MAX, ..*self };
+            *self = Pace {
+                at: 0,
+                together: Duration::MAX,
+                alone: Duration::MAX,
+                ..*self
+            };
         }
     }
 }
@@ -72,7 +87,10 @@ mod tests {
     fn takes_the_faster_way_and_looks_again() {
         let mut pace = Pace::new();
         assert!(after(50, 90, &mut pace, 1000) > 980);
-        assert!(after(5000, 90, &mut pace, 20_000) < 4200, "a busy machine is noticed within one period");
+        assert!(
+            after(5000, 90, &mut pace, 20_000) < 4200,
+            "a busy machine is noticed within one period"
+        );
         assert!(after(50, 90, &mut pace, 20_000) > 15_000);
     }
 }

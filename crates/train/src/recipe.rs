@@ -76,17 +76,31 @@ impl Recipe {
         let (_, rates) = mode(&graph, Mode::Train)?;
         let arena = Arc::new(arena(&graph)?);
         let key = structure(&graph);
-        Ok(Recipe { spec, graph, arena, rates, key })
+        Ok(Recipe {
+            spec,
+            graph,
+            arena,
+            rates,
+            key,
+        })
     }
 
     /// The axes of one prediction: `[10]`.
     pub fn output_shape(&self) -> Vec<usize> {
-        self.graph.outputs.get("output").map(|&id| self.graph.nodes[id].shape.0[1..].iter().map(|d| d.size).collect()).unwrap_or_default()
+        self.graph
+            .outputs
+            .get("output")
+            .map(|&id| self.graph.nodes[id].shape.0[1..].iter().map(|d| d.size).collect())
+            .unwrap_or_default()
     }
 
     /// The axes of one row as the model reads it: `[64]`.
     pub fn input_shape(&self) -> Vec<usize> {
-        self.graph.inputs.get("features").map(|&id| self.graph.nodes[id].shape.0[1..].iter().map(|d| d.size).collect()).unwrap_or_default()
+        self.graph
+            .inputs
+            .get("features")
+            .map(|&id| self.graph.nodes[id].shape.0[1..].iter().map(|d| d.size).collect())
+            .unwrap_or_default()
     }
 
     /// The axes of the targets as the loss reads them, if it does.
@@ -108,7 +122,12 @@ impl Recipe {
         if !self.spec.metrics.is_empty() {
             outputs.push("output".to_owned());
         }
-        self.program(Purpose { mode: Mode::Train, gradients: true, outputs, capacity })
+        self.program(Purpose {
+            mode: Mode::Train,
+            gradients: true,
+            outputs,
+            capacity,
+        })
     }
 
     /// The program of prediction, with the loss where it is asked for.
@@ -117,7 +136,12 @@ impl Recipe {
         if loss {
             outputs.push("loss".to_owned());
         }
-        self.program(Purpose { mode: Mode::Infer, gradients: false, outputs, capacity })
+        self.program(Purpose {
+            mode: Mode::Infer,
+            gradients: false,
+            outputs,
+            capacity,
+        })
     }
 
     fn program(&self, purpose: Purpose) -> Result<Arc<Program>> {

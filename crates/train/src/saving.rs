@@ -54,7 +54,11 @@ pub(crate) fn save(model: &Model, folder: &Path, extra: &Value) -> Result<()> {
         extra: extra.clone(),
     };
     let text = |pretty: bool| {
-        let text = if pretty { serde_json::to_string_pretty(&description) } else { serde_json::to_string(&description) };
+        let text = if pretty {
+            serde_json::to_string_pretty(&description)
+        } else {
+            serde_json::to_string(&description)
+        };
         text.map_err(|e| Error::internal(format!("the model cannot be described: {e}")))
     };
     let arena = &model.recipe.arena;
@@ -72,7 +76,14 @@ pub(crate) fn save(model: &Model, folder: &Path, extra: &Value) -> Result<()> {
             double.iter().map(|v| Data::F64(v)).collect()
         }
     };
-    let tensors: Vec<Tensor> = rows().zip(data).map(|(r, data)| Tensor { name: &r.spec.name, shape: &r.spec.shape, data }).collect();
+    let tensors: Vec<Tensor> = rows()
+        .zip(data)
+        .map(|(r, data)| Tensor {
+            name: &r.spec.name,
+            shape: &r.spec.shape,
+            data,
+        })
+        .collect();
     let metadata = BTreeMap::from([(KEY.to_owned(), text(false)?)]);
     let path = folder.join("model.safetensors");
     remove_partial(&path)?;
@@ -102,22 +113,33 @@ fn read(archive: &Archive) -> Result<(Model, Value)> {
     let value: Value = serde_json::from_str(text).map_err(|e| Error::new(Code::DataFormat, format!("the recipe is damaged: {e}")))?;
     let version = value["version"].as_u64().unwrap_or(0);
     if version != u64::from(VERSION) {
-        return Err(Error::new(Code::DataFormat, format!("version {version} of saved models is not known"))
-            .expected(VERSION.to_string())
-            .received(version.to_string())
-            .hint("It was saved by a newer nabla: update this one."));
+        return Err(
+            Error::new(Code::DataFormat, format!("version {version} of saved models is not known"))
+                .expected(VERSION.to_string())
+                .received(version.to_string())
+                .hint("It was saved by a newer nabla: update this one."),
+        );
     }
     let d: Description = serde_json::from_value(value).map_err(|e| Error::new(Code::DataFormat, format!("the recipe is damaged: {e}")))?;
-    d.recipe.validate().map_err(|e| Error { code: Code::DataFormat, ..e })?;
+    d.recipe.validate().map_err(|e| Error {
+        code: Code::DataFormat,
+        ..e
+    })?;
     let precision = d.recipe.precision;
     let recipe = Arc::new(Recipe::new(d.recipe)?);
     if d.preparation.width() != d.schema.width || recipe.input_shape().iter().product::<usize>() != d.schema.width {
-        return Err(Error::new(Code::DataFormat, "the recipe is damaged: preparation, schema and model have different widths"));
+        return Err(Error::new(
+            Code::DataFormat,
+            "the recipe is damaged: preparation, schema and model have different widths",
+        ));
     }
     let arena = &recipe.arena;
     let expected = arena.rows.iter().filter(|r| r.values() > 0).count();
     if archive.entries().len() != expected {
-        return Err(Error::new(Code::DataFormat, format!("the model has {expected} weights, the file {}", archive.entries().len())));
+        return Err(Error::new(
+            Code::DataFormat,
+            format!("the model has {expected} weights, the file {}", archive.entries().len()),
+        ));
     }
     let weights = match precision {
         Precision::F32 => {
@@ -137,7 +159,18 @@ fn read(archive: &Archive) -> Result<(Model, Value)> {
             Weights::F64(theta)
         }
     };
-    Ok((Model::new(recipe, d.schema, d.preparation, d.target_preparation, weights, d.history, d.best_epoch), d.extra))
+    Ok((
+        Model::new(
+            recipe,
+            d.schema,
+            d.preparation,
+            d.target_preparation,
+            weights,
+            d.history,
+            d.best_epoch,
+        ),
+        d.extra,
+    ))
 }
 
 fn expect_shape(archive: &Archive, name: &str, shape: &[usize]) -> Result<()> {
@@ -145,8 +178,11 @@ fn expect_shape(archive: &Archive, name: &str, shape: &[usize]) -> Result<()> {
     if entry.shape == shape {
         return Ok(());
     }
-    Err(Error::new(Code::ShapeMismatch, format!("the saved weight has shape {:?}, the model's is {shape:?}", entry.shape))
-        .at(name)
-        .expected(format!("{shape:?}"))
-        .received(format!("{:?}", entry.shape)))
+    Err(Error::new(
+        Code::ShapeMismatch,
+        format!("the saved weight has shape {:?}, the model's is {shape:?}", entry.shape),
+    )
+    .at(name)
+    .expected(format!("{shape:?}"))
+    .received(format!("{:?}", entry.shape)))
 }

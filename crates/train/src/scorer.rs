@@ -45,12 +45,20 @@ impl Scorer {
             self.loss += losses.iter().map(|l| l.to_f64()).sum::<f64>();
             self.weight += losses.len() as f64;
         }
-        let Some(output) = output.filter(|_| !self.metrics.is_empty()) else { return Ok(()) };
+        let Some(output) = output.filter(|_| !self.metrics.is_empty()) else {
+            return Ok(());
+        };
         self.prediction.clear();
         self.prediction.extend(output.iter().map(|v| v.to_f64()));
         feed.to_own_units(&mut self.prediction)?;
-        let Some(truth) = feed.truth(rows, &mut self.labels, &mut self.numbers) else { return Ok(()) };
-        let batch = Batch { truth, prediction: &self.prediction, weights: weighted.then_some(&self.weights) };
+        let Some(truth) = feed.truth(rows, &mut self.labels, &mut self.numbers) else {
+            return Ok(());
+        };
+        let batch = Batch {
+            truth,
+            prediction: &self.prediction,
+            weights: weighted.then_some(&self.weights),
+        };
         self.metrics.iter_mut().try_for_each(|m| m.update(&batch))
     }
 

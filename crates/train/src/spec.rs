@@ -137,7 +137,8 @@ fn yes() -> bool {
 impl FitSpec {
     /// From JSON.
     pub fn from_json(text: &str) -> Result<FitSpec> {
-        let spec: FitSpec = serde_json::from_str(text).map_err(|e| Error::new(Code::InvalidOption, format!("the recipe cannot be read: {e}")))?;
+        let spec: FitSpec =
+            serde_json::from_str(text).map_err(|e| Error::new(Code::InvalidOption, format!("the recipe cannot be read: {e}")))?;
         spec.validate()?;
         Ok(spec)
     }
@@ -145,8 +146,11 @@ impl FitSpec {
     /// Checks ranges and names.
     pub fn validate(&self) -> Result<()> {
         if self.version != VERSION {
-            return Err(Error::new(Code::DataFormat, format!("version {} of the recipe format is not known", self.version))
-                .expected(VERSION.to_string()));
+            return Err(Error::new(
+                Code::DataFormat,
+                format!("version {} of the recipe format is not known", self.version),
+            )
+            .expected(VERSION.to_string()));
         }
         self.optimizer.validate().map_err(|e| e.at("optimizer"))?;
         self.metrics.iter().try_for_each(MetricSpec::validate)?;
@@ -162,7 +166,11 @@ impl FitSpec {
         if !known {
             let names: Vec<&str> = std::iter::once("loss").chain(self.metrics.iter().map(MetricSpec::name)).collect();
             let hint = nabla_data::nearest(&stop.monitor, names.iter().copied()).map(|n| format!("Did you mean \"{n}\"?"));
-            let error = Error::option("earlyStopping.monitor", format!("to be one of {names:?}"), format!("{:?}", stop.monitor));
+            let error = Error::option(
+                "earlyStopping.monitor",
+                format!("to be one of {names:?}"),
+                format!("{:?}", stop.monitor),
+            );
             return Err(match hint {
                 Some(hint) => error.hint(hint),
                 None => error.hint("It must be among the trainer's metrics."),
@@ -172,7 +180,11 @@ impl FitSpec {
             return Err(Error::option("earlyStopping.minDelta", "to be at least 0", stop.min_delta));
         }
         if !(stop.validation_fraction > 0.0 && stop.validation_fraction < 1.0) {
-            return Err(Error::option("earlyStopping.validationFraction", "in (0, 1)", stop.validation_fraction));
+            return Err(Error::option(
+                "earlyStopping.validationFraction",
+                "in (0, 1)",
+                stop.validation_fraction,
+            ));
         }
         Ok(())
     }

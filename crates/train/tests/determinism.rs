@@ -8,10 +8,10 @@ use nabla_data::{Dataset, SourceParts};
 use nabla_graph::Graph;
 use nabla_kernels::level;
 use nabla_train::{Control, Job, Recipe, fits};
-use networks::{class_data, class_parts, history_bits, network, number_data, recipe, train, uniform, weight_bits};
+use networks::{EpochBits, class_data, class_parts, history_bits, network, number_data, recipe, train, uniform, weight_bits};
 use serde_json::{Value, json};
 
-type Bits = (Vec<(String, Vec<u64>)>, Vec<(usize, usize, u64, Vec<(String, u64)>)>, Vec<u64>);
+type Bits = (Vec<(String, Vec<u64>)>, Vec<EpochBits>, Vec<u64>);
 
 fn bits(recipe: &Arc<Recipe>, job: &Job, threads: usize) -> Bits {
     let model = train(recipe, job, threads).model;

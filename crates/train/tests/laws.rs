@@ -204,7 +204,6 @@ fn tiny_data_has_a_defined_result() {
 }
 
 #[test]
-#[ignore = "nabla-metrics reads the only column of one class as the positive class of two and panics"]
 fn one_class_has_a_defined_accuracy() {
     let recipe = recipe(
         &network(&[4, 9, 1], &["relu"], 0.0, "crossEntropy"),
@@ -381,26 +380,24 @@ fn what_is_not_finite_is_named() {
 #[test]
 fn a_huge_learning_rate_is_an_error_not_a_broken_model() {
     let data = number_data(30, 4, 2);
+    let graph = network(&[4, 8, 2], &["tanh"], 0.0, "meanSquaredError");
     for precision in ["f32", "f64"] {
         for (rate, epochs) in [(1e20, 30), (1e300, 5), (1e300, 1)] {
-            for (kind, loss, graph_output) in [("sgd", "meanSquaredError", 2)] {
-                let graph = network(&[4, 8, graph_output], &["tanh"], 0.0, loss);
-                let changes = json!({
-                    "precision": precision, "output": "identity", "epochs": epochs, "batchSize": "full",
-                    "optimizer": { "kind": kind, "learningRate": rate },
-                });
-                match try_train(&recipe(&graph, changes), &Job::new(data.clone()), 1) {
-                    Err(error) => {
-                        assert_eq!(error.code, Code::NotFinite, "{error}");
-                        assert!(error.to_string().contains("step") && error.hint.is_some(), "{error}");
-                    }
-                    Ok(outcome) => {
-                        let finite = |(_, bits): &(String, Vec<u64>)| bits.iter().all(|&b| f64::from_bits(b).is_finite());
-                        assert!(
-                            weight_bits(&outcome.model).iter().all(finite),
-                            "{precision}, {rate}, {epochs} epochs: weights are not finite"
-                        );
-                    }
+            let changes = json!({
+                "precision": precision, "output": "identity", "epochs": epochs, "batchSize": "full",
+                "optimizer": { "kind": "sgd", "learningRate": rate },
+            });
+            match try_train(&recipe(&graph, changes), &Job::new(data.clone()), 1) {
+                Err(error) => {
+                    assert_eq!(error.code, Code::NotFinite, "{error}");
+                    assert!(error.to_string().contains("step") && error.hint.is_some(), "{error}");
+                }
+                Ok(outcome) => {
+                    let finite = |(_, bits): &(String, Vec<u64>)| bits.iter().all(|&b| f64::from_bits(b).is_finite());
+                    assert!(
+                        weight_bits(&outcome.model).iter().all(finite),
+                        "{precision}, {rate}, {epochs} epochs: weights are not finite"
+                    );
                 }
             }
         }

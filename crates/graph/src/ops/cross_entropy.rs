@@ -17,9 +17,12 @@ use crate::shape::{Dim, Shape};
 fn rows_of(name: &str, logits: &Shape, labels: &Shape) -> Result<Shape> {
     let rank = logits.rank();
     if rank == 0 || logits.0[rank - 1].size == 0 || logits.0[rank - 1].batch || logits.0[..rank - 1] != labels.0[..] {
-        return Err(Error::new(Code::ShapeMismatch, format!("{name}: logits {logits} and class indices {labels} don't fit"))
-            .expected("logits [.., classes] and class indices [..]")
-            .received(format!("{logits} and {labels}")));
+        return Err(Error::new(
+            Code::ShapeMismatch,
+            format!("{name}: logits {logits} and class indices {labels} don't fit"),
+        )
+        .expected("logits [.., classes] and class indices [..]")
+        .received(format!("{logits} and {labels}")));
     }
     Ok(labels.clone())
 }

@@ -47,11 +47,16 @@ impl Op for Dropout {
     }
 
     fn samples() -> Vec<Sample> {
-        vec![Sample::new(Dropout { rate: 0.5 }, &[&[3, 5]]), Sample::new(Dropout { rate: 0.0 }, &[&[0, 5]])]
+        vec![
+            Sample::new(Dropout { rate: 0.5 }, &[&[3, 5]]),
+            Sample::new(Dropout { rate: 0.0 }, &[&[0, 5]]),
+        ]
     }
 
     fn bad_samples() -> Vec<Sample> {
-        [1.0, -0.1, f64::NAN, 1.5].map(|rate| Sample::new(Dropout { rate }, &[&[3]])).to_vec()
+        [1.0, -0.1, f64::NAN, 1.5]
+            .map(|rate| Sample::new(Dropout { rate }, &[&[3]]))
+            .to_vec()
     }
 }
 
@@ -92,7 +97,10 @@ impl Op for DropoutMask {
     }
 
     fn samples() -> Vec<Sample> {
-        vec![Sample::new(DropoutMask { slot: 0, purpose: 7 }, &[&[3, 50]]), Sample::new(DropoutMask { slot: 0, purpose: 7 }, &[&[0, 5]])]
+        vec![
+            Sample::new(DropoutMask { slot: 0, purpose: 7 }, &[&[3, 50]]),
+            Sample::new(DropoutMask { slot: 0, purpose: 7 }, &[&[0, 5]]),
+        ]
     }
 
     fn bad_samples() -> Vec<Sample> {

@@ -64,7 +64,11 @@ impl Op for Unary {
 
     fn parse(name: &str, attributes: Value) -> Result<Self> {
         no_attributes(name, &attributes)?;
-        UNARY.iter().find(|row| row.0 == name).map(|row| Unary(row.1)).ok_or_else(|| Error::internal(format!("no element-wise {name}")))
+        UNARY
+            .iter()
+            .find(|row| row.0 == name)
+            .map(|row| Unary(row.1))
+            .ok_or_else(|| Error::internal(format!("no element-wise {name}")))
     }
 
     fn attributes(&self) -> Value {
@@ -208,7 +212,11 @@ impl Op for Binary {
 
     fn parse(name: &str, attributes: Value) -> Result<Self> {
         no_attributes(name, &attributes)?;
-        BINARY.iter().find(|row| row.0 == name).map(|row| Binary(row.1)).ok_or_else(|| Error::internal(format!("no element-wise {name}")))
+        BINARY
+            .iter()
+            .find(|row| row.0 == name)
+            .map(|row| Binary(row.1))
+            .ok_or_else(|| Error::internal(format!("no element-wise {name}")))
     }
 
     fn attributes(&self) -> Value {
@@ -376,18 +384,15 @@ impl Op for Binary {
         if total == 0 {
             return;
         }
-        let flat = |x: &'_ [T], part: &std::ops::Range<usize>| -> Option<usize> {
-            if x.len() == total { Some(part.start) } else { None }
-        };
-        if a.len() == total || a.len() == 1 {
-            if b.len() == total || b.len() == 1 {
-                let part = io.part_in_blocks(total, 64);
-                let left = flat(a, &part).map_or_else(|| Operand::Scalar(a[0]), |s| Operand::Slice(&a[s..s + part.len()]));
-                let right = flat(b, &part).map_or_else(|| Operand::Scalar(b[0]), |s| Operand::Slice(&b[s..s + part.len()]));
-                // SAFETY: members take disjoint parts.
-                elementwise::binary(self.0, left, right, unsafe { io.output(part) });
-                return;
-            }
+        let flat = |x: &'_ [T], part: &std::ops::Range<usize>| -> Option<usize> { if x.len() == total { Some(part.start) } else { None } };
+        let whole = |x: &[T]| x.len() == total || x.len() == 1;
+        if whole(a) && whole(b) {
+            let part = io.part_in_blocks(total, 64);
+            let left = flat(a, &part).map_or_else(|| Operand::Scalar(a[0]), |s| Operand::Slice(&a[s..s + part.len()]));
+            let right = flat(b, &part).map_or_else(|| Operand::Scalar(b[0]), |s| Operand::Slice(&b[s..s + part.len()]));
+            // SAFETY: members take disjoint parts.
+            elementwise::binary(self.0, left, right, unsafe { io.output(part) });
+            return;
         }
         self.run_broadcast(io, a, b);
     }
@@ -418,7 +423,10 @@ impl Op for Binary {
     }
 
     fn bad_samples() -> Vec<Sample> {
-        vec![Sample::new(Binary(BinaryKind::Add), &[&[3, 5], &[4]]), Sample::new(Binary(BinaryKind::Multiply), &[&[-1, 5], &[2, 5]])]
+        vec![
+            Sample::new(Binary(BinaryKind::Add), &[&[3, 5], &[4]]),
+            Sample::new(Binary(BinaryKind::Multiply), &[&[-1, 5], &[2, 5]]),
+        ]
     }
 }
 
@@ -438,8 +446,16 @@ impl Binary {
             };
             let (sa, ra) = operand(a, &strides[0]);
             let (sb, rb) = operand(b, &strides[1]);
-            let left = if ra { Operand::Scalar(a[sa]) } else { Operand::Slice(&a[sa..sa + last]) };
-            let right = if rb { Operand::Scalar(b[sb]) } else { Operand::Slice(&b[sb..sb + last]) };
+            let left = if ra {
+                Operand::Scalar(a[sa])
+            } else {
+                Operand::Slice(&a[sa..sa + last])
+            };
+            let right = if rb {
+                Operand::Scalar(b[sb])
+            } else {
+                Operand::Slice(&b[sb..sb + last])
+            };
             // SAFETY: members take disjoint rows.
             elementwise::binary(self.0, left, right, unsafe { io.output(row * last..(row + 1) * last) });
         }

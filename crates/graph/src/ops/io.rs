@@ -110,9 +110,11 @@ impl<'a, T> Io<'a, T> {
     /// # Safety
     /// The ranges that different members take, and those that one member holds at once, must not overlap.
     #[inline]
-    #[expect(clippy::mut_from_ref, reason = "members share the view and write disjoint parts of the output")]
     pub unsafe fn output(&self, range: Range<usize>) -> &'a mut [T] {
-        assert!(range.start <= range.end && range.end <= self.output.len, "a kernel's part lies outside its output");
+        assert!(
+            range.start <= range.end && range.end <= self.output.len,
+            "a kernel's part lies outside its output"
+        );
         // SAFETY: inside the output by the assertion; disjoint from all others by the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.output.start.add(range.start), range.end - range.start) }
     }

@@ -80,15 +80,22 @@ impl Op for Linear {
     fn shape(&self, x: &[&Shape]) -> Result<Shape> {
         let y = Matmul::default().shape(&x[..2])?;
         if x[2].rank() != 1 || x[2].0[0] != x[1].0[1] {
-            return Err(Error::new(Code::ShapeMismatch, format!("a bias of shape {} does not fit the product {y}", x[2]))
-                .expected(format!("[{}]", x[1].0[1]))
-                .received(x[2].to_string()));
+            return Err(Error::new(
+                Code::ShapeMismatch,
+                format!("a bias of shape {} does not fit the product {y}", x[2]),
+            )
+            .expected(format!("[{}]", x[1].0[1]))
+            .received(x[2].to_string()));
         }
         Ok(y)
     }
 
     fn gradient(&self, _b: &mut Builder, _at: &At) -> Result<Gradients> {
-        Err(Error::new(Code::NoGradient, "the operator \"linear\" has no derivative: it is made after differentiation").at("linear"))
+        Err(Error::new(
+            Code::NoGradient,
+            "the operator \"linear\" has no derivative: it is made after differentiation",
+        )
+        .at("linear"))
     }
 
     fn decompose(&self, b: &mut Builder, inputs: &[Id]) -> Option<Result<Id>> {
@@ -110,7 +117,11 @@ impl Op for Linear {
             return;
         }
         let sizes = Sizes { m: io.len() / n, k, n };
-        let epilogue = Epilogue { bias: Some(&io.input(2)[..n]), activation: self.activation.epilogue(), accumulate: false };
+        let epilogue = Epilogue {
+            bias: Some(&io.input(2)[..n]),
+            activation: self.activation.epilogue(),
+            accumulate: false,
+        };
         product(io, sizes, Left { row: k, col: 1, panel: 16 }, None, &epilogue);
     }
 

@@ -37,26 +37,46 @@ impl Matmul {
         let n = k_or_n(if self.transpose_b { 0 } else { 1 });
         let columns = a.last(batch);
         let rows = a.0[..a.rank() - 1].iter().map(|d| d.at(batch)).product();
-        if self.transpose_a { Sizes { m: columns, k: rows, n } } else { Sizes { m: rows, k: columns, n } }
+        if self.transpose_a {
+            Sizes { m: columns, k: rows, n }
+        } else {
+            Sizes { m: rows, k: columns, n }
+        }
     }
 
     fn left(&self, sizes: Sizes) -> Left {
         if self.transpose_a {
-            Left { row: 1, col: sizes.m, panel: 16 * sizes.m }
+            Left {
+                row: 1,
+                col: sizes.m,
+                panel: 16 * sizes.m,
+            }
         } else {
-            Left { row: sizes.k, col: 1, panel: 16 }
+            Left {
+                row: sizes.k,
+                col: 1,
+                panel: 16,
+            }
         }
     }
 }
 
 /// A row-major matrix of so many columns.
 pub(super) fn row_major(columns: usize) -> Right {
-    Right { row: columns, panel: 16, padded: false }
+    Right {
+        row: columns,
+        panel: 16,
+        padded: false,
+    }
 }
 
 /// A matrix in 16-wide panels, of so many rows.
 pub(super) fn in_panels(rows: usize) -> Right {
-    Right { row: 16, panel: 16 * rows, padded: true }
+    Right {
+        row: 16,
+        panel: 16 * rows,
+        padded: true,
+    }
 }
 
 /// A member's part of an output: whole panels where they divide well (each core then keeps its own panels of the weights, of their
@@ -66,7 +86,7 @@ pub(super) fn split<T>(io: &Io<T>, sizes: Sizes) -> (Range<usize>, Range<usize>)
     if io.members() == 1 {
         return (0..sizes.m, 0..panels);
     }
-    if panels % io.members() == 0 || panels >= 8 * io.members() {
+    if panels.is_multiple_of(io.members()) || panels >= 8 * io.members() {
         return (0..sizes.m, io.part(panels));
     }
     let rows = io.part(sizes.m.div_ceil(8));
@@ -151,7 +171,11 @@ impl Op for Matmul {
 
     fn run<T: Real>(&self, io: &Io<T>) {
         let sizes = self.sizes(io.shape(0), io.shape(1), io.batch());
-        let plain = Epilogue { bias: None, activation: Activation::Identity, accumulate: false };
+        let plain = Epilogue {
+            bias: None,
+            activation: Activation::Identity,
+            accumulate: false,
+        };
         if !self.transpose_b {
             return product(io, sizes, self.left(sizes), None, &plain);
         }
@@ -181,7 +205,13 @@ impl Op for Matmul {
             }
         }
         all.push(Sample::new(Matmul::default(), &[&[-1, 3, 4], &[4, 2]]));
-        all.push(Sample::new(Matmul { transpose_b: true, ..Matmul::default() }, &[&[2, 3, 4], &[5, 4]]));
+        all.push(Sample::new(
+            Matmul {
+                transpose_b: true,
+                ..Matmul::default()
+            },
+            &[&[2, 3, 4], &[5, 4]],
+        ));
         all
     }
 
@@ -191,7 +221,13 @@ impl Op for Matmul {
             Sample::new(mm.clone(), &[&[3, 4], &[5, 6]]),
             Sample::new(mm.clone(), &[&[3], &[3, 6]]),
             Sample::new(mm, &[&[3, 4], &[4]]),
-            Sample::new(Matmul { transpose_a: true, transpose_b: false }, &[&[2, 3, 4], &[4, 2]]),
+            Sample::new(
+                Matmul {
+                    transpose_a: true,
+                    transpose_b: false,
+                },
+                &[&[2, 3, 4], &[4, 2]],
+            ),
         ]
     }
 }
@@ -207,9 +243,24 @@ fn pack_rows<T: Real>(b: &[T], sizes: Sizes, panel: usize, out: &mut [T]) {
 
 /// This member's part of a product, from input 0 and either input 1 or already packed panels.
 pub(super) fn product<T: Real>(io: &Io<T>, sizes: Sizes, left: Left, packed: Option<*mut T>, epilogue: &Epilogue<T>) {
-    let right = if packed.is_some() || io.in_panels(1) { in_panels(sizes.k) } else { row_major(sizes.n) };
-    let out = if io.out_in_panels() { in_panels(sizes.m) } else { row_major(sizes.n) };
-    let product = Product { m: sizes.m, n: sizes.n, k: sizes.k, left, right, out };
+    let right = if packed.is_some() || io.in_panels(1) {
+        in_panels(sizes.k)
+    } else {
+        row_major(sizes.n)
+    };
+    let out = if io.out_in_panels() {
+        in_panels(sizes.m)
+    } else {
+        row_major(sizes.n)
+    };
+    let product = Product {
+        m: sizes.m,
+        n: sizes.n,
+        k: sizes.k,
+        left,
+        right,
+        out,
+    };
     let (rows, panels) = split(io, sizes);
     let b = packed.map_or(io.input(1).as_ptr(), |p| p.cast_const());
     // SAFETY: inputs and output have the lengths that their shapes and layouts say, by the plan; members write disjoint parts.

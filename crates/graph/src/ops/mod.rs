@@ -109,8 +109,15 @@ pub struct SampleInput {
 impl Sample {
     /// Inputs of the given shapes with values in [−2, 2].
     pub fn new(op: impl Into<Operator>, shapes: &[&[i64]]) -> Sample {
-        let input = |s: &&[i64]| SampleInput { shape: s.to_vec(), range: (-2.0, 2.0), integers: false };
-        Sample { op: op.into(), inputs: shapes.iter().map(input).collect() }
+        let input = |s: &&[i64]| SampleInput {
+            shape: s.to_vec(),
+            range: (-2.0, 2.0),
+            integers: false,
+        };
+        Sample {
+            op: op.into(),
+            inputs: shapes.iter().map(input).collect(),
+        }
     }
 
     /// The same with other values.
@@ -145,7 +152,11 @@ pub(crate) fn no_attributes(name: &str, attributes: &Value) -> Result<()> {
 macro_rules! attributes_by_serde {
     () => {
         fn parse(name: &str, attributes: serde_json::Value) -> nabla_error::Result<Self> {
-            let attributes = if attributes.is_null() { serde_json::json!({}) } else { attributes };
+            let attributes = if attributes.is_null() {
+                serde_json::json!({})
+            } else {
+                attributes
+            };
             serde_json::from_value(attributes).map_err(|e| $crate::ops::attribute_error(name, &e))
         }
 
@@ -177,7 +188,13 @@ mod numbers {
     }
 
     pub fn serialize<S: Serializer>(values: &[f64], s: S) -> Result<S::Ok, S::Error> {
-        s.collect_seq(values.iter().map(|&v| if v.is_finite() { Number::Plain(v) } else { Number::Word(format!("{v}")) }))
+        s.collect_seq(values.iter().map(|&v| {
+            if v.is_finite() {
+                Number::Plain(v)
+            } else {
+                Number::Word(format!("{v}"))
+            }
+        }))
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<f64>, D::Error> {

@@ -50,7 +50,12 @@ impl Reduce {
     }
 
     fn kept(&self, x: &Shape, axes: &[usize]) -> Shape {
-        Shape(x.0.iter().enumerate().map(|(i, &d)| if axes.contains(&i) { Dim::fixed(1) } else { d }).collect())
+        Shape(
+            x.0.iter()
+                .enumerate()
+                .map(|(i, &d)| if axes.contains(&i) { Dim::fixed(1) } else { d })
+                .collect(),
+        )
     }
 }
 
@@ -76,12 +81,22 @@ impl Op for Reduce {
     fn shape(&self, x: &[&Shape]) -> Result<Shape> {
         let axes = self.reduced_axes(x[0])?;
         if self.kind == ReduceKind::Max && axes.iter().any(|&a| x[0].0[a].size == 0) {
-            return Err(Error::new(Code::ShapeMismatch, format!("there is no largest element along an empty axis of {}", x[0])));
+            return Err(Error::new(
+                Code::ShapeMismatch,
+                format!("there is no largest element along an empty axis of {}", x[0]),
+            ));
         }
         if self.keep_dims {
             return Ok(self.kept(x[0], &axes));
         }
-        Ok(Shape(x[0].0.iter().enumerate().filter(|(i, _)| !axes.contains(i)).map(|(_, &d)| d).collect()))
+        Ok(Shape(
+            x[0].0
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| !axes.contains(i))
+                .map(|(_, &d)| d)
+                .collect(),
+        ))
     }
 
     fn gradient(&self, b: &mut Builder, at: &At) -> Result<Gradients> {
@@ -139,16 +154,34 @@ impl Op for Reduce {
                 (&[-1, 67], Some(vec![1])),
             ] {
                 for keep_dims in [false, true] {
-                    all.push(Sample::new(Reduce { kind, axes: axes.clone(), keep_dims }, &[shape]));
+                    all.push(Sample::new(
+                        Reduce {
+                            kind,
+                            axes: axes.clone(),
+                            keep_dims,
+                        },
+                        &[shape],
+                    ));
                 }
             }
         }
-        all.push(Sample::new(Reduce { kind: ReduceKind::Sum, axes: Some(vec![0]), keep_dims: false }, &[&[0, 3]]));
+        all.push(Sample::new(
+            Reduce {
+                kind: ReduceKind::Sum,
+                axes: Some(vec![0]),
+                keep_dims: false,
+            },
+            &[&[0, 3]],
+        ));
         all
     }
 
     fn bad_samples() -> Vec<Sample> {
-        let with = |kind, axes: &[i64]| Reduce { kind, axes: Some(axes.to_vec()), keep_dims: false };
+        let with = |kind, axes: &[i64]| Reduce {
+            kind,
+            axes: Some(axes.to_vec()),
+            keep_dims: false,
+        };
         vec![
             Sample::new(with(ReduceKind::Sum, &[2]), &[&[3, 5]]),
             Sample::new(with(ReduceKind::Sum, &[0, -2]), &[&[3, 5]]),
@@ -200,11 +233,19 @@ impl Reduce {
             let y = unsafe { io.output(rows.clone()) };
             for (row, y) in rows.zip(y) {
                 let x = &x[row * along..(row + 1) * along];
-                *y = if self.kind == ReduceKind::Sum { reduce::sum(x) } else { reduce::max(x) };
+                *y = if self.kind == ReduceKind::Sum {
+                    reduce::sum(x)
+                } else {
+                    reduce::max(x)
+                };
             }
             return;
         }
-        let (blocks, columns) = if outer == 1 { (0..1, io.part_in_blocks(inner, 16)) } else { (io.part(outer), 0..inner) };
+        let (blocks, columns) = if outer == 1 {
+            (0..1, io.part_in_blocks(inner, 16))
+        } else {
+            (io.part(outer), 0..inner)
+        };
         for block in blocks {
             let x = &x[block * along * inner..(block + 1) * along * inner];
             // SAFETY: members take disjoint blocks, or disjoint columns of the only one.

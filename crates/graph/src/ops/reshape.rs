@@ -23,9 +23,12 @@ impl Op for Reshape {
 
     fn shape(&self, x: &[&Shape]) -> Result<Shape> {
         if Shape::product(&self.shape.0)? != Shape::product(&x[0].0)? {
-            return Err(Error::new(Code::ShapeMismatch, format!("{} cannot become {}: the number of elements differs", x[0], self.shape))
-                .expected(format!("{} elements", Shape::product(&x[0].0)?))
-                .received(format!("{} elements", Shape::product(&self.shape.0)?)));
+            return Err(Error::new(
+                Code::ShapeMismatch,
+                format!("{} cannot become {}: the number of elements differs", x[0], self.shape),
+            )
+            .expected(format!("{} elements", Shape::product(&x[0].0)?))
+            .received(format!("{} elements", Shape::product(&self.shape.0)?)));
         }
         Ok(self.shape.clone())
     }
@@ -53,7 +56,9 @@ impl Op for Reshape {
     }
 
     fn samples() -> Vec<Sample> {
-        let to = |shape: &[i64]| Reshape { shape: shape.to_vec().into() };
+        let to = |shape: &[i64]| Reshape {
+            shape: shape.to_vec().into(),
+        };
         vec![
             Sample::new(to(&[6]), &[&[2, 3]]),
             Sample::new(to(&[-1, 6]), &[&[-1, 2, 3]]),
@@ -64,7 +69,9 @@ impl Op for Reshape {
     }
 
     fn bad_samples() -> Vec<Sample> {
-        let to = |shape: &[i64]| Reshape { shape: shape.to_vec().into() };
+        let to = |shape: &[i64]| Reshape {
+            shape: shape.to_vec().into(),
+        };
         vec![Sample::new(to(&[5]), &[&[2, 3]]), Sample::new(to(&[6]), &[&[-1, 6]])]
     }
 }
@@ -85,7 +92,10 @@ impl Op for Broadcast {
     fn shape(&self, x: &[&Shape]) -> Result<Shape> {
         let y = x[0].broadcast(&self.shape)?;
         if y != self.shape {
-            return Err(Error::new(Code::ShapeMismatch, format!("{} does not broadcast to {}", x[0], self.shape)));
+            return Err(Error::new(
+                Code::ShapeMismatch,
+                format!("{} does not broadcast to {}", x[0], self.shape),
+            ));
         }
         Ok(y)
     }
@@ -120,12 +130,18 @@ impl Op for Broadcast {
                     stride *= own;
                 }
             }
-            if shape.last(batch) == last { y.copy_from_slice(&x[offset..offset + last]) } else { y.fill(x[offset]) }
+            if shape.last(batch) == last {
+                y.copy_from_slice(&x[offset..offset + last])
+            } else {
+                y.fill(x[offset])
+            }
         }
     }
 
     fn samples() -> Vec<Sample> {
-        let to = |shape: &[i64]| Broadcast { shape: shape.to_vec().into() };
+        let to = |shape: &[i64]| Broadcast {
+            shape: shape.to_vec().into(),
+        };
         vec![
             Sample::new(to(&[3, 5]), &[&[5]]),
             Sample::new(to(&[3, 5]), &[&[3, 1]]),
@@ -137,7 +153,9 @@ impl Op for Broadcast {
     }
 
     fn bad_samples() -> Vec<Sample> {
-        let to = |shape: &[i64]| Broadcast { shape: shape.to_vec().into() };
+        let to = |shape: &[i64]| Broadcast {
+            shape: shape.to_vec().into(),
+        };
         vec![Sample::new(to(&[3, 5]), &[&[4]]), Sample::new(to(&[5]), &[&[3, 5]])]
     }
 }

@@ -14,7 +14,10 @@ use crate::shape::Shape;
 
 fn shape_rule(name: &str, x: &Shape) -> Result<Shape> {
     if x.rank() == 0 || x.0[x.rank() - 1].size == 0 || x.0[x.rank() - 1].batch {
-        return Err(Error::new(Code::ShapeMismatch, format!("{name} needs a last axis of at least one element, got {x}")));
+        return Err(Error::new(
+            Code::ShapeMismatch,
+            format!("{name} needs a last axis of at least one element, got {x}"),
+        ));
     }
     Ok(x.clone())
 }
@@ -65,7 +68,11 @@ impl Op for Softmax {
     fn decompose(&self, b: &mut Builder, inputs: &[Id]) -> Option<Result<Id>> {
         let mut build = || {
             let last = b.shape(inputs[0]).rank() - 1;
-            let max = Reduce { kind: ReduceKind::Max, axes: Some(vec![-1]), keep_dims: true };
+            let max = Reduce {
+                kind: ReduceKind::Max,
+                axes: Some(vec![-1]),
+                keep_dims: true,
+            };
             let top = b.apply(max.into(), inputs)?;
             let centred = b.binary(BinaryKind::Subtract, inputs[0], top)?;
             let e = b.unary(UnaryKind::Exp, centred)?;
@@ -123,7 +130,11 @@ impl Op for LogSoftmax {
     fn decompose(&self, b: &mut Builder, inputs: &[Id]) -> Option<Result<Id>> {
         let mut build = || {
             let last = b.shape(inputs[0]).rank() - 1;
-            let max = Reduce { kind: ReduceKind::Max, axes: Some(vec![-1]), keep_dims: true };
+            let max = Reduce {
+                kind: ReduceKind::Max,
+                axes: Some(vec![-1]),
+                keep_dims: true,
+            };
             let top = b.apply(max.into(), inputs)?;
             let centred = b.binary(BinaryKind::Subtract, inputs[0], top)?;
             let e = b.unary(UnaryKind::Exp, centred)?;

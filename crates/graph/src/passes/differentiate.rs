@@ -30,7 +30,12 @@ pub fn gradients(b: &mut Builder, y: Id, seed: Id, of: &[Id]) -> Result<Vec<Opti
         }
         b.path.clone_from(&node.path);
         let wants: Vec<bool> = node.inputs.iter().map(|&i| wanted[i]).collect();
-        let at = At { inputs: &node.inputs, y: id, dy, wants: &wants };
+        let at = At {
+            inputs: &node.inputs,
+            y: id,
+            dy,
+            wants: &wants,
+        };
         let from = node.op.gradient(b, &at).map_err(|e| e.at(node.path.clone()))?;
         for ((input, dx), want) in node.inputs.iter().zip(from).zip(&wants) {
             let (true, Some(dx)) = (*want, dx) else { continue };
@@ -51,14 +56,22 @@ pub fn differentiate(graph: Graph) -> Result<Graph> {
     let mut b = Builder::from_graph(graph);
     let shape = b.shape(loss).clone();
     let weights = b.input("rowWeights", shape)?;
-    let (names, nodes): (Vec<String>, Vec<Id>) =
-        b.graph.parameters.iter().filter(|p| p.trainable).map(|p| (p.name.clone(), p.node)).unzip();
+    let (names, nodes): (Vec<String>, Vec<Id>) = b
+        .graph
+        .parameters
+        .iter()
+        .filter(|p| p.trainable)
+        .map(|p| (p.name.clone(), p.node))
+        .unzip();
     let found = gradients(&mut b, loss, weights, &nodes)?;
     for (name, gradient) in names.into_iter().zip(found) {
         let gradient = gradient.ok_or_else(|| {
-            Error::new(Code::NoGradient, "no gradient reaches this parameter: the loss does not depend on it")
-                .at(name.clone())
-                .hint("Use its layer's output in the prediction, or freeze it by name.")
+            Error::new(
+                Code::NoGradient,
+                "no gradient reaches this parameter: the loss does not depend on it",
+            )
+            .at(name.clone())
+            .hint("Use its layer's output in the prediction, or freeze it by name.")
         })?;
         b.graph.outputs.insert(format!("{GRADIENT}{name}"), gradient);
     }

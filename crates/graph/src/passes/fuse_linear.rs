@@ -37,7 +37,12 @@ pub fn fuse_linear(graph: &Graph) -> Graph {
         let new = match fused {
             Some((activation, (product, bias))) => {
                 let inputs = [product.inputs[0], product.inputs[1], bias].map(|i| rewrite.map[i]).to_vec();
-                rewrite.push(Node { op: Linear { activation }.into(), inputs, shape: node.shape.clone(), path: node.path.clone() })
+                rewrite.push(Node {
+                    op: Linear { activation }.into(),
+                    inputs,
+                    shape: node.shape.clone(),
+                    path: node.path.clone(),
+                })
             }
             None => rewrite.copy(node),
         };

@@ -33,16 +33,32 @@ impl Rewrite {
 
     /// The finished graph; what was dropped (`Id::MAX`) must not be an output.
     pub fn finish(self, old: &Graph) -> Graph {
-        let rename = |named: &BTreeMap<String, Id>| named.iter().map(|(n, &id)| (n.clone(), self.map[id])).filter(|(_, id)| *id != Id::MAX).collect();
+        let rename = |named: &BTreeMap<String, Id>| {
+            named
+                .iter()
+                .map(|(n, &id)| (n.clone(), self.map[id]))
+                .filter(|(_, id)| *id != Id::MAX)
+                .collect()
+        };
         let mut parameters = old.parameters.clone();
         parameters.iter_mut().for_each(|p| p.node = self.map[p.node]);
-        Graph { inputs: rename(&old.inputs), outputs: rename(&old.outputs), parameters, nodes: self.nodes }
+        Graph {
+            inputs: rename(&old.inputs),
+            outputs: rename(&old.outputs),
+            parameters,
+            nodes: self.nodes,
+        }
     }
 }
 
 /// How often each node is read (an output counts as a reader).
 pub(crate) fn readers(graph: &Graph) -> Vec<usize> {
     let mut count = vec![0; graph.nodes.len()];
-    graph.nodes.iter().flat_map(|n| &n.inputs).chain(graph.outputs.values()).for_each(|&i| count[i] += 1);
+    graph
+        .nodes
+        .iter()
+        .flat_map(|n| &n.inputs)
+        .chain(graph.outputs.values())
+        .for_each(|&i| count[i] += 1);
     count
 }

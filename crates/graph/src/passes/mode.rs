@@ -39,10 +39,21 @@ pub fn mode(graph: &Graph, mode: Mode) -> Result<(Graph, Vec<f64>)> {
         // A layer that is called twice draws twice.
         let call = calls.entry(&node.path).and_modify(|n| *n += 1).or_insert(0);
         let purpose = hash_path(&node.path) ^ call.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let mask = DropoutMask { slot: rates.len(), purpose };
+        let mask = DropoutMask {
+            slot: rates.len(),
+            purpose,
+        };
         rates.push(dropout.rate);
-        let mask = rewrite.push(Node { op: mask.into(), inputs: vec![x], ..node.clone() });
-        let product = rewrite.push(Node { op: Binary(BinaryKind::Multiply).into(), inputs: vec![x, mask], ..node.clone() });
+        let mask = rewrite.push(Node {
+            op: mask.into(),
+            inputs: vec![x],
+            ..node.clone()
+        });
+        let product = rewrite.push(Node {
+            op: Binary(BinaryKind::Multiply).into(),
+            inputs: vec![x, mask],
+            ..node.clone()
+        });
         rewrite.map.push(product);
     }
     Ok((rewrite.finish(graph), rates))

@@ -47,7 +47,13 @@ impl<T: Real, L: Lanes<T>> Rows<T, L> {
             }
             half /= 2;
         }
-        Self { exponentials, total: sums[0], picked: L::load(&picked).sub(largest), classes, _number: std::marker::PhantomData }
+        Self {
+            exponentials,
+            total: sums[0],
+            picked: L::load(&picked).sub(largest),
+            classes,
+            _number: std::marker::PhantomData,
+        }
     }
 
     /// lossᵢ = ln total − picked

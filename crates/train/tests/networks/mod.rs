@@ -175,8 +175,11 @@ pub fn weight_bits(model: &Model) -> Vec<(String, Vec<u64>)> {
         .collect()
 }
 
+/// Index, batches, learning rate and scores of an epoch.
+pub type EpochBits = (usize, usize, u64, Vec<(String, u64)>);
+
 /// The history without wall-clock times, bit by bit.
-pub fn history_bits(model: &Model) -> Vec<(usize, usize, u64, Vec<(String, u64)>)> {
+pub fn history_bits(model: &Model) -> Vec<EpochBits> {
     let bits = |scores: &Scores| scores.0.iter().map(|(n, v)| (n.clone(), v.to_bits())).collect::<Vec<_>>();
     let epoch = |e: &nabla_train::history::Epoch| {
         let mut all = bits(&e.train);
