@@ -191,7 +191,8 @@ mod tests {
 
     #[test]
     fn broadcasts_by_numpys_rules() {
-        let cases: &[(&[i64], &[i64], Option<&[i64]>)] = &[
+        type Codes = &'static [i64];
+        let cases: &[(Codes, Codes, Option<Codes>)] = &[
             (&[-1, 3], &[3], Some(&[-1, 3])),
             (&[-1, 3], &[-1, 1], Some(&[-1, 3])),
             (&[], &[-1, 2], Some(&[-1, 2])),
