@@ -164,6 +164,17 @@ impl<T: Real> Kernel<T> for Softmax<T> {
     #[inline(always)]
     fn run<L: Lanes<T>>(self) {
         let n = self.n;
+        if (1..=PANEL).contains(&n) {
+            for first in (0..self.rows).step_by(PANEL) {
+                let count = PANEL.min(self.rows - first) * n;
+                // SAFETY: these rows of x and y have n numbers each; x is read whole before y is written, at the same address or apart.
+                unsafe {
+                    let rows = few_classes::Rows::<L>::new(n, std::slice::from_raw_parts(self.x.add(first * n), count));
+                    rows.softmax(n, std::slice::from_raw_parts_mut(self.y.add(first * n), count));
+                }
+            }
+            return;
+        }
         for i in 0..self.rows {
             // SAFETY: row i of x and y has n numbers.
             unsafe {
@@ -300,7 +311,7 @@ impl<T: Real> Kernel<T> for CrossEntropy<'_, T> {
         if (1..=PANEL).contains(&n) {
             let rows = self.logits.chunks(PANEL * n).zip(self.labels.chunks(PANEL));
             for ((logits, labels), losses) in rows.zip(self.losses.chunks_mut(PANEL)) {
-                few_classes::Rows::<T, L>::new(n, logits, labels).losses(losses);
+                few_classes::Rows::<L>::new(n, logits).losses(n, logits, labels, losses);
             }
             return;
         }
@@ -336,7 +347,7 @@ impl<T: Real> Kernel<T> for CrossEntropyGradient<'_, T> {
         if (1..=PANEL).contains(&n) {
             let rows = self.logits.chunks(PANEL * n).zip(self.labels.chunks(PANEL));
             for (((logits, labels), dloss), out) in rows.zip(self.dloss.chunks(PANEL)).zip(self.dlogits.chunks_mut(PANEL * n)) {
-                few_classes::Rows::<T, L>::new(n, logits, labels).gradient(n, dloss, out);
+                few_classes::Rows::<L>::new(n, logits).gradient(n, labels, dloss, out);
             }
             return;
         }
