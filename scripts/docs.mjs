@@ -70,7 +70,7 @@ export const checkDocs = () => {
   const options = { noEmit: false, rootDir: 'source', outDir: 'compiled', paths: {}, noUnusedLocals: false, noUnusedParameters: false };
   writeWhole(
     join(folder, 'tsconfig.json'),
-    JSON.stringify({ extends: at('tsconfig.json'), compilerOptions: options, include: ['source'] }),
+    JSON.stringify({ extends: at('tsconfig.json'), compilerOptions: options, include: ['source'], exclude: [] }),
   );
   if (programs.length > 0) tsc('-p', join(folder, 'tsconfig.json'));
   const failures = [];

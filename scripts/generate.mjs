@@ -8,7 +8,8 @@ import { pathToFileURL } from 'node:url';
 import { addonFile, buildAddon, typeDefinitions } from './addon.mjs';
 import { at, main, StepFailed, writeWhole } from './project.mjs';
 
-const indent = (text, by) => text.replace(/^(?=.)/gm, by);
+/** Each line indented alike; the macros put a blank before some. */
+const indent = (text, by) => text.replace(/^[ \t]+(?!\*)/gm, '').replace(/^(?=.)/gm, by);
 
 /** One line of JSON an item; a class comes as a `struct` (its constructor and fields) and `impl`s (its methods). */
 const bindingTypes = () => {
