@@ -58,8 +58,8 @@ impl<L> Rows<L> {
     {
         let inverse = L::splat(T::ONE).div(self.total);
         let mut columns = [[T::ZERO; PANEL]; PANEL];
-        for j in 0..n {
-            self.exponentials[j].mul(inverse).store(&mut columns[j]);
+        for (e, column) in self.exponentials.iter().zip(&mut columns[..n]) {
+            e.mul(inverse).store(column);
         }
         for (i, row) in out.chunks_exact_mut(n).enumerate() {
             for (x, column) in row.iter_mut().zip(&columns) {
@@ -93,10 +93,10 @@ impl<L> Rows<L> {
         let slope = L::load_first(dloss);
         let mut probabilities = [[T::ZERO; PANEL]; PANEL];
         let mut columns = [[T::ZERO; PANEL]; PANEL];
-        for j in 0..n {
-            let p = self.exponentials[j].mul(inverse);
-            p.store(&mut probabilities[j]);
-            p.mul(slope).store(&mut columns[j]);
+        for ((e, probability), column) in self.exponentials.iter().zip(&mut probabilities[..n]).zip(&mut columns[..n]) {
+            let p = e.mul(inverse);
+            p.store(probability);
+            p.mul(slope).store(column);
         }
         for (i, ((row, label), dloss)) in out.chunks_exact_mut(n).zip(labels).zip(dloss).enumerate() {
             let Some(class) = super::class(*label, n) else {
