@@ -137,7 +137,10 @@ export class Run<Result, Event> implements PromiseLike<Result>, AsyncIterable<Ev
     return this.#read();
   }
 
-  /** Ends the fit after its current epoch; the run resolves with what there is. An aborted signal rejects instead. */
+  /**
+   * Ends the fit after its current batch; the run resolves with what there is: the weights of that moment and the history of its whole
+   * epochs. An aborted signal rejects instead.
+   */
   stop(): void {
     this.#stopped = true;
     if (!this.#settled) this.#source.stop();

@@ -3,26 +3,56 @@
 use std::path::PathBuf;
 
 use nabla_data::split::{HoldOutOptions, KFoldOptions, hold_out, k_fold};
-use nabla_data::{Column, CsvOptions, Dataset, IdxOptions, Kind, Matrix, SourceParts, TargetParts, read_csv, read_idx};
+use nabla_data::{Column, CsvOptions, Dataset, IdxOptions, Kind, Matrix, Source, SourceParts, Target, TargetParts, read_csv, read_idx};
 use nabla_error::{Code, Error};
-use napi::bindgen_prelude::{Either4, Float32Array, Float64Array, Uint8Array, Uint32Array};
+use napi::Env;
+use napi::bindgen_prelude::{Either4, Float32Array, Float64Array, ObjectFinalize, Uint8Array, Uint32Array};
 use napi_derive::napi;
 use serde::Deserialize;
 
 use crate::errors::{Result, js, json, options, seed};
+use crate::held::Held;
 use crate::task::{Answer, On, Task};
 
 /// An immutable data set, or a view of one.
-#[napi]
-#[derive(Clone)]
+#[napi(custom_finalize)]
 pub struct Data {
     pub(crate) inner: Dataset,
+    /// The rows, shared by all views of them.
+    rows: Held,
+    /// The indices of a view.
+    view: Held,
 }
 
-impl From<Dataset> for Data {
-    fn from(inner: Dataset) -> Data {
-        Data { inner }
+impl Data {
+    /// Of rows that no other object has.
+    pub(crate) fn new(env: &Env, inner: Dataset) -> Result<Data> {
+        let rows = Held::new(env, bytes(inner.source()))?;
+        Self::with(env, inner, rows)
     }
+
+    fn with(env: &Env, inner: Dataset, rows: Held) -> Result<Data> {
+        let view = Held::new(env, inner.view().map_or(0, size_of_val))?;
+        Ok(Data { inner, rows, view })
+    }
+}
+
+impl ObjectFinalize for Data {
+    fn finalize(self, env: Env) -> Result<()> {
+        self.view.release(&env)?;
+        self.rows.release(&env)
+    }
+}
+
+/// Memory of the rows.
+fn bytes(source: &Source) -> usize {
+    let targets = source.target().map_or(0, |target| match target {
+        Target::Classes { labels, .. } => size_of_val(labels.as_slice()),
+        Target::Numbers { values, .. } => size_of_val(values.as_slice()),
+    });
+    let weights = source.weights().map_or(0, size_of_val);
+    let groups = source.groups().map_or(0, |groups| size_of_val(groups.codes.as_slice()));
+    source.features().bytes() + targets + weights + groups
 }
 
 /// Numbers as they come from JavaScript; each is copied once.
@@ -111,7 +141,7 @@ impl Data {
         catch_unwind,
         ts_args_type = "spec: string, buffers: Array<Float32Array | Float64Array | Uint8Array | Uint32Array>"
     )]
-    pub fn create(spec: String, buffers: Vec<Buffer>) -> Result<Data> {
+    pub fn create(env: Env, spec: String, buffers: Vec<Buffer>) -> Result<Data> {
         let spec: Spec = options(&spec, "data set")?;
         let features = match buffers.get(spec.features.buffer) {
             Some(Either4::A(values)) => Matrix::F32(copied(values)?),
@@ -155,12 +185,8 @@ impl Data {
             parts.groups = Some(indices(&buffers, groups.buffer, "groups")?);
             parts.group_names = groups.names;
         }
-        parts
-            .build()
-            .map(|source| Data {
-                inner: Dataset::from(source),
-            })
-            .map_err(js)
+        let source = parts.build().map_err(js)?;
+        Data::new(&env, Dataset::from(source))
     }
 
     /// What it is, without its values.
@@ -183,8 +209,9 @@ impl Data {
 
     /// The rows at these indices, as a view.
     #[napi(catch_unwind)]
-    pub fn select(&self, indices: Uint32Array) -> Result<Data> {
-        self.inner.select(&indices).map(Data::from).map_err(js)
+    pub fn select(&self, env: Env, indices: Uint32Array) -> Result<Data> {
+        let inner = self.inner.select(&indices).map_err(js)?;
+        Data::with(&env, inner, self.rows.clone())
     }
 
     /// The index of each row in the source.

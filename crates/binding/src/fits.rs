@@ -5,6 +5,7 @@ use std::sync::Arc;
 use nabla_error::Result as Outcome;
 use nabla_train::history::{Epoch, Scores, Stopped};
 use nabla_train::{Event, FitSpec, Job, Recipe, fits};
+use napi::Env;
 use napi_derive::napi;
 use serde::{Deserialize, Serialize};
 
@@ -117,11 +118,11 @@ impl From<Outcome<nabla_train::Outcome>> for FitResult {
 impl FitResult {
     /// The fitted model; none after an error.
     #[napi(catch_unwind)]
-    pub fn model(&self) -> Option<Model> {
-        self.outcome
-            .as_ref()
-            .ok()
-            .map(|(model, _)| Model::new(Arc::clone(model), serde_json::Value::Null))
+    pub fn model(&self, env: Env) -> Result<Option<Model>> {
+        let model = self.outcome.as_ref().ok();
+        model
+            .map(|(model, _)| Model::new(&env, Arc::clone(model), serde_json::Value::Null))
+            .transpose()
     }
 
     /// History, best epoch, why it ended, scores; empty after an error.

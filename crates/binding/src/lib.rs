@@ -11,6 +11,7 @@ mod data;
 mod errors;
 mod fits;
 mod graph;
+mod held;
 mod hub;
 mod instruments;
 mod model;

@@ -6,23 +6,33 @@ use std::sync::Arc;
 use nabla_error::{Code, Error};
 use nabla_metrics::MetricSpec;
 use nabla_train::{Model as Fitted, fits};
-use napi::bindgen_prelude::{Either, Float32Array, Float64Array};
+use napi::Env;
+use napi::bindgen_prelude::{Either, Float32Array, Float64Array, ObjectFinalize};
 use napi_derive::napi;
 
 use crate::data::Data;
 use crate::errors::{Result, js, json, options};
+use crate::held::Held;
 use crate::task::{Answer, On, Task};
 
 /// Weights, fitted preparation, history.
-#[napi]
+#[napi(custom_finalize)]
 pub struct Model {
     inner: Arc<Fitted>,
     extra: serde_json::Value,
+    weights: Held,
 }
 
 impl Model {
-    pub(crate) fn new(inner: Arc<Fitted>, extra: serde_json::Value) -> Model {
-        Model { inner, extra }
+    pub(crate) fn new(env: &Env, inner: Arc<Fitted>, extra: serde_json::Value) -> Result<Model> {
+        let weights = Held::new(env, inner.bytes())?;
+        Ok(Model { inner, extra, weights })
+    }
+}
+
+impl ObjectFinalize for Model {
+    fn finalize(self, env: Env) -> Result<()> {
+        self.weights.release(&env)
     }
 }
 

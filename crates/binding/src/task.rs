@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use nabla_data::Dataset;
 use nabla_error::{Error, Result as Outcome};
 use nabla_train::{Control, Model as Fitted, fits};
+use napi::Env;
 use napi::bindgen_prelude::Float64Array;
 use napi_derive::napi;
 
@@ -129,9 +130,9 @@ impl Task {
 
     /// Rows.
     #[napi(catch_unwind)]
-    pub fn take_data(&self) -> Result<Data> {
+    pub fn take_data(&self, env: Env) -> Result<Data> {
         match self.take()? {
-            Answer::Data(data) => Ok(Data::from(data)),
+            Answer::Data(data) => Data::new(&env, data),
             _ => Self::unexpected(),
         }
     }
@@ -156,9 +157,9 @@ impl Task {
 
     /// A model.
     #[napi(catch_unwind)]
-    pub fn take_model(&self) -> Result<Model> {
+    pub fn take_model(&self, env: Env) -> Result<Model> {
         match self.take()? {
-            Answer::Model(model, extra) => Ok(Model::new(model, extra)),
+            Answer::Model(model, extra) => Model::new(&env, model, extra),
             _ => Self::unexpected(),
         }
     }

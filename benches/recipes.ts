@@ -1,0 +1,63 @@
+// The works of this folder as a user writes them. Sizes, batch, optimizer and its rate are the rivals' (benches/rivals).
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { Dataset, sequential, Trainer } from 'nabla';
+import { minMax, standardize } from 'nabla/data';
+import { dense, flatten } from 'nabla/layers';
+import { adam } from 'nabla/optimizers';
+
+/** W1: MLP 784-128-10 on MNIST. Pixels stay bytes and are scaled as a batch is gathered. */
+export const mnistTrainer = ({ batchSize, epochs }: { readonly batchSize: number; readonly epochs: number }) =>
+  new Trainer({
+    prepare: [minMax()],
+    model: sequential([flatten(), dense(128, { activation: 'relu' }), dense(10)]),
+    loss: 'crossEntropy',
+    optimizer: adam({ learningRate: 1e-3 }),
+    epochs,
+    batchSize,
+  });
+
+/** W6: the tiny fit, MLP 4-16-3 on iris. */
+export const irisTrainer = ({ seed = 0 } = {}) =>
+  new Trainer({
+    prepare: [standardize()],
+    model: sequential([dense(16, { activation: 'tanh' }), dense(3)]),
+    loss: 'crossEntropy',
+    optimizer: adam({ learningRate: 1e-3 }),
+    epochs: 100,
+    batchSize: 16,
+    seed,
+  });
+
+/** W7: MLP 64-64-10 on digits, standardized inside each fold. */
+export const digitsTrainer = (metrics: readonly 'accuracy'[], seed: number) =>
+  new Trainer({
+    prepare: [standardize()],
+    model: sequential([dense(64, { activation: 'relu' }), dense(10)]),
+    loss: 'crossEntropy',
+    optimizer: adam({ learningRate: 1e-3 }),
+    metrics,
+    epochs: 30,
+    batchSize: 32,
+    seed,
+  });
+
+/** The 60,000 training digits from `NABLA_DATA`; without them random bytes of the same shape, and `source` says so. */
+export const mnist = async (): Promise<{ readonly data: Dataset; readonly source: 'mnist' | 'random' }> => {
+  const folder = process.env.NABLA_DATA;
+  const file = (name: string): string | undefined =>
+    folder === undefined
+      ? undefined
+      : [folder, join(folder, 'mnist')].flatMap((place) => [join(place, name), join(place, `${name}.gz`)]).find((path) => existsSync(path));
+  const images = file('train-images-idx3-ubyte');
+  const labels = file('train-labels-idx1-ubyte');
+  if (images !== undefined && labels !== undefined) return { data: await Dataset.fromIdx(images, { labels }), source: 'mnist' };
+
+  const rows = 60_000;
+  let state = 1;
+  const random = (): number => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) >>> 24; // the high bits of an LCG
+  const features = Uint8Array.from({ length: rows * 784 }, random);
+  const targets = Uint8Array.from({ length: rows }, () => (random() * 10) >>> 8);
+  return { data: Dataset.from({ features, shape: [rows, 28, 28], targets, task: 'classification' }), source: 'random' };
+};

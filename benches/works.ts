@@ -1,0 +1,150 @@
+// Measures nabla on the works that the programs of rivals/ do, through its public interface; prints one JSON line a figure.
+//
+//     node works.js [--work W1a | W1b | W6 | W7 | start] [--threads 1 | 2] [--quick]
+//
+// All of them without --work, one and two threads without --threads. README.md says what is timed and how to compile it.
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+import { Dataset } from 'nabla';
+import { crossValidate, kFold } from 'nabla/validation';
+import { digitsTrainer, irisTrainer, mnist, mnistTrainer } from './recipes.js';
+
+const manifest = fileURLToPath(import.meta.resolve('nabla/package.json'));
+const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string };
+const root = dirname(manifest);
+
+interface Options {
+  readonly threads: number;
+  readonly quick: boolean;
+}
+
+const median = (values: readonly number[]): number => {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+};
+
+const rounded = (value: number): number => Number(value.toPrecision(5));
+
+/** Prints one figure: `values` are the repeats, in `unit`. */
+const report = (work: string, part: string, threads: number, unit: string, values: readonly number[], more: object = {}): void => {
+  const figure = { unit, median: rounded(median(values)), min: rounded(Math.min(...values)), repeats: values.length };
+  console.log(JSON.stringify({ work, library: 'nabla', part, version, threads, ...figure, ...more }));
+};
+
+/** A fast wrong answer is no figure. */
+const expectLearned = (learned: boolean, what: string): void => {
+  if (!learned) throw new Error(`it did not learn: ${what}`);
+};
+
+/** ms a step of whole epochs: gathering the shuffled batch, forward, backward, update. The first epoch is left out, as the rivals leave it out. */
+const mlpStep = async (work: string, batchSize: number, { threads, quick }: Options): Promise<void> => {
+  const { data, source } = await mnist();
+  const { history } = await mnistTrainer({ batchSize, epochs: quick ? 3 : 16 }).fit(data, { threads });
+  const losses = history.map(({ train }) => rounded(train.loss));
+  if (source === 'mnist') expectLearned(losses.at(-1)! < losses[0]!, `losses ${losses.join(', ')}`);
+  const steps = history.slice(1).map(({ seconds, batches }) => (1e3 * seconds) / batches);
+  report(work, 'step', threads, 'ms a step', steps, { data: source, batch: batchSize, loss: [losses[0], losses.at(-1)] });
+};
+
+/** The tiny fit: the epochs alone, and everything from `new Trainer` to the awaited result; the first call of the process apart. */
+const tinyFit = async ({ threads, quick }: Options): Promise<void> => {
+  const iris = await Dataset.builtin('iris');
+  const once = async (seed: number) => {
+    const start = performance.now();
+    const fitted = await irisTrainer({ seed }).fit(iris, { threads });
+    const whole = performance.now() - start;
+    return { fitted, whole, alone: fitted.history.reduce((sum, { seconds }) => sum + 1e3 * seconds, 0) };
+  };
+  const first = await once(0);
+  for (let seed = 1; seed <= 20; seed++) await once(seed); // JavaScript is compiled by then
+  const alone: number[] = [];
+  const whole: number[] = [];
+  let last = first;
+  for (let seed = 0; seed < (quick ? 10 : 200); seed++) {
+    last = await once(seed);
+    alone.push(last.alone);
+    whole.push(last.whole);
+  }
+  const found = await last.fitted.predict(iris);
+  const accuracy = iris.labels().filter((label, row) => label === found[row]).length / iris.rows;
+  expectLearned(accuracy > 0.9, `accuracy ${accuracy}`);
+  report('W6', 'fit alone', threads, 'ms', alone, { accuracy: rounded(accuracy) });
+  report('W6', 'new Trainer to result', threads, 'ms', whole);
+  report('W6', 'the same, first call', threads, 'ms', [first.whole]);
+};
+
+/** Ten-fold cross-validation: folds, preparation, fits and scores. */
+const tenFolds = async ({ threads, quick }: Options): Promise<void> => {
+  const digits = await Dataset.builtin('digits');
+  const splitter = kFold({ k: 10 });
+  for (const metrics of [['accuracy'], []] as const) {
+    const seconds: number[] = [];
+    let accuracy = Number.NaN;
+    for (let repeat = 0; repeat <= (quick ? 2 : 11); repeat++) {
+      const start = performance.now();
+      const { scores } = await crossValidate(digitsTrainer(metrics, repeat), digits, { splitter, threads });
+      if (repeat > 0) seconds.push((performance.now() - start) / 1e3); // the first warms up
+      if (metrics.length > 0) accuracy = scores.accuracy.mean;
+    }
+    if (metrics.length > 0) {
+      expectLearned(accuracy > 0.95, `accuracy ${accuracy}`);
+      report('W7', 'accuracy', threads, 's', seconds, { accuracy: rounded(accuracy) });
+    } else report('W7', 'without metrics', threads, 's', seconds);
+  }
+};
+
+/** Fresh processes, in turn: an empty one, imports, the first fitted model; and the size of the binary. */
+const start = ({ quick }: Options): void => {
+  const program = (code: string): string[] => ['--input-type=module', '-e', code];
+  const programs: readonly (readonly [part: string, args: readonly string[]])[] = [
+    ['empty Node', program('')],
+    ["import 'nabla'", program("import 'nabla'")],
+    ["import 'nabla' and load the binary", program("import { norm } from 'nabla'; norm(new Float64Array([3, 4]), 2)")],
+    ['first fitted model', [fileURLToPath(new URL('first-fit.js', import.meta.url))]],
+  ];
+  const took = programs.map((): number[] => []);
+  for (let repeat = 0; repeat <= (quick ? 3 : 15); repeat++) {
+    programs.forEach(([part, args], index) => {
+      const before = performance.now();
+      const { status, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
+      if (status !== 0) throw new Error(`${part}: ${stderr}`);
+      if (repeat > 0) took[index]!.push(performance.now() - before); // the first fills the file cache
+    });
+  }
+  const threads = availableParallelism();
+  const empty = took[0]!;
+  programs.forEach(([part], index) => {
+    report('W13', `${part}, process`, threads, 'ms', took[index]!);
+  });
+  for (const index of [1, 2]) {
+    const more = took[index]!.map((time, repeat) => time - empty[repeat]!);
+    report('W13', `${programs[index]![0]}, beyond empty Node`, threads, 'ms', more);
+  }
+  for (const name of readdirSync(root).filter((file) => /^nabla\..*\.node$/.test(file))) {
+    report('W13', 'binary', threads, 'MB', [statSync(join(root, name)).size / 1e6], { file: name });
+  }
+};
+
+const works: Readonly<Record<string, (options: Options) => void | Promise<void>>> = {
+  W1a: (options) => mlpStep('W1a', 32, options),
+  W1b: (options) => mlpStep('W1b', 128, options),
+  W6: tinyFit,
+  W7: tenFolds,
+  start,
+};
+
+const { values } = parseArgs({
+  options: { work: { type: 'string' }, threads: { type: 'string' }, quick: { type: 'boolean', default: false } },
+});
+for (const [name, measure] of Object.entries(works)) {
+  if (values.work !== undefined && values.work !== name) continue;
+  const counts = name === 'start' ? [0] : values.threads === undefined ? [1, 2] : [Number(values.threads)];
+  for (const threads of counts) await measure({ threads, quick: values.quick });
+}
+if (values.work !== undefined && !(values.work in works)) throw new Error(`--work is one of ${Object.keys(works).join(', ')}`);
