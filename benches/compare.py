@@ -16,7 +16,7 @@ REPOSITORY = HERE.parent
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE / "rivals"))
 
-import common  # noqa: E402
+import measuring  # noqa: E402
 import run as rivals  # noqa: E402
 
 WORKS = ("W1a", "W1b", "W6", "W7", "start")
@@ -68,7 +68,7 @@ class Session:
     def program(self, name, command, threads=None, variables=None, **facts):
         """`threads` pins the program to as many cores (rivals pin themselves); `facts` are added to its lines."""
         environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", **(variables or {}))
-        common.unrestrict(environment)
+        measuring.unrestrict(environment)
         began = time.perf_counter()
         os.sched_setaffinity(0, self.cores[:threads])  # inherited
         try:
@@ -156,7 +156,7 @@ def add_ratios(rows):
 
 
 def table(rows):
-    print(f"\n{'':46}{'median':>10}{'min':>10}  unit       nabla / rival (of minima)")
+    print(f"\n{'':60}{'median':>10}{'min':>10}  unit       nabla / rival (of minima)")
     previous = None
     for row in sorted(rows, key=lambda row: (row["work"], -row["threads"], not row["nabla"], row["nabla"] or row["median"])):
         group = (row["work"], row["threads"])
@@ -165,7 +165,7 @@ def table(rows):
             previous = group
         ratio = f"{row['ratio']:.2f} ({row['ratio_of_minima']:.2f})" if "ratio" in row else ""
         remark = "" if row["nabla"] else "  fastest" if row.get("fastest") else "" if row["counted"] else "  tuned, not counted"
-        print(f"  {row['name']:44}{row['median']:10.4g}{row['min']:10.4g}  {row['unit']:<10} {ratio}{remark}")
+        print(f"  {row['name']:58}{row['median']:10.4g}{row['min']:10.4g}  {row['unit']:<10} {ratio}{remark}")
     for work, threads in sorted({(row["work"], row["threads"]) for row in rows}):
         kinds = {row["data"] == "random" for row in rows if (row["work"], row["threads"]) == (work, threads) and row["data"]}
         if len(kinds) > 1:

@@ -41,7 +41,7 @@ describe('a process killed while it saves', () => {
 
 describe('a save that fails', () => {
   const data = Dataset.from({ features: [[0], [1], [2], [3]], targets: ['a', 'b', 'a', 'b'] });
-  const fit = (seed: number) =>
+  const fittedBy = (seed: number) =>
     new Trainer({ model: sequential([dense(2)]), loss: 'crossEntropy', epochs: 1, seed }).fit(data) as PromiseLike<Fitted>;
   const weights = (fitted: Fitted): string => JSON.stringify([...fitted.weights()].map(([name, { values }]) => [name, [...values]]));
 
@@ -56,7 +56,7 @@ describe('a save that fails', () => {
 
   it('makes folders that are missing', async () => {
     const path = join(folder, 'not', 'there', 'yet');
-    const fitted = await fit(1);
+    const fitted = await fittedBy(1);
     await fitted.save(path);
     expect(weights(await Fitted.load(path))).toBe(weights(fitted));
   });
@@ -64,17 +64,17 @@ describe('a save that fails', () => {
   it('names the path when it is a file', async () => {
     const path = join(folder, 'a-file');
     writeFileSync(path, 'not a folder');
-    const error = await failure((await fit(1)).save(path));
+    const error = await failure((await fittedBy(1)).save(path));
     expect(error.code).toBe('IO');
     expect(error.place).toContain(path);
     expect(readFileSync(path, 'utf8')).toBe('not a folder');
     expect((await failure(Fitted.load(path))).code).toBe('IO');
-    expect((await failure((await fit(1)).save(join(path, 'below')))).code).toBe('IO');
+    expect((await failure((await fittedBy(1)).save(join(path, 'below')))).code).toBe('IO');
   });
 
   it('keeps the old model when something stands in the way of the new one', async () => {
     const path = join(folder, 'in-the-way');
-    const old = await fit(1);
+    const old = await fittedBy(1);
     await old.save(path);
     // Nothing can be renamed to a folder that is not empty, whoever the user is.
     rmSync(join(path, 'model.json'));
@@ -89,7 +89,12 @@ describe('a save that fails', () => {
     chmodSync(folder, 0o755);
     const ended = await run('read-only', [path]);
     chmodSync(path, 0o755);
-    expect(ended).toEqual({ code: 0, signal: null, stdout: `IO at ${join(path, 'model.safetensors')}, the old model is there`, stderr: '' });
+    expect(ended).toEqual({
+      code: 0,
+      signal: null,
+      stdout: `IO at ${join(path, 'model.safetensors')}, the old model is there`,
+      stderr: '',
+    });
     expect(readdirSync(path).sort()).toEqual(['model.json', 'model.safetensors']);
   });
 
@@ -101,8 +106,8 @@ describe('a save that fails', () => {
   });
 });
 
-describe('a torn model', () => {
-  it('is told from a whole one, wherever it was cut', async () => {
+describe('a torn or rotten model', () => {
+  it('is told from a good one, wherever it was cut and whichever weight has changed', async () => {
     const data = Dataset.from({ features: [[0], [1], [2], [3]], targets: [0.1, 1, 2, 3] });
     const trainer = new Trainer({ model: sequential([dense(1)]), loss: 'meanSquaredError', epochs: 1, seed: 1 });
     const path = join(folder, 'damaged');
@@ -112,6 +117,13 @@ describe('a torn model', () => {
     for (let i = 0; i < 200; i++) {
       writeFileSync(file, good.subarray(0, Math.floor((i * good.length) / 200)));
       await expect(Fitted.load(path), `cut at ${i}/200`).rejects.toMatchObject({ code: 'DATA_FORMAT' });
+    }
+    const header = 8 + Number(good.readBigUInt64LE(0));
+    for (let i = header; i < good.length; i++) {
+      const rotten = Buffer.from(good);
+      rotten[i] = (rotten[i] as number) ^ 1;
+      writeFileSync(file, rotten);
+      await expect(Fitted.load(path), `byte ${i}`).rejects.toMatchObject({ code: 'DATA_FORMAT' });
     }
     writeFileSync(file, Buffer.concat([good, Buffer.alloc(1)]));
     await expect(Fitted.load(path), 'one byte more').rejects.toMatchObject({ code: 'DATA_FORMAT' });

@@ -4,10 +4,12 @@ import { build, nodes, run } from './program.js';
 
 beforeAll(build);
 
-describe.each(nodes)('workers of $name', ({ path: node }) => {
-  const rounds = node === process.execPath ? 30 : 12;
+// Side by side, as most of the time goes into starting.
+describe.concurrent.each(nodes)('workers of $name', ({ path: node }) => {
+  const here = node === process.execPath;
+  const rounds = here ? 30 : 6;
 
-  it('load the addon eight at once and train to the same bits', async () => {
+  it.runIf(here)('load the addon eight at once and train to the same bits', async () => {
     const { stdout, ...rest } = await run('workers', ['load', '8'], { node });
     expect({ ...rest, stdout }).toEqual({ code: 0, signal: null, stdout: '8 workers, 1 result', stderr: '' });
   });
@@ -23,5 +25,9 @@ describe.each(nodes)('workers of $name', ({ path: node }) => {
 
   it('exit by themselves, with fits in flight too', async () => {
     expect(await run('workers', ['exit', '6'], { node })).toEqual({ code: 0, signal: null, stdout: 'codes 0 5 0 5 0 5', stderr: '' });
+  });
+
+  it.runIf(here)('end with the main thread', async () => {
+    expect(await run('workers', ['main', '4'], { node })).toEqual({ code: 7, signal: null, stdout: '', stderr: '' });
   });
 });

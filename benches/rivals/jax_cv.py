@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 
-import common
+import measuring
 
 
 def _extend(parser):
@@ -20,7 +20,7 @@ def _extend(parser):
     parser.add_argument("--worker", help="internal: `index/count` of a worker process")
 
 
-options = common.jax_options(["W7"], ["plain"], _extend)
+options = measuring.jax_options(["W7"], ["plain"], _extend)
 processes = options.processes or options.threads
 
 EPOCHS, BATCH, FOLDS = 30, 32, 10
@@ -40,7 +40,7 @@ def work(index, count):
 
     import jax_net as net
 
-    features, labels, data = common.tabular("digits")
+    features, labels, data = measuring.tabular("digits")
     rows = len(features)
     mine = range(index * FOLDS // count, (index + 1) * FOLDS // count)
     sizes = [len(part) for part in np.array_split(np.arange(rows), FOLDS)]
@@ -177,11 +177,11 @@ def main():
 
     def measure(variant, repeats):
         once(variant)
-        return common.timed(lambda: once(variant), repeats)
+        return measuring.timed(lambda: once(variant), repeats)
 
     try:
         ready = answers()
-        best, tried = common.best_variant(VARIANTS, lambda v: min(measure(v, 1 if options.quick else 3)))
+        best, tried = measuring.best_variant(VARIANTS, lambda v: min(measure(v, 1 if options.quick else 3)))
         times = measure(best, options.repeats or (2 if options.quick else 11))
     finally:
         for worker in workers:
@@ -193,7 +193,7 @@ def main():
     options.how = f"{processes} process(es) on {len(options.cores)} core(s) by sched_setaffinity" + (
         ", one core each, --xla_cpu_multi_thread_eigen=false" if processes == len(options.cores) else ""
     )
-    common.report(
+    measuring.report(
         options, "W7", f"JAX, folds in one scan, compiled beforehand, {processes} process(es)",
         ready[0]["version"], "s", times, processes=processes, variant=best, tried=tried,
         data=ready[0]["data"], accuracy=round(mean, 4),

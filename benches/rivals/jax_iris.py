@@ -5,9 +5,9 @@ all 1,000 steps are one scan). Compiled beforehand; timed are the shuffles, the 
 the parameters back to the host.
 """
 
-import common
+import measuring
 
-options = common.jax_options(["W6"], ["plain", "tuned", "flag"])
+options = measuring.jax_options(["W6"], ["plain", "tuned", "flag"])
 
 import functools  # noqa: E402
 
@@ -19,7 +19,7 @@ from jax.flatten_util import ravel_pytree  # noqa: E402
 import jax_net as net  # noqa: E402
 
 EPOCHS, BATCH = 100, 16
-features, labels, data = common.tabular("iris")
+features, labels, data = measuring.tabular("iris")
 features = (features - features.mean(0)) / features.std(0)
 rows = len(features)
 steps = -(-rows // BATCH)
@@ -70,7 +70,7 @@ def run(variant, repeats):
 
     once()
     once()
-    return [s * 1e3 for s in common.timed(once, repeats)], kept["parameters"]
+    return [s * 1e3 for s in measuring.timed(once, repeats)], kept["parameters"]
 
 
 def accuracy(parameters):
@@ -82,11 +82,11 @@ pairs = ["auto @"] if options.form == "plain" else ["hand @", "auto sum", "hand 
 variants = [f"{pair} {layout} unroll={n}" for pair in pairs for layout in ("tree", "flat") for n in (1, 2, 4)]
 if options.quick:
     net.check()
-best, tried = common.best_variant(variants, lambda name: min(run(name, 5 if options.quick else 20)[0]))
+best, tried = measuring.best_variant(variants, lambda name: min(run(name, 5 if options.quick else 20)[0]))
 times, parameters = run(best, options.repeats or (10 if options.quick else 100))
 reached = accuracy(parameters)
 assert reached > 0.9, reached
-common.report(
-    options, "W6", f"JAX, whole fit in one scan, compiled beforehand; {common.FORMS[options.form]}", jax.__version__, "ms", times,
+measuring.report(
+    options, "W6", f"JAX, whole fit in one scan, compiled beforehand; {measuring.FORMS[options.form]}", jax.__version__, "ms", times,
     variant=best, tried=tried, data=data, accuracy=round(reached, 4),
 )

@@ -4,9 +4,9 @@ A step gathers its shuffled batch, goes forward and back, and updates by Adam. T
 made beforehand and handed in. Buffers of the state are donated. Reported: ms a step.
 """
 
-import common
+import measuring
 
-options = common.jax_options(["W1a", "W1b"], ["plain"])
+options = measuring.jax_options(["W1a", "W1b"], ["plain"])
 
 import functools  # noqa: E402
 
@@ -17,7 +17,7 @@ import jax_net as net  # noqa: E402
 
 BATCH = {"W1a": 32, "W1b": 128}[options.work]
 
-features, labels, data = common.mnist()
+features, labels, data = measuring.mnist()
 steps = len(features) // BATCH
 rng = np.random.default_rng(1)
 if options.quick:
@@ -61,19 +61,19 @@ def run(variant, repeats):
         kept["state"] = jax.block_until_ready(state)
 
     once()
-    return [s * 1e3 / steps for s in common.timed(once, repeats)], kept
+    return [s * 1e3 / steps for s in measuring.timed(once, repeats)], kept
 
 
 variants = [f"{way} inside unroll={n}" for way in ("auto", "hand") for n in (1, 2, 4)]
 variants.append("auto before unroll=1")
 if options.quick:
     net.check()
-best, tried = common.best_variant(variants, lambda name: min(run(name, 1 if options.quick else 3)[0]))
+best, tried = measuring.best_variant(variants, lambda name: min(run(name, 1 if options.quick else 3)[0]))
 times, kept = run(best, options.repeats or (3 if options.quick else 15))
 losses = [round(loss, 4) for loss in kept["loss"]]
 if data == "mnist":
     assert losses[-1] < losses[0], losses
-common.report(
+measuring.report(
     options, options.work, "JAX, whole epoch in one scan", jax.__version__, "ms a step", times,
     variant=best, tried=tried, data=data, batch=BATCH, steps=steps, loss=losses[:: max(1, len(losses) - 1)],
 )

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-import common
+import measuring
 
 BIG_MALLOC = {
     # keep freed memory: otherwise PyTorch's large tensors fault their pages in anew each step
@@ -85,8 +85,8 @@ def main():
             print(f"{name}: skipped, {why}", flush=True)
             continue
         environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", **variables)
-        common.unrestrict(environment)
-        command = [options.python, str(common.HERE / command[0]), *command[1:]]
+        measuring.unrestrict(environment)
+        command = [options.python, str(measuring.HERE / command[0]), *command[1:]]
         start = time.perf_counter()
         # a group of its own, so that a program over its limit ends with its workers
         with subprocess.Popen(

@@ -6,9 +6,9 @@ has imported everything before the clock. Features are float32, which MLPClassif
 
 import warnings
 
-import common
+import measuring
 
-options = common.arguments(["W7"])
+options = measuring.arguments(["W7"])
 
 import os  # noqa: E402
 
@@ -22,7 +22,7 @@ from sklearn.neural_network import MLPClassifier  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.preprocessing import StandardScaler  # noqa: E402
 
-features, labels, data = common.tabular("digits")
+features, labels, data = measuring.tabular("digits")
 kept = {}
 
 
@@ -38,12 +38,12 @@ def cross_validate(epochs=30):
 
 
 cross_validate(1)
-times = common.timed(cross_validate, options.repeats or (1 if options.quick else 5))
+times = measuring.timed(cross_validate, options.repeats or (1 if options.quick else 5))
 mean = float(kept["accuracies"].mean())
 assert mean > 0.95, mean
 options.how = f"{options.threads} process(es) of one BLAS thread, " + options.how
 kernels = sorted({i.get("architecture", "") for i in threadpoolctl.threadpool_info() if i["user_api"] == "blas"})
-common.report(
+measuring.report(
     options, "W7", "scikit-learn, cross_val_score", sklearn.__version__, "s", times,
     processes=options.threads, data=data, accuracy=round(mean, 4), blas=kernels,
 )

@@ -3,9 +3,9 @@
 Timed: making the network and the optimizer, the shuffles and the fit.
 """
 
-import common
+import measuring
 
-options = common.arguments(["W6"])
+options = measuring.arguments(["W6"])
 
 import torch  # noqa: E402
 
@@ -13,7 +13,7 @@ import torch_net as net  # noqa: E402
 
 EPOCHS, BATCH = 100, 16
 net.prepare(options)
-features, labels, data = common.tabular("iris")
+features, labels, data = measuring.tabular("iris")
 x = torch.from_numpy((features - features.mean(0)) / features.std(0))
 y = torch.from_numpy(labels).long()
 generator = torch.Generator().manual_seed(1)
@@ -30,17 +30,17 @@ def fit(variant):
 
 def run(variant, repeats):
     fit(variant)
-    return [s * 1e3 for s in common.timed(lambda: fit(variant), repeats)]
+    return [s * 1e3 for s in measuring.timed(lambda: fit(variant), repeats)]
 
 
 if options.quick:
     net.check()
-best, tried = common.best_variant(["plain", "fused", "hand"], lambda name: min(run(name, 1 if options.quick else 3)))
+best, tried = measuring.best_variant(["plain", "fused", "hand"], lambda name: min(run(name, 1 if options.quick else 3)))
 times = run(best, options.repeats or (3 if options.quick else 15))
 with torch.no_grad():
     reached = float((kept["model"](x).argmax(1) == y).float().mean())
 assert reached > 0.9, reached
-common.report(
+measuring.report(
     options, "W6", "PyTorch", torch.__version__, "ms", times,
     variant=best, tried=tried, data=data, accuracy=round(reached, 4),
 )

@@ -44,7 +44,9 @@ if (process.argv[2] === 'turns') {
   const values = data.features();
   const row = (i) => (Array.isArray(values) ? values[i] : values.subarray(i * 64, (i + 1) * 64));
   const one = await Promise.all(requests.map(() => answer(requests[0])));
-  const sync = requests.filter((_, i) => text([fitted.predictSync(row(i), { probabilities: true })]) === `[${serial[i].slice(1).split(/(?<=\])/)[0]}]`);
+  const sync = requests.filter(
+    (_, i) => text([fitted.predictSync(row(i), { probabilities: true })]) === `[${serial[i].slice(1).split(/(?<=\])/)[0]}]`,
+  );
   training.stop();
   const trained = (await training).history.length > 0;
   console.log(

@@ -24,7 +24,10 @@ switch (process.argv[2]) {
     break;
   case 'aborted': {
     const controller = new AbortController();
-    const runs = [endless().fit(rows(64), { signal: controller.signal }), crossValidate(endless(), rows(64), { signal: controller.signal })];
+    const runs = [
+      endless().fit(rows(64), { signal: controller.signal }),
+      crossValidate(endless(), rows(64), { signal: controller.signal }),
+    ];
     Promise.allSettled(runs).then((ends) => said(ends.map(({ reason }) => reason).join(' ')));
     setImmediate(() => controller.abort('enough'));
     break;

@@ -70,7 +70,7 @@ if (what === 'work') {
     // Garbage at once, and hardly any of it in V8's own heap: only what the addon tells V8 makes it collect.
     const before = mebibytes();
     let peak = 0;
-    for (let i = 0; i < 100; i++) {
+    for (let i = 0; i < 50; i++) {
       set();
       peak = Math.max(peak, mebibytes() - before);
       await new Promise(setImmediate);

@@ -1,5 +1,5 @@
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { fileURLToPath } from 'node:url';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { endless, rows, small } from './recipes.mjs';
 
 const worker = (what) => new Worker(fileURLToPath(import.meta.url), { workerData: what });
@@ -57,6 +57,10 @@ else if (what === 'load') {
   await Promise.all([lane(), lane(), lane()]);
   const fitted = await small().fit(rows(64));
   console.log(`${next} terminated, then ${fitted.history.length} epochs`);
+} else if (what === 'main') {
+  // The process ends while its workers train and predict.
+  await Promise.all(Array.from({ length: count }, (_, i) => message(i % 2 === 0 ? 'training' : 'predicting')));
+  process.exit(7);
 } else {
   const codes = await Promise.all(Array.from({ length: count }, (_, i) => code(i % 2 === 0 ? 'ending' : 'exiting')));
   console.log(`codes ${codes.join(' ')}`);

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::errors::{Result, js, json, options, seed};
 use crate::held::Held;
+use crate::output;
 use crate::task::{Answer, On, Task};
 
 /// An immutable data set, or a view of one.
@@ -216,38 +217,38 @@ impl Data {
 
     /// The index of each row in the source.
     #[napi(catch_unwind)]
-    pub fn source_rows(&self) -> Uint32Array {
-        Uint32Array::new(self.inner.source_rows())
+    pub fn source_rows(&self) -> output::Uint32Array {
+        output::Uint32Array::new(self.inner.source_rows())
     }
 
     /// Values row by row.
     #[napi(catch_unwind)]
-    pub fn features(&self) -> Result<Float64Array> {
-        self.inner.features_f64().map(Float64Array::new).map_err(js)
+    pub fn features(&self) -> Result<output::Float64Array> {
+        self.inner.features_f64().map(output::Float64Array::new).map_err(js)
     }
 
     /// Number targets row by row.
     #[napi(catch_unwind)]
-    pub fn targets(&self) -> Option<Float64Array> {
-        self.inner.targets().map(Float64Array::new)
+    pub fn targets(&self) -> Option<output::Float64Array> {
+        self.inner.targets().map(output::Float64Array::new)
     }
 
     /// Class of each row.
     #[napi(catch_unwind)]
-    pub fn labels(&self) -> Option<Uint32Array> {
-        self.inner.labels().map(Uint32Array::new)
+    pub fn labels(&self) -> Option<output::Uint32Array> {
+        self.inner.labels().map(output::Uint32Array::new)
     }
 
     /// Weight of each row.
     #[napi(catch_unwind)]
-    pub fn weights(&self) -> Option<Float64Array> {
-        self.inner.weights().map(Float64Array::new)
+    pub fn weights(&self) -> Option<output::Float64Array> {
+        self.inner.weights().map(output::Float64Array::new)
     }
 
     /// Group of each row.
     #[napi(catch_unwind)]
-    pub fn groups(&self) -> Option<Uint32Array> {
-        self.inner.groups().map(Uint32Array::new)
+    pub fn groups(&self) -> Option<output::Uint32Array> {
+        self.inner.groups().map(output::Uint32Array::new)
     }
 }
 
@@ -271,29 +272,32 @@ pub fn read_idx_files(task: u32, images: String, labels: Option<String>, setting
 
 /// A random order of so many rows.
 #[napi(catch_unwind)]
-pub fn permutation(rows: f64, random: f64) -> Result<Uint32Array> {
+pub fn permutation(rows: f64, random: f64) -> Result<output::Uint32Array> {
     if !(0.0..=f64::from(u32::MAX)).contains(&rows) || rows.fract() != 0.0 {
         return Err(js(Error::option("rows", "to be a whole number from 0 to 4,294,967,295", rows)));
     }
-    Ok(Uint32Array::new(nabla_kernels::philox::permutation(rows as usize, seed(random)?)))
+    Ok(output::Uint32Array::new(nabla_kernels::philox::permutation(
+        rows as usize,
+        seed(random)?,
+    )))
 }
 
 /// Indices of the training, validation and test rows.
 #[napi(catch_unwind)]
-pub fn hold_out_indices(settings: String, labels: Option<Uint32Array>, groups: Option<Uint32Array>) -> Result<Vec<Uint32Array>> {
+pub fn hold_out_indices(settings: String, labels: Option<Uint32Array>, groups: Option<Uint32Array>) -> Result<Vec<output::Uint32Array>> {
     let settings: HoldOutOptions = options(&settings, "split")?;
     let split = hold_out(&settings, labels.as_deref(), groups.as_deref()).map_err(js)?;
     Ok([split.train, split.validation, split.test]
         .into_iter()
-        .map(Uint32Array::new)
+        .map(output::Uint32Array::new)
         .collect())
 }
 
 /// The fold of each row.
 #[napi(catch_unwind)]
-pub fn k_fold_indices(settings: String, labels: Option<Uint32Array>, groups: Option<Uint32Array>) -> Result<Uint32Array> {
+pub fn k_fold_indices(settings: String, labels: Option<Uint32Array>, groups: Option<Uint32Array>) -> Result<output::Uint32Array> {
     let settings: KFoldOptions = options(&settings, "kFold")?;
     k_fold(&settings, labels.as_deref(), groups.as_deref())
-        .map(Uint32Array::new)
+        .map(output::Uint32Array::new)
         .map_err(js)
 }

@@ -10,6 +10,7 @@ use napi::bindgen_prelude::{Either, Float32Array, Float64Array};
 use napi_derive::napi;
 
 use crate::errors::{Result, js, options, seed};
+use crate::output;
 
 /// A metric on arrays: `classes` > 0 says that `truth` holds class indices.
 #[napi(catch_unwind)]
@@ -48,13 +49,13 @@ pub fn metric(
 
 /// Values of an initializer, row-major.
 #[napi(catch_unwind)]
-pub fn sample_initializer(spec: String, shape: Vec<u32>, random: f64) -> Result<Float64Array> {
+pub fn sample_initializer(spec: String, shape: Vec<u32>, random: f64) -> Result<output::Float64Array> {
     let initializer: Initializer = options(&spec, "initializer")?;
     let shape: Vec<usize> = shape.into_iter().map(|n| n as usize).collect();
     initializer.validate(&shape).map_err(js)?;
     initializer
         .sample(&shape, seed(random)?, "sample")
-        .map(Float64Array::new)
+        .map(output::Float64Array::new)
         .map_err(js)
 }
 
@@ -172,18 +173,18 @@ impl Scaler {
 
     /// Prepared rows.
     #[napi(catch_unwind)]
-    pub fn transform(&self, values: Float64Array) -> Result<Float64Array> {
+    pub fn transform(&self, values: Float64Array) -> Result<output::Float64Array> {
         let mut values = values.to_vec();
         self.fitted.transform(&mut values).map_err(js)?;
-        Ok(Float64Array::new(values))
+        Ok(output::Float64Array::new(values))
     }
 
     /// Rows back in their own units.
     #[napi(catch_unwind)]
-    pub fn inverse(&self, values: Float64Array) -> Result<Float64Array> {
+    pub fn inverse(&self, values: Float64Array) -> Result<output::Float64Array> {
         let mut values = values.to_vec();
         self.fitted.inverse(&mut values).map_err(js)?;
-        Ok(Float64Array::new(values))
+        Ok(output::Float64Array::new(values))
     }
 
     /// The fitted numbers, as JSON.

@@ -15,6 +15,7 @@ mod held;
 mod hub;
 mod instruments;
 mod model;
+mod output;
 mod task;
 
 use napi_derive::napi;

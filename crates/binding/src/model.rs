@@ -13,6 +13,7 @@ use napi_derive::napi;
 use crate::data::Data;
 use crate::errors::{Result, js, json, options};
 use crate::held::Held;
+use crate::output;
 use crate::task::{Answer, On, Task};
 
 /// Weights, fitted preparation, history.
@@ -60,7 +61,7 @@ impl Model {
 
     /// Predictions of plain rows, on the calling thread.
     #[napi(catch_unwind, ts_args_type = "features: Float32Array | Float64Array")]
-    pub fn predict_sync(&self, features: Either<Float32Array, Float64Array>) -> Result<Float64Array> {
+    pub fn predict_sync(&self, features: Either<Float32Array, Float64Array>) -> Result<output::Float64Array> {
         let single: Vec<f64>;
         let features: &[f64] = match &features {
             Either::A(values) => {
@@ -72,7 +73,7 @@ impl Model {
         let rows = features.len() / self.inner.input_width().max(1);
         let mut out = vec![0.0; rows * self.inner.output_width()];
         self.inner.predict_rows(features, &mut out).map_err(js)?;
-        Ok(Float64Array::new(out))
+        Ok(output::Float64Array::new(out))
     }
 
     /// Loss and metrics on a data set: the task gives JSON.
@@ -112,8 +113,8 @@ impl Model {
 
     /// One weight, row-major.
     #[napi(catch_unwind)]
-    pub fn weight(&self, name: String) -> Result<Float64Array> {
-        self.inner.weight(&name).map(Float64Array::new).map_err(js)
+    pub fn weight(&self, name: String) -> Result<output::Float64Array> {
+        self.inner.weight(&name).map(output::Float64Array::new).map_err(js)
     }
 
     /// Bytes of weights, for V8 to know.

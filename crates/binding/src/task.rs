@@ -7,7 +7,6 @@ use nabla_data::Dataset;
 use nabla_error::{Error, Result as Outcome};
 use nabla_train::{Control, Model as Fitted, fits};
 use napi::Env;
-use napi::bindgen_prelude::Float64Array;
 use napi_derive::napi;
 
 use crate::data::Data;
@@ -15,6 +14,7 @@ use crate::errors::{Result, js};
 use crate::fits::FitResult;
 use crate::hub::Hub;
 use crate::model::Model;
+use crate::output;
 
 /// What a task gives.
 pub enum Answer {
@@ -139,9 +139,9 @@ impl Task {
 
     /// Numbers.
     #[napi(catch_unwind)]
-    pub fn take_numbers(&self) -> Result<Float64Array> {
+    pub fn take_numbers(&self) -> Result<output::Float64Array> {
         match self.take()? {
-            Answer::Numbers(values) => Ok(Float64Array::new(values)),
+            Answer::Numbers(values) => Ok(output::Float64Array::new(values)),
             _ => Self::unexpected(),
         }
     }

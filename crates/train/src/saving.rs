@@ -106,6 +106,13 @@ pub(crate) fn load(folder: &Path) -> Result<(Model, Value)> {
 }
 
 fn read(archive: &Archive) -> Result<(Model, Value)> {
+    if archive.metadata().contains_key(KEY) && !archive.sealed() {
+        return Err(Error::new(
+            Code::DataFormat,
+            "the file has lost its checksum: it is damaged, or something else wrote it",
+        )
+        .hint("Load a copy, or save the model again."));
+    }
     let text = archive.metadata().get(KEY).ok_or_else(|| {
         Error::new(Code::DataFormat, "these weights were not saved by nabla: the header has no recipe")
             .hint("Only folders written by `fitted.save(folder)` can be loaded.")
