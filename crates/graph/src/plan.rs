@@ -89,6 +89,15 @@ pub struct Plan {
     pub work: usize,
 }
 
+/// Whether an operator reads its second input as the right operand of a product, in either layout.
+fn multiplies(op: &Operator) -> bool {
+    match op {
+        Operator::Matmul(product) => *product == Matmul::default(),
+        Operator::Lstm(_) | Operator::Gru(_) | Operator::SimpleRnn(_) => true,
+        _ => false,
+    }
+}
+
 /// The layout each parameter wants: panels if it is only ever the right operand of a product.
 pub fn layouts(graph: &Graph) -> Vec<Layout> {
     let count = readers(graph);
@@ -96,9 +105,9 @@ pub fn layouts(graph: &Graph) -> Vec<Layout> {
         let products = graph
             .nodes
             .iter()
-            .filter(|n| n.inputs.get(1) == Some(&node) && n.inputs[0] != node && n.op == Operator::Matmul(Matmul::default()))
+            .filter(|n| n.inputs.get(1) == Some(&node) && n.inputs[0] != node && multiplies(&n.op))
             .count();
-        products > 0 && products == count[node] && graph.nodes[node].shape.elements(1) > 0
+        graph.nodes[node].shape.rank() == 2 && products > 0 && products == count[node] && graph.nodes[node].shape.elements(1) > 0
     };
     graph
         .parameters

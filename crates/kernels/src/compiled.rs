@@ -3,6 +3,7 @@
 use crate::elementwise::{Axpy, BinaryLoop, UnaryLoop};
 use crate::matmul::tile::Tiles;
 use crate::philox::fill::Fill;
+use crate::recurrent::{gru, lstm, simple};
 use crate::reduce::{AllFinite, Extreme, Sum, SumColumns};
 use crate::simd::dispatch;
 use crate::softmax::{CrossEntropy, CrossEntropyGradient, Gradient, LogSoftmax, Softmax};
@@ -43,4 +44,10 @@ compiled! {
     run_cross_entropy(CrossEntropy<'_, Self>);
     run_cross_entropy_gradient(CrossEntropyGradient<'_, Self>);
     run_fill(Fill<'_, Self>);
+    run_lstm_step(lstm::Step<Self>);
+    run_lstm_step_back(lstm::StepBack<Self>);
+    run_gru_step(gru::Step<Self>);
+    run_gru_step_back(gru::StepBack<Self>);
+    run_simple_step(simple::Step<Self>);
+    run_simple_step_back(simple::StepBack<Self>);
 }

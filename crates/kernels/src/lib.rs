@@ -14,6 +14,7 @@ pub mod math;
 pub mod matmul;
 pub mod philox;
 pub mod real;
+pub mod recurrent;
 pub mod reduce;
 pub mod simd;
 pub mod softmax;

@@ -1,5 +1,6 @@
-//! Matrix product, y = x·w. Shapes: [.., m, k] · [k, n] → [.., m, n]; `transposeA` and `transposeB` read a matrix as its transpose.
-//! dx = dy·wᵀ, dw = xᵀ·dy (over all leading axes at once).
+//! Matrix product, y = x·w. Shapes: [.., m, k] · [k, n] → [.., m, n], or [.., m, k] · [.., k, n] → [.., m, n] with leading axes
+//! broadcast; `transposeA` and `transposeB` read a matrix as its transpose.
+//! dx = dy·wᵀ, dw = xᵀ·dy (with one w over all leading axes at once).
 //! Each output element is one chain of fused multiply-adds in ascending k, so that neither tile nor thread changes a bit.
 
 use std::ops::Range;
@@ -9,7 +10,7 @@ use nabla_kernels::Real;
 use nabla_kernels::matmul::{self, Activation, Epilogue, Left, Product, Right, panels_len};
 use serde::{Deserialize, Serialize};
 
-use super::{At, Gradients, Io, Op, Sample, attributes_by_serde};
+use super::{At, Gradients, Io, Op, Sample, attributes_by_serde, matmul_batched};
 use crate::builder::Builder;
 use crate::shape::{Dim, Shape};
 
@@ -101,14 +102,11 @@ impl Op for Matmul {
     fn shape(&self, x: &[&Shape]) -> Result<Shape> {
         let (a, b) = (x[0], x[1]);
         let wrong = |message: String| Error::new(Code::ShapeMismatch, message).received(format!("{a} and {b}"));
-        if b.rank() > 2 {
-            return Err(Error::new(Code::NotImplemented, "a product with a batch of right matrices").received(format!("{a} and {b}")));
-        }
-        if a.rank() < 2 || b.rank() != 2 {
+        if a.rank() < 2 || b.rank() < 2 {
             return Err(wrong(format!("a matrix product needs matrices, got {a} and {b}")).expected("at least two axes each"));
         }
-        if self.transpose_a && a.rank() != 2 {
-            return Err(wrong(format!("transposeA needs a left operand of two axes, got {a}")));
+        if matmul_batched::applies(self, a, b) {
+            return matmul_batched::shape(self, a, b);
         }
         let inner_b = b.0[usize::from(self.transpose_b)];
         let columns = b.0[usize::from(!self.transpose_b)];
@@ -127,6 +125,9 @@ impl Op for Matmul {
 
     fn gradient(&self, b: &mut Builder, at: &At) -> Result<Gradients> {
         let (x, w, dy) = (at.inputs[0], at.inputs[1], at.dy);
+        if matmul_batched::applies(self, b.shape(x), b.shape(w)) {
+            return matmul_batched::gradient(self, b, at);
+        }
         let (sx, sw) = (b.shape(x).clone(), b.shape(w).clone());
         let product = |b: &mut Builder, p, q, transpose_a, transpose_b| b.apply(Matmul { transpose_a, transpose_b }.into(), &[p, q]);
         let mut dx = None;
@@ -157,6 +158,9 @@ impl Op for Matmul {
 
     /// The transposed right matrix is packed once a run.
     fn scratch(&self, x: &[&Shape], batch: usize) -> usize {
+        if matmul_batched::applies(self, x[0], x[1]) {
+            return matmul_batched::scratch(self, x[0], x[1], batch);
+        }
         if !self.transpose_b {
             return 0;
         }
@@ -164,12 +168,18 @@ impl Op for Matmul {
         panels_len(s.k, s.n)
     }
 
-    fn work(&self, x: &[&Shape], _y: &Shape, batch: usize) -> usize {
+    fn work(&self, x: &[&Shape], y: &Shape, batch: usize) -> usize {
+        if matmul_batched::applies(self, x[0], x[1]) {
+            return matmul_batched::work(self, x[0], x[1], y, batch);
+        }
         let s = self.sizes(x[0], x[1], batch);
         2 * s.m * s.k * s.n.next_multiple_of(16)
     }
 
     fn run<T: Real>(&self, io: &Io<T>) {
+        if matmul_batched::applies(self, io.shape(0), io.shape(1)) {
+            return matmul_batched::run(self, io);
+        }
         let sizes = self.sizes(io.shape(0), io.shape(1), io.batch());
         let plain = Epilogue {
             bias: None,
@@ -204,6 +214,23 @@ impl Op for Matmul {
                 all.push(Sample::new(Matmul { transpose_a, transpose_b }, &[&a, &b]));
             }
         }
+        for (a, b) in [
+            (&[-1i64, 2] as &[i64], &[-1i64, 2] as &[i64]),
+            (&[2, 1], &[1, 3]),
+            (&[], &[-1]),
+            (&[4], &[]),
+            (&[0], &[0]),
+        ] {
+            for (transpose_a, transpose_b) in [(false, false), (true, false), (false, true), (true, true)] {
+                let with = |lead: &[i64], m: i64, n: i64, turned: bool| {
+                    let matrix = if turned { [n, m] } else { [m, n] };
+                    lead.iter().copied().chain(matrix).collect::<Vec<i64>>()
+                };
+                let (a, b) = (with(a, 3, 5, transpose_a), with(b, 5, 18, transpose_b));
+                all.push(Sample::new(Matmul { transpose_a, transpose_b }, &[&a, &b]));
+            }
+        }
+        all.push(Sample::new(Matmul::default(), &[&[2, 40, 3], &[2, 3, 1]]));
         all.push(Sample::new(Matmul::default(), &[&[-1, 3, 4], &[4, 2]]));
         all.push(Sample::new(
             Matmul {
@@ -221,6 +248,9 @@ impl Op for Matmul {
             Sample::new(mm.clone(), &[&[3, 4], &[5, 6]]),
             Sample::new(mm.clone(), &[&[3], &[3, 6]]),
             Sample::new(mm, &[&[3, 4], &[4]]),
+            Sample::new(Matmul::default(), &[&[2, 3, 4], &[2, 5, 2]]),
+            Sample::new(Matmul::default(), &[&[2, 3, 4], &[3, 4, 2]]),
+            Sample::new(Matmul::default(), &[&[3, 4], &[2, 4, -1]]),
             Sample::new(
                 Matmul {
                     transpose_a: true,
@@ -233,7 +263,7 @@ impl Op for Matmul {
 }
 
 /// One panel of the transpose of a row-major [n, k] matrix: sixteen of its rows side by side.
-fn pack_rows<T: Real>(b: &[T], sizes: Sizes, panel: usize, out: &mut [T]) {
+pub(super) fn pack_rows<T: Real>(b: &[T], sizes: Sizes, panel: usize, out: &mut [T]) {
     out.fill(T::ZERO);
     for (lane, row) in (panel * 16..sizes.n.min(panel * 16 + 16)).enumerate() {
         let values = &b[row * sizes.k..(row + 1) * sizes.k];

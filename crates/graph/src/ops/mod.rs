@@ -1,16 +1,23 @@
 //! What each operator is: name, attributes, shape rule, derivative, kernel, samples. One file an operator with an idea of its own;
 //! the element-wise ones are rows of one table. An operator is added by its file and its row in [`registry!`] below.
 
+pub mod concat;
 pub mod cross_entropy;
 pub mod dropout;
 pub mod elementwise;
+pub mod gather;
 pub mod io;
 pub mod linear;
 pub mod matmul;
+mod matmul_batched;
 pub mod one_hot;
+pub mod recurrent;
 pub mod reduce;
 pub mod reshape;
+pub mod slice;
 pub mod softmax;
+pub mod transpose;
+pub mod triangle;
 
 use std::fmt::Debug;
 
@@ -357,6 +364,19 @@ registry! {
     SoftmaxCrossEntropyGradient(cross_entropy::SoftmaxCrossEntropyGradient),
     Dropout(dropout::Dropout),
     DropoutMask(dropout::DropoutMask),
+    Transpose(transpose::Transpose),
+    Slice(slice::Slice),
+    Pad(slice::Pad),
+    Concat(concat::Concat),
+    Gather(gather::Gather),
+    ScatterAdd(gather::ScatterAdd),
+    LowerTriangle(triangle::LowerTriangle),
+    Lstm(recurrent::lstm::Lstm),
+    LstmGradient(recurrent::lstm::LstmGradient),
+    Gru(recurrent::gru::Gru),
+    GruGradient(recurrent::gru::GruGradient),
+    SimpleRnn(recurrent::simple::SimpleRnn),
+    SimpleRnnGradient(recurrent::simple::SimpleRnnGradient),
 }
 
 impl Operator {

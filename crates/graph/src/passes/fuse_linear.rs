@@ -20,6 +20,7 @@ pub fn fuse_linear(graph: &Graph) -> Graph {
         [(0, 1), (1, 0)].into_iter().find_map(|(p, q)| {
             let (product, bias) = (node.inputs[p], node.inputs[q]);
             let fits = graph.nodes[product].op == Operator::Matmul(Matmul::default())
+                && graph.nodes[graph.nodes[product].inputs[1]].shape.rank() == 2
                 && count[product] == 1
                 && graph.nodes[product].shape == node.shape
                 && graph.nodes[bias].shape.0 == node.shape.0[node.shape.rank() - 1..];
