@@ -5,6 +5,7 @@
 //! once ([`level`]) and **the bits of a result depend neither on it nor on how work is split between threads**.
 
 pub mod aligned;
+pub mod attention;
 mod compiled;
 pub mod denormals;
 pub mod elementwise;

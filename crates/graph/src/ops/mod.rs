@@ -1,6 +1,7 @@
 //! What each operator is: name, attributes, shape rule, derivative, kernel, samples. One file an operator with an idea of its own;
 //! the element-wise ones are rows of one table. An operator is added by its file and its row in [`registry!`] below.
 
+pub mod attention;
 pub mod concat;
 pub mod cross_entropy;
 pub mod dropout;
@@ -371,6 +372,8 @@ registry! {
     Gather(gather::Gather),
     ScatterAdd(gather::ScatterAdd),
     LowerTriangle(triangle::LowerTriangle),
+    Attention(attention::Attention),
+    AttentionGradient(attention::AttentionGradient),
     Lstm(recurrent::lstm::Lstm),
     LstmGradient(recurrent::lstm::LstmGradient),
     Gru(recurrent::gru::Gru),
