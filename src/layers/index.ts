@@ -1,6 +1,15 @@
 export { activation } from './activation.js';
+export { type AttentionOptions, attention } from './attention.js';
+export { type BidirectionalOptions, bidirectional } from './bidirectional.js';
 export { type DenseOptions, dense } from './dense.js';
 export { dropout } from './dropout.js';
+export {
+  type EmbeddingLayer,
+  type EmbeddingOptions,
+  embedding,
+  type PositionalEmbeddingOptions,
+  positionalEmbedding,
+} from './embedding.js';
 export { flatten } from './flatten.js';
 export {
   type Layer,
@@ -46,23 +55,8 @@ export {
   maxPool2d,
   type PoolOptions,
 } from './planned-pooling.js';
-export {
-  type AttentionOptions,
-  attention,
-  type BidirectionalOptions,
-  bidirectional,
-  type EmbeddingOptions,
-  embedding,
-  gru,
-  lstm,
-  type PositionalEmbeddingOptions,
-  positionalEmbedding,
-  type RecurrentLayer,
-  type RecurrentOptions,
-  simpleRnn,
-  type TransformerBlockOptions,
-  transformerBlock,
-} from './planned-sequence.js';
+export { gru, lstm, type RecurrentLayer, type RecurrentOptions, simpleRnn } from './recurrent.js';
 export { reshape } from './reshape.js';
 export { type ResidualOptions, residual } from './residual.js';
 export { type Step, sequential } from './sequential.js';
+export { type TransformerBlockOptions, transformerBlock } from './transformer-block.js';

@@ -1,4 +1,4 @@
-import { type Caller, expectOptions, isInteger, NablaError, optionsOf, planned } from '../errors/index.js';
+import { type Caller, expectOptions, isInteger, NablaError, optionsOf } from '../errors/index.js';
 import { shapeText, type Tensor, traceOf } from '../trace/index.js';
 import { called, expectTensor, type LayerOptions, layerOptions } from './layer.js';
 
@@ -16,7 +16,7 @@ export interface ConcatOptions extends LayerOptions {
 }
 
 const addOptions = optionsOf('layers/add', layerOptions);
-optionsOf('layers/concat', { axis: isInteger(), ...layerOptions });
+const concatOptions = optionsOf('layers/concat', { axis: isInteger(), ...layerOptions });
 
 const listed = (inputs: readonly (Tensor | readonly Tensor[])[], where: string, caller: Caller): readonly Tensor[] => {
   const list = inputs.flat() as unknown[];
@@ -61,6 +61,15 @@ export const expectSameShape = (a: Tensor, b: Tensor, hint: string): void => {
 
 /**
  * Its inputs side by side along `axis`, the last by default; the other axes are equal.
+ * @throws {NablaError} `SHAPE_MISMATCH`
  * @example const h = concat()([pixels, age]);
  */
-export const concat: (options?: ConcatOptions) => MergeLayer = planned('layers/concat');
+export const concat = (options: ConcatOptions = {}): MergeLayer => {
+  expectOptions('concat', options, concatOptions, concat);
+  const { name, axis = -1 } = options;
+  const call = (...inputs: (Tensor | readonly Tensor[])[]): Tensor => {
+    const [first, ...others] = listed(inputs, called('concat', name), call) as [Tensor, ...Tensor[]];
+    return traceOf(first).within(call, { kind: 'concat', name }, () => (others.length === 0 ? first : first.concat(others, { axis })));
+  };
+  return Object.defineProperty(call, 'name', { value: name ?? 'concat' }) as MergeLayer;
+};

@@ -37,6 +37,17 @@ export interface Operators {
   reshape: { shape: readonly number[] };
   dropout: { rate: number };
   softmaxCrossEntropy: NoAttributes;
+  broadcast: { shape: readonly number[] };
+  transpose: { axes: readonly number[] | null };
+  slice: { axis: number; from: number; to: number | null };
+  pad: { axis: number; before: number; after: number; value: number };
+  concat: { axis: number };
+  gather: NoAttributes;
+  lowerTriangle: { value: number };
+  lstm: { reverse: boolean };
+  gru: { reverse: boolean };
+  simpleRnn: { activation: 'tanh' | 'relu'; reverse: boolean };
+  attention: { heads: number; causal: boolean };
 }
 
 export type OperatorName = keyof Operators;

@@ -1,15 +1,4 @@
-import {
-  type Caller,
-  expectArgument,
-  expectOptions,
-  invalidOption,
-  isBoolean,
-  isInteger,
-  isListOf,
-  isNumber,
-  notImplemented,
-  register,
-} from '../errors/index.js';
+import { type Caller, expectArgument, expectOptions, invalidOption, isBoolean, isInteger, isListOf, isNumber } from '../errors/index.js';
 import type { OperatorName, Operators } from './operators.js';
 import type { Trace } from './trace.js';
 
@@ -27,6 +16,8 @@ export interface ReduceOptions {
 
 const reduceOptions = { keepDims: isBoolean };
 const matmulOptions = { transposeA: isBoolean, transposeB: isBoolean };
+const axisOptions = { axis: isInteger() };
+const padOptions = { value: isNumber() };
 const isShape = isListOf(isInteger());
 
 export let traceOf: (x: Tensor) => Trace;
@@ -255,7 +246,8 @@ export class Tensor {
     return this.#reduce('max', axes, options, this.max);
   }
   /**
-   * Matrix product of the last two axes: [..., m, k] · [k, n] → [..., m, n].
+   * Matrix product of the last two axes: [..., m, k] · [k, n] → [..., m, n], or of many pairs, [..., m, k] · [..., k, n] → [..., m, n]
+   * with leading axes broadcast. `transposeA` and `transposeB` read the last two axes of a side as swapped.
    * @example const y = x.matmul(kernel); // [batch, in] · [in, units] → [batch, units]
    */
   matmul(y: Tensor, options: { transposeA?: boolean; transposeB?: boolean } = {}): Tensor {
@@ -270,25 +262,77 @@ export class Tensor {
     expectArgument('reshape', 'shape', shape, isShape, this.reshape);
     return this.#apply('reshape', { shape: [...shape] }, this.reshape);
   }
-  /** Joins tensors along `axis` (default the last). Not built yet. */
-  concat(_others: Tensor | readonly Tensor[], _options: { axis?: number } = {}): Tensor {
-    return notImplemented('Tensor/concat', this.concat);
+  /**
+   * This tensor and others side by side along `axis` (default the last); the other axes are equal.
+   * @example const h = pixels.concat(age); // [batch, 784] and [batch, 1] → [batch, 785]
+   */
+  concat(others: Tensor | readonly Tensor[], options: { axis?: number } = {}): Tensor {
+    expectOptions('concat', options, axisOptions, this.concat);
+    const list: readonly unknown[] = Array.isArray(others) ? others : [others];
+    const isTensor = (value: unknown) => (value instanceof Tensor ? undefined : 'to be a Tensor, or an array of them');
+    for (const other of list) expectArgument('concat', 'the others', other, isTensor, this.concat);
+    // Neighbours first: a value is copied once a level, not once an item.
+    let parts: Tensor[] = [this, ...(list as Tensor[])];
+    while (parts.length > 1) {
+      parts = parts.flatMap((x, i) => {
+        if (i % 2 === 1) return [];
+        const next = parts[i + 1];
+        return next === undefined ? [x] : [x.#apply('concat', { axis: options.axis ?? -1 }, this.concat, [next])];
+      });
+    }
+    return parts[0]!;
   }
-  /** The elements `from` ≤ i < `to` along `axis`. Not built yet. */
-  slice(_axis: number, _from: number, _to?: number): Tensor {
-    return notImplemented('Tensor/slice', this.slice);
+  /**
+   * The elements `from` ≤ i < `to` along `axis`, `to` the end when not given; negative numbers count from the end. Not along the batch.
+   * @example x.slice(1, -1) // the last step of [batch, time, c]: [batch, 1, c]
+   */
+  slice(axis: number, from: number, to?: number): Tensor {
+    expectArgument('slice', 'axis', axis, isInteger(), this.slice);
+    expectArgument('slice', 'from', from, isInteger(), this.slice);
+    if (to !== undefined) expectArgument('slice', 'to', to, isInteger(), this.slice);
+    return this.#apply('slice', { axis, from, to: to ?? null }, this.slice);
   }
-  /** The axes in another order; the last two swapped when not given. Not built yet. */
-  transpose(_axes?: readonly number[]): Tensor {
-    return notImplemented('Tensor/transpose', this.transpose);
+  /** The axes in another order (axis i of the result is axis `axes[i]` of this one); the last two swapped when not given. */
+  transpose(axes?: readonly number[]): Tensor {
+    if (axes !== undefined) expectArgument('transpose', 'axes', axes, isShape, this.transpose);
+    return this.#apply('transpose', { axes: axes === undefined ? null : [...axes] }, this.transpose);
   }
-  /** Rows of this tensor by index: [n, ...] and [batch] → [batch, ...]. Not built yet. */
-  gather(_indices: Tensor, _options: { axis?: number } = {}): Tensor {
-    return notImplemented('Tensor/gather', this.gather);
+  /**
+   * What stands at `indices` along `axis` (default 0), as NumPy's `take`: a table [n, …] and indices [batch, …] give [batch, …, …].
+   * Indices are whole numbers from 0; another gives NaN, which a fit reports with this layer. They get no gradient.
+   */
+  gather(indices: Tensor, options: { axis?: number } = {}): Tensor {
+    expectOptions('gather', options, axisOptions, this.gather);
+    const { rank } = this;
+    const axis = (options.axis ?? 0) < 0 ? (options.axis ?? 0) + rank : (options.axis ?? 0);
+    if (axis === 0 || axis >= rank || axis < 0) return this.#apply('gather', {}, this.gather, [indices]);
+    const all = Array.from({ length: rank }, (_, i) => i);
+    const rows = this.#apply('transpose', { axes: [axis, ...all.filter((i) => i !== axis)] }, this.gather);
+    const found = rows.#apply('gather', {}, this.gather, [indices]);
+    // [indices…, before…, after…] → [before…, indices…, after…]
+    const own = Array.from({ length: found.rank - rank + 1 }, (_, i) => i);
+    const rest = Array.from({ length: rank - 1 }, (_, i) => i + own.length);
+    return found.#apply('transpose', { axes: [...rest.slice(0, axis), ...own, ...rest.slice(axis)] }, this.gather);
   }
-  /** `value` (default 0) around each axis: a pair [before, after] an axis. Not built yet. */
-  pad(_amounts: ReadonlyArray<readonly [before: number, after: number]>, _options: { value?: number } = {}): Tensor {
-    return notImplemented('Tensor/pad', this.pad);
+  /** `value` (default 0) around each axis: a pair [before, after] an axis; a negative amount cuts. Not around the batch. */
+  pad(amounts: ReadonlyArray<readonly [before: number, after: number]>, options: { value?: number } = {}): Tensor {
+    expectArgument('pad', 'the amounts', amounts, isListOf(isListOf(isInteger())), this.pad);
+    expectOptions('pad', options, padOptions, this.pad);
+    if (amounts.length !== this.rank || amounts.some((pair) => pair.length !== 2))
+      throw invalidOption('pad', 'the amounts', `to be ${this.rank} pairs [before, after], one an axis`, amounts, this.pad);
+    return amounts.reduce<Tensor>(
+      (x, [before, after], axis) =>
+        before === 0 && after === 0 ? x : x.#apply('pad', { axis, before, after, value: options.value ?? 0 }, this.pad),
+      this,
+    );
+  }
+  /**
+   * The lower triangle of the matrices in the last two axes, `value` (default 0) above it: NumPy's `tril`. With more columns than rows
+   * the diagonal ends in the last corner.
+   */
+  lowerTriangle(value = 0): Tensor {
+    expectArgument('lowerTriangle', 'value', value, isNumber(), this.lowerTriangle);
+    return this.#apply('lowerTriangle', { value }, this.lowerTriangle);
   }
 
   /** Printed as `Tensor [batch, 64]`. */
@@ -299,8 +343,6 @@ export class Tensor {
     return this.toString();
   }
 }
-
-for (const name of ['concat', 'slice', 'transpose', 'gather', 'pad']) register(`Tensor/${name}`);
 
 const operand = (trace: Trace, operator: string, value: unknown, caller: Caller): Tensor => {
   if (value instanceof Tensor) return value;
