@@ -39,7 +39,7 @@ export interface Operators {
   softmaxCrossEntropy: NoAttributes;
   broadcast: { shape: readonly number[] };
   transpose: { axes: readonly number[] | null };
-  slice: { axis: number; from: number; to: number | null };
+  slice: { axis: number; from: number; to: number };
   pad: { axis: number; before: number; after: number; value: number };
   concat: { axis: number };
   gather: NoAttributes;

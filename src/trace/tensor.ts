@@ -290,7 +290,7 @@ export class Tensor {
     expectArgument('slice', 'axis', axis, isInteger(), this.slice);
     expectArgument('slice', 'from', from, isInteger(), this.slice);
     if (to !== undefined) expectArgument('slice', 'to', to, isInteger(), this.slice);
-    return this.#apply('slice', { axis, from, to: to ?? null }, this.slice);
+    return this.#apply('slice', { axis, from, to: to ?? this.shape.at(axis) ?? 0 }, this.slice);
   }
   /** The axes in another order (axis i of the result is axis `axes[i]` of this one); the last two swapped when not given. */
   transpose(axes?: readonly number[]): Tensor {

@@ -187,7 +187,7 @@ pub unsafe fn backward<T: Real>(a: &Attention, row: usize, head: usize, qkv: *co
                 std::slice::from_raw_parts(dp, len),
                 scores,
             );
-            scores.iter_mut().for_each(|s| *s = *s * scale);
+            scores.iter_mut().for_each(|s| *s *= scale);
             let product = Product {
                 m: rows,
                 n: width,

@@ -6,7 +6,10 @@ type NoAttributes = Readonly<Record<string, never>>;
 export interface Operators {
   readonly abs: NoAttributes;
   readonly add: NoAttributes;
+  readonly attention: { readonly causal: boolean; readonly heads: number };
+  readonly attentionGradient: { readonly causal: boolean; readonly heads: number };
   readonly broadcast: { readonly shape: readonly number[] };
+  readonly concat: { readonly axis: number };
   readonly divide: NoAttributes;
   readonly dropout: { readonly rate: number };
   readonly dropoutMask: { readonly purpose: number; readonly slot: number };
@@ -14,15 +17,21 @@ export interface Operators {
   readonly erf: NoAttributes;
   readonly exp: NoAttributes;
   readonly expm1: NoAttributes;
+  readonly gather: NoAttributes;
   readonly gelu: NoAttributes;
   readonly geluGradient: NoAttributes;
   readonly greater: NoAttributes;
+  readonly gru: { readonly reverse: boolean };
+  readonly gruGradient: { readonly reverse: boolean; readonly state: boolean; readonly whole: boolean };
   readonly identity: NoAttributes;
   readonly less: NoAttributes;
   readonly linear: { readonly activation: string };
   readonly log: NoAttributes;
   readonly log1p: NoAttributes;
   readonly logSoftmax: NoAttributes;
+  readonly lowerTriangle: { readonly value: number };
+  readonly lstm: { readonly reverse: boolean };
+  readonly lstmGradient: { readonly reverse: boolean; readonly state: boolean; readonly whole: boolean };
   readonly matmul: { readonly transposeA: boolean; readonly transposeB: boolean };
   readonly max: { readonly axes: readonly number[] | null; readonly keepDims: boolean };
   readonly maximum: NoAttributes;
@@ -31,13 +40,18 @@ export interface Operators {
   readonly multiply: NoAttributes;
   readonly negate: NoAttributes;
   readonly oneHot: { readonly classes: number };
+  readonly pad: { readonly after: number; readonly axis: number; readonly before: number; readonly value: number };
   readonly reciprocal: NoAttributes;
   readonly relu: NoAttributes;
   readonly reluGradient: NoAttributes;
   readonly reshape: { readonly shape: readonly number[] };
+  readonly scatterAdd: { readonly rows: number };
   readonly sigmoid: NoAttributes;
   readonly sigmoidGradient: NoAttributes;
   readonly sign: NoAttributes;
+  readonly simpleRnn: { readonly activation: string; readonly reverse: boolean };
+  readonly simpleRnnGradient: { readonly activation: string; readonly reverse: boolean };
+  readonly slice: { readonly axis: number; readonly from: number; readonly to: number };
   readonly softmax: NoAttributes;
   readonly softmaxCrossEntropy: NoAttributes;
   readonly softmaxCrossEntropyGradient: NoAttributes;
@@ -49,6 +63,7 @@ export interface Operators {
   readonly sum: { readonly axes: readonly number[] | null; readonly keepDims: boolean };
   readonly tanh: NoAttributes;
   readonly tanhGradient: NoAttributes;
+  readonly transpose: { readonly axes: readonly number[] | null };
 }
 
 /** One name in Rust, in the graph, in TypeScript and in the docs. */
@@ -58,7 +73,10 @@ export type OperatorName = keyof Operators;
 export const operatorInputs = {
   abs: 1,
   add: 2,
+  attention: 1,
+  attentionGradient: 2,
   broadcast: 1,
+  concat: 2,
   divide: 2,
   dropout: 1,
   dropoutMask: 1,
@@ -66,15 +84,21 @@ export const operatorInputs = {
   erf: 1,
   exp: 1,
   expm1: 1,
+  gather: 2,
   gelu: 1,
   geluGradient: 2,
   greater: 2,
+  gru: 4,
+  gruGradient: 4,
   identity: 1,
   less: 2,
   linear: 3,
   log: 1,
   log1p: 1,
   logSoftmax: 1,
+  lowerTriangle: 1,
+  lstm: 3,
+  lstmGradient: 4,
   matmul: 2,
   max: 1,
   maximum: 2,
@@ -83,13 +107,18 @@ export const operatorInputs = {
   multiply: 2,
   negate: 1,
   oneHot: 1,
+  pad: 1,
   reciprocal: 1,
   relu: 1,
   reluGradient: 2,
   reshape: 1,
+  scatterAdd: 2,
   sigmoid: 1,
   sigmoidGradient: 2,
   sign: 1,
+  simpleRnn: 3,
+  simpleRnnGradient: 3,
+  slice: 1,
   softmax: 1,
   softmaxCrossEntropy: 2,
   softmaxCrossEntropyGradient: 3,
@@ -101,4 +130,5 @@ export const operatorInputs = {
   sum: 1,
   tanh: 1,
   tanhGradient: 2,
+  transpose: 1,
 } as const satisfies Record<OperatorName, unknown>;

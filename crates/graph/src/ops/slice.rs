@@ -62,7 +62,7 @@ impl Default for Slice {
         Slice {
             axis: -1,
             from: 0,
-            to: None,
+            to: Some(0),
         }
     }
 }
