@@ -9,7 +9,7 @@ import { adam, sgd } from '../src/optimizers/index.js';
 import { l2 } from '../src/regularizers/index.js';
 import type { Tensor } from '../src/trace/index.js';
 import { Trainer } from '../src/trainer/index.js';
-import { choice, coarseToFine, integer, logUniform, type Params, tune } from '../src/tuning/index.js';
+import { choice, coarseToFine, integer, logUniform, type Params, tune, uniform } from '../src/tuning/index.js';
 import { kFold } from '../src/validation/index.js';
 
 declare const data: Dataset;
@@ -134,6 +134,41 @@ describe('tuning', () => {
       readonly batchSize: 16 | 32 | 64;
       readonly activation: 'relu' | 'tanh';
     }>();
+  });
+
+  it('infers branches as a union', () => {
+    const space = { optimizer: choice({ sgd: { momentum: uniform(0, 1), nesterov: choice([true, false]) }, adam: {} }) };
+    type Optimizer = Params<typeof space>['optimizer'];
+    expectTypeOf<Optimizer['kind']>().toEqualTypeOf<'sgd' | 'adam'>();
+    expectTypeOf<Extract<Optimizer, { kind: 'sgd' }>['momentum']>().toEqualTypeOf<number>();
+    expectTypeOf<Extract<Optimizer, { kind: 'sgd' }>['nesterov']>().toEqualTypeOf<boolean>();
+    tune(data, {
+      space,
+      estimator: ({ optimizer }) => {
+        // @ts-expect-error: only one of the branches has it
+        optimizer.momentum;
+        const chosen = optimizer.kind === 'sgd' ? sgd({ momentum: optimizer.momentum }) : adam();
+        return new Trainer({ model: dense(1), loss: 'meanSquaredError', optimizer: chosen });
+      },
+      objective: 'loss',
+      first: [{ optimizer: { kind: 'adam' } }],
+      constraint: ({ optimizer }) => optimizer.kind === 'adam' || optimizer.momentum < 0.99,
+    });
+    const huberOf = () => new Trainer({ model: dense(1), loss: 'huber' });
+    // @ts-expect-error: no such branch
+    tune(data, { space, estimator: huberOf, objective: 'loss', first: [{ optimizer: { kind: 'lamb' } }] });
+    // @ts-expect-error: a value of another hyperparameter
+    tune(data, { space: { a: choice([1, 2]) }, estimator: huberOf, objective: 'loss', first: [{ a: 3 }] });
+    // @ts-expect-error: a range is no space
+    choice({ sgd: uniform(0, 1) });
+    // @ts-expect-error: not a hyperparameter
+    tune(data, { space: { a: 3 }, estimator: huberOf, objective: 'loss' });
+  });
+
+  it('has no model without a refit', async () => {
+    const estimator = () => new Trainer({ model: dense(1), loss: 'meanSquaredError' });
+    expectTypeOf((await tune(data, { space: {}, estimator, objective: 'loss', refit: false })).fitted).toEqualTypeOf<undefined>();
+    expectTypeOf((await tune(data, { space: {}, estimator, objective: 'loss' })).fitted.bestEpoch).toEqualTypeOf<number>();
   });
 
   it('carries it into the estimator, and the scores out of it', async () => {

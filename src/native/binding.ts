@@ -108,6 +108,16 @@ export interface Binding {
   OptimizerState: new (spec: string, length: number, precision: 'f32' | 'f64') => OptimizerState;
   Scaler: { fit(steps: string, values: Float64Array, width: number): Scaler };
   norm(values: Float64Array | Float32Array, p: number): number;
+  /** The next points of a search, as JSON; so is what is asked. */
+  suggest(asked: string): string;
+  /** The regions that coarse-to-fine has looked at, as JSON. */
+  searchRegions(asked: string): string;
+  /** Share of the score's variance that each dimension explains; what is asked is JSON. */
+  importance(asked: string): Float64Array;
+  /** Whole lines of a journal from byte `at` on; with `lines`, appends them if it ends there. Text: `{ text, end, appended }`. */
+  journalStep(task: number, path: string, at: number, lines: string | null, sync: boolean): Task;
+  /** How many programs this process has compiled. */
+  compilations(): number;
   simdLevel(): string;
   version(): string;
   /** Every error code, as JSON. */

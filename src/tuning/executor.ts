@@ -1,8 +1,9 @@
-import { planned } from '../errors/index.js';
+import { expectOptions, isInteger, optionsOf, planned } from '../errors/index.js';
 
 /** Where trials run. The result is the same wherever (but for `asha` and time limits). */
 export interface Executor {
   readonly kind: 'threads' | 'processes' | 'queue';
+  readonly parallel?: number | undefined;
 }
 
 /** Options of `threads` and `processes`. */
@@ -11,8 +12,13 @@ export interface ParallelOptions {
   parallel?: number;
 }
 
-/** In this process, one fit a core: the default. */
-export const threads: (options?: ParallelOptions) => Executor = planned('tuning/threads');
+const parallelOptions = optionsOf('tuning/threads', { parallel: isInteger({ min: 1, max: 1024 }) });
+
+/** In this process, one fit a core over one copy of the data: the default. */
+export const threads = (options: ParallelOptions = {}): Executor => {
+  expectOptions('threads', options, parallelOptions, threads);
+  return Object.freeze({ kind: 'threads', parallel: options.parallel });
+};
 
 /** In child processes, so that one that dies takes only its trial with it. */
 export const processes: (options?: ParallelOptions) => Executor = planned('tuning/processes');

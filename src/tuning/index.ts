@@ -16,6 +16,9 @@ export {
   tpe,
 } from './sampler.js';
 export {
+  type Branches,
+  type BranchParameter,
+  type BranchParams,
   type ChoiceParameter,
   choice,
   integer,
@@ -27,4 +30,5 @@ export {
   type Space,
   uniform,
 } from './space.js';
-export { type FittedOf, type ScoresOf, type Study, type StudyRun, type Trial, type TuneOptions, tune } from './study.js';
+export type { Trial } from './trial.js';
+export { type FittedOf, type ScoresOf, type Study, type StudyRun, type TuneOptions, tune } from './tune.js';

@@ -1,20 +1,41 @@
-import { planned } from '../errors/index.js';
+import { expectOptions, isInteger, optionsOf } from '../errors/index.js';
 
-/** Ends trials that promise nothing; it knows of folds: a trial is judged on the folds it has finished. */
+/** Ends trials that promise nothing; it knows of folds: a trial is judged on all of its folds, or on those it has finished. */
 export interface Pruner {
   readonly kind: 'median' | 'successiveHalving' | 'hyperband' | 'asha';
+  /** Trials that are judged by the same others, for `median`. */
+  readonly round?: number;
+  readonly startup?: number;
+  readonly warmup?: number;
+  readonly minimum?: number;
+  readonly factor?: number;
 }
 
 /** Options of `median`. */
 export interface MedianOptions {
   /** Trials that are never ended, default 5. */
   startup?: number;
-  /** Epochs (or folds) before it judges, default 0. */
+  /** Epochs of the first fold before it judges, default 0. */
   warmup?: number;
+  /** Trials that are compared with the same ones before: the same result for any number at once. Default 4. */
+  round?: number;
 }
 
-/** Ends a trial that is worse than the median of the others at the same point. Golovin et al. 2017 (Vizier). */
-export const median: (options?: MedianOptions) => Pruner = planned('tuning/median');
+const medianOptions = optionsOf('tuning/median', {
+  startup: isInteger({ min: 1 }),
+  warmup: isInteger({ min: 0 }),
+  round: isInteger({ min: 1, max: 10_000 }),
+});
+
+/**
+ * Ends a trial that is worse than the median of the others at the same point: after an epoch of the same fold, with the mean of the folds
+ * before. Folds of one trial go one after the other then, trials side by side. Golovin et al. 2017 (Vizier).
+ */
+export const median = (options: MedianOptions = {}): Pruner => {
+  expectOptions('median', options, medianOptions, median);
+  const { startup = 5, warmup = 0, round = 4 } = options;
+  return Object.freeze({ kind: 'median', startup, warmup, round });
+};
 
 /** Options of the halving pruners. */
 export interface HalvingOptions {
@@ -24,11 +45,26 @@ export interface HalvingOptions {
   factor?: number;
 }
 
-/** Many trials for a short time, the best of them for longer. Jamieson & Talwalkar 2016, arXiv:1502.07943. */
-export const successiveHalving: (options?: HalvingOptions) => Pruner = planned('tuning/successiveHalving');
+const halving = (kind: 'successiveHalving' | 'hyperband' | 'asha') => {
+  const allowed = optionsOf(`tuning/${kind}`, { minimum: isInteger({ min: 1 }), factor: isInteger({ min: 2, max: 100 }) });
+  const made = {
+    [kind]: (options: HalvingOptions = {}): Pruner => {
+      expectOptions(kind, options, allowed, made[kind]);
+      const { minimum = 1, factor = 3 } = options;
+      return Object.freeze({ kind, minimum, factor });
+    },
+  };
+  return made[kind] as (options?: HalvingOptions) => Pruner;
+};
 
-/** Successive halving from several first rungs. Li et al. 2018, arXiv:1603.06560. */
-export const hyperband: (options?: HalvingOptions) => Pruner = planned('tuning/hyperband');
+/**
+ * Many trials for a short time, the best of them for longer: groups of as many as the rungs can halve, each rung scored by all folds. A
+ * trial that goes on is fitted anew, for the longer time. Jamieson & Talwalkar 2016, arXiv:1502.07943.
+ */
+export const successiveHalving = halving('successiveHalving');
+
+/** Successive halving from several first rungs, one group after the other. Li et al. 2018, arXiv:1603.06560. */
+export const hyperband = halving('hyperband');
 
 /** Successive halving that waits for nobody, so its result depends on timing. Li et al. 2020, arXiv:1810.05934. */
-export const asha: (options?: HalvingOptions) => Pruner = planned('tuning/asha');
+export const asha = halving('asha');

@@ -1,12 +1,16 @@
-import { planned } from '../errors/index.js';
+import { expectOptions, isBoolean, isInteger, isNumber, optionsOf, planned } from '../errors/index.js';
 
 /** Chooses the hyperparameters of the next trials, as plain data that runs natively on the unit cube. */
 export interface Sampler {
   readonly kind: 'random' | 'grid' | 'sobol' | 'coarseToFine' | 'tpe' | 'gaussianProcess' | 'populationBased';
+  /** Trials chosen at once, for those that learn. */
+  readonly round?: number;
+  /** Regions of coarse-to-fine. */
+  readonly rounds?: number;
 }
 
 /** Independent draws. Bergstra & Bengio 2012, JMLR 13: better than a grid whenever few hyperparameters matter. The default. */
-export const random: () => Sampler = planned('tuning/random');
+export const random = (): Sampler => Object.freeze({ kind: 'random' });
 
 /** Options of `grid`. */
 export interface GridOptions {
@@ -14,28 +18,49 @@ export interface GridOptions {
   points?: number;
 }
 
-/** Every combination. Its size is the product of the points; never the default. */
-export const grid: (options?: GridOptions) => Sampler = planned('tuning/grid');
+const gridOptions = optionsOf('tuning/grid', { points: isInteger({ min: 1, max: 1 << 20 }) });
+
+/** Every combination, in a shuffled order. A study ends with the grid. Its size is the product of the points; never the default. */
+export const grid = (options: GridOptions = {}): Sampler => {
+  expectOptions('grid', options, gridOptions, grid);
+  return Object.freeze({ kind: 'grid', points: options.points ?? 5 });
+};
 
 /** Low-discrepancy draws: evenly spread however many. Sobol 1967, scrambled after Owen 1998. */
-export const sobol: () => Sampler = planned('tuning/sobol');
+export const sobol = (): Sampler => Object.freeze({ kind: 'sobol' });
 
 /** Options of `coarseToFine`. */
 export interface CoarseToFineOptions {
-  /** How many times the region shrinks, default 3. */
+  /** How often it looks, at random first and then one zoom each. Default 3. */
   rounds?: number;
-  /** Share of the best trials that the next region encloses, default ¼. */
+  /** The next region encloses so many of the best trials, as a share of a round. Default ¼. */
   keep?: number;
+  /** Whether a region may leave its range where the best lies at the edge; a range from 0 up stays so. Default false. */
+  widen?: boolean;
 }
 
-/** Random search, then again in the region of the best, and again. @example coarseToFine({ rounds: 3 }) */
-export const coarseToFine: (options?: CoarseToFineOptions) => Sampler = planned('tuning/coarseToFine');
+const coarseToFineOptions = optionsOf('tuning/coarseToFine', {
+  rounds: isInteger({ min: 1, max: 1000 }),
+  keep: isNumber({ above: 0, max: 1 }),
+  widen: isBoolean,
+});
+
+/**
+ * Random search, then again in the box around the best, and again: trials are divided evenly among the rounds. Logarithmic ranges are
+ * boxed by their logarithm; a choice keeps the values that the best have; a box grows where the best of all lies at its edge.
+ * @example coarseToFine({ rounds: 3 })
+ */
+export const coarseToFine = (options: CoarseToFineOptions = {}): Sampler => {
+  expectOptions('coarseToFine', options, coarseToFineOptions, coarseToFine);
+  const { rounds = 3, keep = 0.25, widen = false } = options;
+  return Object.freeze({ kind: 'coarseToFine', rounds, keep, widen });
+};
 
 /** Options of `tpe`. */
 export interface TpeOptions {
   /** Random trials before it learns, default 10. */
   startup?: number;
-  /** Share of the trials counted as good, default ¼ of the square root, as in Optuna. */
+  /** Share of the trials counted as good; default a tenth, 25 at most, as in Optuna. */
   gamma?: number;
   /** Draws to choose from, default 24. */
   candidates?: number;
@@ -43,8 +68,22 @@ export interface TpeOptions {
   round?: number;
 }
 
-/** Tree-structured Parzen estimator: where good trials are dense and bad ones are not. Bergstra et al. 2011. */
-export const tpe: (options?: TpeOptions) => Sampler = planned('tuning/tpe');
+const tpeOptions = optionsOf('tuning/tpe', {
+  startup: isInteger({ min: 1 }),
+  gamma: isNumber({ above: 0, below: 1 }),
+  candidates: isInteger({ min: 1, max: 100_000 }),
+  round: isInteger({ min: 1, max: 10_000 }),
+});
+
+/**
+ * Tree-structured Parzen estimator: where good trials are dense and bad ones are not. Bergstra et al. 2011; several hyperparameters in one
+ * kernel as in Falkner et al. 2018 (BOHB), those of a branch by themselves.
+ */
+export const tpe = (options: TpeOptions = {}): Sampler => {
+  expectOptions('tpe', options, tpeOptions, tpe);
+  const { startup = 10, gamma, candidates = 24, round = 4 } = options;
+  return Object.freeze({ kind: 'tpe', startup, candidates, round, ...(gamma === undefined ? {} : { gamma }) });
+};
 
 /** Options of `gaussianProcess`. */
 export interface GaussianProcessOptions {
@@ -54,8 +93,20 @@ export interface GaussianProcessOptions {
   round?: number;
 }
 
-/** Expected improvement under a Gaussian process. Jones, Schonlau & Welch 1998; Snoek, Larochelle & Adams 2012, arXiv:1206.2944. */
-export const gaussianProcess: (options?: GaussianProcessOptions) => Sampler = planned('tuning/gaussianProcess');
+const gaussianProcessOptions = optionsOf('tuning/gaussianProcess', {
+  startup: isInteger({ min: 2 }),
+  round: isInteger({ min: 1, max: 1000 }),
+});
+
+/**
+ * Expected improvement under a Gaussian process (Matérn 5/2, a length a hyperparameter). For few, costly trials; it knows 200 at most, the
+ * best and the newest. Jones, Schonlau & Welch 1998; Snoek, Larochelle & Adams 2012, arXiv:1206.2944.
+ */
+export const gaussianProcess = (options: GaussianProcessOptions = {}): Sampler => {
+  expectOptions('gaussianProcess', options, gaussianProcessOptions, gaussianProcess);
+  const { startup = 10, round = 4 } = options;
+  return Object.freeze({ kind: 'gaussianProcess', startup, round });
+};
 
 /** Options of `populationBased`. */
 export interface PopulationBasedOptions {

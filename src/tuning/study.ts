@@ -1,101 +1,83 @@
-import type { Dataset } from '../data/index.js';
-import { planned } from '../errors/index.js';
-import type { Estimator } from '../trainer/index.js';
-import type { Splitter } from '../validation/index.js';
-import type { Executor } from './executor.js';
-import type { Pruner } from './pruner.js';
-import type { Sampler } from './sampler.js';
-import type { Params, Space } from './space.js';
+import { writeFile } from 'node:fs/promises';
+import { inspect } from 'node:util';
+import type { Direction } from '../metrics/names.js';
+import { short } from '../text/number.js';
+import { table } from '../text/table.js';
+import { reportOf } from './report.js';
+import type { Search } from './search.js';
+import { shownValue } from './shown-value.js';
+import type { Trial } from './trial.js';
+import { warningsOf } from './warnings.js';
 
-/** What fitting an estimator gives. */
-export type FittedOf<E extends Estimator> = Awaited<ReturnType<E['fit']>>;
-
-/** The scores that it names, such as `{ loss, accuracy }`. */
-export type ScoresOf<E extends Estimator> = Awaited<ReturnType<FittedOf<E>['evaluate']>>;
-
-/** One set of hyperparameters, tried. */
-export interface Trial<S extends Space = Space> {
-  /** From 0, over all runs of a storage. */
-  readonly number: number;
-  readonly params: Params<S>;
-  readonly state: 'complete' | 'pruned' | 'failed';
-  /** Mean of the objective over the folds; absent unless complete. */
-  readonly score?: number;
-  /** One a fold, in their order. */
-  readonly values: readonly number[];
-  /** Learned last from it: the error of a trial that failed. */
-  readonly error?: string;
-  readonly seconds: number;
+/** What was computed after the search. */
+export interface Refit {
+  readonly fitted: unknown;
+  readonly testScores: unknown;
 }
 
-/** What a search gives. */
-export interface Study<S extends Space = Space, E extends Estimator = Estimator, T = Dataset | undefined> {
-  readonly best: Trial<S> & { readonly score: number };
-  readonly trials: readonly Trial<S>[];
-  /** The best hyperparameters, fitted once more on all rows. */
-  readonly fitted: FittedOf<E>;
-  /** With `test`: the scores of `fitted` on rows that nothing else has touched. */
-  readonly testScores: T extends Dataset ? ScoresOf<E> : undefined;
-  /** Share of the score's variance that each hyperparameter explains. Hutter, Hoos & Leyton-Brown 2014 (fANOVA). */
-  readonly importance: { readonly [K in keyof S]: number };
-  /** Such as: the best learning rate lies at the edge of its range. */
+/** A finished search. */
+export class StudyResult {
+  readonly objective: string;
+  readonly direction: Direction;
+  readonly best: Trial & { readonly score: number };
+  readonly trials: readonly Trial[];
+  readonly fitted: unknown;
+  readonly testScores: unknown;
   readonly warnings: readonly string[];
-}
+  readonly #search: Search;
+  #importance: Readonly<Record<string, number>> | undefined;
 
-/** A search in progress: `await` it for the study, `for await` it for its trials, `stop()` it. */
-export interface StudyRun<S extends Space, Result> extends PromiseLike<Result>, AsyncIterable<Trial<S>> {
-  /** Ends after the trials that are running; resolves with what there is. */
-  stop(): void;
-}
+  constructor(search: Search, { fitted, testScores }: Refit) {
+    const trials = search.trials();
+    this.#search = search;
+    const best = search.best();
+    if (best === undefined) throw new Error('a study without a best trial');
+    this.objective = search.plan.objective;
+    this.direction = search.direction;
+    this.best = best.trial as Trial & { readonly score: number };
+    this.trials = trials.map(({ trial }) => trial);
+    this.fitted = fitted;
+    this.testScores = testScores;
+    this.warnings = warningsOf(search.plan.space, trials, best);
+  }
 
-/** Options of `tune`. */
-export interface TuneOptions<S extends Space, E extends Estimator, T extends Dataset | undefined = Dataset | undefined> {
-  /** The hyperparameters; what their ranges draw is what `estimator` gets. */
-  space: S;
-  /** The recipe for one set of them. */
-  estimator: (params: Params<S>) => E;
-  /** A metric of the estimator, or `'loss'`; its direction is known. */
-  objective: keyof ScoresOf<E> & string;
-  /** Default `kFold({ k: 10 })`; `holdOut()` is quicker and noisier. */
-  splitter?: Splitter<ArrayLike<number>>;
-  /** Default `random()`. */
-  sampler?: Sampler;
-  /** Default none. */
-  pruner?: Pruner;
-  /** Default `threads()`. */
-  executor?: Executor;
-  /** The total over all runs of this storage, default 50. */
-  trials?: number;
-  /** Starts no trial after that long; the result then depends on the machine. */
-  timeoutMs?: number;
-  /** A file of JSON lines from which a search goes on. */
-  storage?: string;
-  /** Fits the best once more on all rows. Default `true`. */
-  refit?: boolean;
-  /** Scored once, after the refit. */
-  test?: T;
-  /** Default 0. */
-  seed?: number;
-  /** Default all cores. */
-  threads?: number;
-  signal?: AbortSignal;
-  progress?: boolean;
-}
+  /** The best trials, best first. */
+  top(count = 5): readonly Trial[] {
+    const sign = this.direction === 'max' ? -1 : 1;
+    const complete = this.trials.filter(({ score }) => score !== undefined);
+    return complete.sort((a, b) => sign * ((a.score as number) - (b.score as number)) || a.number - b.number).slice(0, count);
+  }
 
-/**
- * The whole k-fold procedure in one call: for each trial draw hyperparameters, fit on k − 1 folds and score on the other, k times; take
- * the best mean; fit it once more on all rows; score it once on `test`.
- *
- * The same seed gives the same study for any number of trials at once (but for `asha` and `timeoutMs`).
- * @throws {NablaError} `INVALID_OPTION`; `STUDY_CHANGED` when `storage` was made with other data, space, splitter or recipe
- * @example
- * const study = await tune(train, {
- *   space: { learningRate: logUniform(1e-4, 1e-1), batchSize: choice([16, 32, 64]) },
- *   estimator: ({ learningRate, batchSize }) => new Trainer({ …, optimizer: adam({ learningRate }), batchSize, metrics: ['accuracy'] }),
- *   objective: 'accuracy',
- * });
- */
-export const tune: <S extends Space, E extends Estimator, T extends Dataset | undefined = undefined>(
-  data: Dataset,
-  options: TuneOptions<S, E, T>,
-) => StudyRun<S, Study<S, E, T>> = planned('tuning/tune');
+  /** Computed when it is asked for; a hyperparameter's branches count with it. */
+  get importance(): Readonly<Record<string, number>> {
+    this.#importance ??= this.#search.importance();
+    return this.#importance;
+  }
+
+  /** Writes the study as one HTML file with its pictures; it needs nothing else, not even a network. */
+  async saveReport(path: string): Promise<void> {
+    await writeFile(path, reportOf(this, this.#search));
+  }
+
+  /** The five best as a table, and what to be warned of. */
+  toString(): string {
+    const top = this.top(5);
+    const names = Object.keys(this.best.params);
+    const row = ({ number, score, standardDeviation, params }: Trial): string[] => [
+      String(number),
+      `${short(score as number)}${Number.isFinite(standardDeviation) ? ` ± ${short(standardDeviation as number)}` : ''}`,
+      ...names.map((name) => shownValue((params as Readonly<Record<string, unknown>>)[name])),
+    ];
+    const count = (state: Trial['state']): number => this.trials.filter((trial) => trial.state === state).length;
+    const lines = [
+      `${this.trials.length} trials: ${count('complete')} complete, ${count('pruned')} pruned, ${count('failed')} failed`,
+      table([['trial', this.objective, ...names], ...top.map(row)]),
+      ...this.warnings.map((warning) => `Warning: ${warning}`),
+    ];
+    return lines.join('\n');
+  }
+
+  [inspect.custom](): string {
+    return this.toString();
+  }
+}

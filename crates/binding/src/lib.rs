@@ -16,6 +16,7 @@ mod hub;
 mod instruments;
 mod model;
 mod output;
+mod search;
 mod task;
 
 use napi_derive::napi;

@@ -7,6 +7,7 @@
 pub mod atomic_write;
 pub mod csv;
 pub mod idx;
+pub mod journal;
 pub mod nearest;
 pub mod safetensors;
 pub mod table;

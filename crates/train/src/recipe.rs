@@ -1,6 +1,7 @@
 //! A recipe made ready: its graph read and checked once, its programs compiled once for each structure and batch capacity.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use nabla_error::{Code, Error, Result};
@@ -34,6 +35,12 @@ const KEPT: usize = 64;
 
 type Cached = (String, Purpose, Arc<Program>);
 static PROGRAMS: Mutex<VecDeque<Cached>> = Mutex::new(VecDeque::new());
+static COMPILED: AtomicU64 = AtomicU64::new(0);
+
+/// How many programs this process has compiled; a test of searches counts them.
+pub fn compilations() -> u64 {
+    COMPILED.load(Ordering::Relaxed)
+}
 
 /// What a program depends on: the graph without what is a run-time input (initial values, dropout rates).
 fn structure(graph: &Graph) -> String {
@@ -150,6 +157,7 @@ impl Recipe {
             return Ok(Arc::clone(program));
         }
         drop(kept);
+        COMPILED.fetch_add(1, Ordering::Relaxed);
         let program = Arc::new(Program::compile(&self.graph, &self.arena, &purpose)?);
         kept = PROGRAMS.lock().unwrap_or_else(|e| e.into_inner());
         if kept.len() == KEPT {

@@ -122,6 +122,9 @@ export declare class Task {
   takeFits(): Array<FitResult>
 }
 
+/** How many programs this process has compiled: a search that changes run-time inputs only compiles none. */
+export declare function compilations(): number
+
 /** Connects this environment: `callback(task, event)` hears every event from now on. Called once, by the loader. */
 export declare function connect(callback: (task: number, event: string) => void): void
 
@@ -130,6 +133,15 @@ export declare function errorCodes(): string
 
 /** Indices of the training, validation and test rows. */
 export declare function holdOutIndices(settings: string, labels?: Uint32Array | undefined | null, groups?: Uint32Array | undefined | null): Array<Uint32Array>
+
+/** The share of the score's variance that each dimension explains. */
+export declare function importance(asked: string): Float64Array
+
+/**
+ * Whole lines of a journal from byte `at` on: the task gives JSON `{ text, end, appended }`. With `lines` they are appended if the file
+ * ends at `at`, and `appended` says whether.
+ */
+export declare function journalStep(task: number, path: string, at: number, lines: string | undefined | null, sync: boolean): Task
 
 /** The fold of each row. */
 export declare function kFoldIndices(settings: string, labels?: Uint32Array | undefined | null, groups?: Uint32Array | undefined | null): Uint32Array
@@ -161,11 +173,17 @@ export declare function readIdxFiles(task: number, images: string, labels: strin
 /** Values of an initializer, row-major. */
 export declare function sampleInitializer(spec: string, shape: Array<number>, random: number): Float64Array
 
+/** The regions that coarse-to-fine has looked at, one a round, as JSON. */
+export declare function searchRegions(asked: string): string
+
 /** The SIMD level in use: `scalar`, `avx2`, `avx512` or `neon`. */
 export declare function simdLevel(): string
 
 /** Starts fits: one gets all threads, many get one core each. */
 export declare function startFits(task: number, spec: string, jobs: Array<FitJob>, settings: string): Task
+
+/** The next points of a search, as JSON: one value a dimension (an index for a choice), `null` where its branch is not chosen. */
+export declare function suggest(asked: string): string
 
 /** The version of this binary; the TypeScript side is of the same. */
 export declare function version(): string

@@ -1,0 +1,181 @@
+/** A study in a file: it goes on after a stop, a crash at any byte and a killed process; several processes share it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { copyFile, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Dataset, type Estimator, sequential, Trainer } from 'nabla';
+import { dense } from 'nabla/layers';
+import { adam } from 'nabla/optimizers';
+import { choice, integer, logUniform, random, tune, uniform } from 'nabla/tuning';
+import { kFold } from 'nabla/validation';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+let folder: string;
+let iris: Dataset;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'nabla-study-'));
+  iris = await Dataset.builtin('iris');
+});
+afterAll(() => rm(folder, { recursive: true }));
+const at = (name: string): string => join(folder, name);
+
+let fits = 0;
+const bowl = ({ x, y }: { x: number; y: number }): Estimator => ({
+  fit: async () => {
+    fits++;
+    if (y < -0.9) throw new Error('too far down');
+    return { predict: async () => [], evaluate: async () => ({ loss: (x - 0.3) ** 2 + y * y }) };
+  },
+});
+const options = {
+  space: {
+    x: uniform(-1, 1),
+    y: uniform(-1, 1),
+    kind: choice({ a: { depth: integer(1, 3) }, b: {} }),
+    size: choice([16, 'x', { deep: 1 }]),
+  },
+  estimator: bowl,
+  objective: 'loss',
+  splitter: kFold({ k: 2, seed: 1 }),
+  refit: false,
+  seed: 4,
+} as const;
+const plain = (study: { readonly trials: readonly { readonly seconds: number }[] }) => study.trials.map(({ seconds, ...rest }) => rest);
+
+describe('a stored study', () => {
+  it('goes on where it stopped, to the same result', async () => {
+    const whole = await tune(iris, { ...options, trials: 24 });
+    await tune(iris, { ...options, trials: 10, storage: at('resume') });
+    fits = 0;
+    const resumed = await tune(iris, { ...options, trials: 24, storage: at('resume') });
+    expect(fits).toBe(14 * 2);
+    expect(plain(resumed)).toEqual(plain(whole));
+    fits = 0;
+    const again = await tune(iris, { ...options, trials: 24, storage: at('resume') });
+    expect(fits).toBe(0);
+    expect(plain(again)).toEqual(plain(whole));
+    const seen: number[] = [];
+    for await (const { number } of tune(iris, { ...options, trials: 24, storage: at('resume') })) seen.push(number);
+    expect(seen).toEqual(whole.trials.map(({ number }) => number));
+  });
+
+  it('survives a crash at any byte', async () => {
+    const whole = await tune(iris, { ...options, trials: 6, storage: at('whole') });
+    const bytes = await readFile(at('whole'));
+    // Every byte of the last trial, and some of the others.
+    const cuts = new Set(Array.from({ length: 40 }, (_, i) => bytes.length - 1 - i * 7));
+    for (let cut = 0; cut < bytes.length; cut += 211) cuts.add(cut);
+    for (const cut of cuts) {
+      await copyFile(at('whole'), at('cut'));
+      await truncate(at('cut'), cut);
+      const study = await tune(iris, { ...options, trials: 6, storage: at('cut') });
+      expect(plain(study)).toEqual(plain(whole));
+      for (const line of (await readFile(at('cut'), 'utf8')).trimEnd().split('\n')) JSON.parse(line);
+    }
+  });
+
+  it('says which line is damaged', async () => {
+    const lines = (await readFile(at('whole'), 'utf8')).split('\n');
+    lines[3] = '{"op_code":';
+    await writeFile(at('damaged'), lines.join('\n'));
+    const run = tune(iris, { ...options, trials: 6, storage: at('damaged') });
+    await expect(run).rejects.toMatchObject({ code: 'DATA_FORMAT', place: `${at('damaged')}:4` });
+  });
+
+  it('refuses other data, another space, splitter, recipe or objective, and keeps the seed of the trials', async () => {
+    const trainer = (units: number, loss: 'crossEntropy' | 'focal' = 'crossEntropy') => ({
+      space: { learningRate: logUniform(1e-3, 1e-1) },
+      estimator: ({ learningRate }: { learningRate: number }) =>
+        new Trainer({
+          model: sequential([dense(units), dense(3)]),
+          loss,
+          optimizer: adam({ learningRate }),
+          metrics: ['accuracy'],
+          epochs: 2,
+        }),
+      objective: 'accuracy' as const,
+      splitter: kFold({ k: 2 }),
+      trials: 2,
+      storage: at('fingerprints'),
+      refit: false,
+    });
+    await tune(iris, trainer(4));
+    await tune(iris, { ...trainer(4), sampler: random(), trials: 3 });
+    const half = iris.select(Uint32Array.from({ length: 120 }, (_, i) => i + 15));
+    for (const [changed, run] of [
+      ['data', () => tune(half, trainer(4))],
+      ['recipe', () => tune(iris, trainer(5))],
+      ['splitter', () => tune(iris, { ...trainer(4), splitter: kFold({ k: 3 }) })],
+      ['space', () => tune(iris, { ...trainer(4), space: { learningRate: logUniform(1e-3, 1) } })],
+      ['objective', () => tune(iris, { ...trainer(4), objective: 'loss' as never })],
+    ] as const)
+      await expect(run(), changed).rejects.toMatchObject({ code: 'STUDY_CHANGED', message: expect.stringContaining(`other ${changed}`) });
+  });
+
+  it('keeps the test score rather than computing it again', async () => {
+    const { train, test } = iris.split({ ratios: { train: 0.8, test: 0.2 }, stratify: true, seed: 7 });
+    const run = () =>
+      tune(train, {
+        space: { learningRate: logUniform(1e-3, 1e-1) },
+        estimator: ({ learningRate }) =>
+          new Trainer({ model: dense(3), loss: 'crossEntropy', optimizer: adam({ learningRate }), metrics: ['accuracy'], epochs: 3 }),
+        objective: 'accuracy',
+        splitter: kFold({ k: 2 }),
+        trials: 3,
+        storage: at('test'),
+        test,
+      });
+    const first = await run();
+    const second = await run();
+    expect(second.testScores).toEqual(first.testScores);
+    expect(second.fitted.weights()).toEqual(first.fitted.weights());
+    expect((await readFile(at('test'), 'utf8')).match(/nabla:test/g)?.length).toBe(1);
+  });
+});
+
+describe('processes on one file', () => {
+  const program = fileURLToPath(new URL('processes/study.mjs', import.meta.url));
+  const start = (storage: string, trials: number, pause: number): { readonly child: ChildProcess; readonly output: Promise<string> } => {
+    const child = spawn(process.execPath, [program, storage, String(trials), String(pause)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const output = new Promise<string>((resolve) => {
+      let text = '';
+      child.stdout?.on('data', (data) => (text += data));
+      child.on('close', () => resolve(text));
+    });
+    return { child, output };
+  };
+  const until = async (condition: () => Promise<boolean>): Promise<void> => {
+    while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  const finished = async (storage: string): Promise<number> =>
+    existsSync(storage) ? ((await readFile(storage, 'utf8')).match(/"op_code":6/g)?.length ?? 0) : 0;
+
+  it('go on after a kill −9, each trial counted once', async () => {
+    const whole = JSON.parse(await start(at('kill-whole'), 18, 1).output);
+    for (const after of [1, 7]) {
+      const storage = at(`kill-${after}`);
+      const { child, output } = start(storage, 18, 40);
+      await until(async () => (await finished(storage)) >= after);
+      child.kill('SIGKILL');
+      expect(await output).toBe('');
+      expect(await finished(storage)).toBeLessThan(18);
+      expect(JSON.parse(await start(storage, 18, 1).output)).toEqual(whole);
+      expect(await finished(storage)).toBe(18);
+    }
+  });
+
+  it('share a study, some of them killed, to the same result', async () => {
+    const whole = JSON.parse(await start(at('share-whole'), 60, 1).output);
+    const storage = at('share');
+    const all = Array.from({ length: 4 }, () => start(storage, 60, 30));
+    await until(async () => (await finished(storage)) >= 10);
+    all[0]?.child.kill('SIGKILL');
+    all[1]?.child.kill('SIGKILL');
+    for (const { output } of all.slice(2)) expect(JSON.parse(await output)).toEqual(whole);
+    expect(await finished(storage)).toBe(60);
+  });
+});

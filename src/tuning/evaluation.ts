@@ -1,0 +1,142 @@
+import { type Dataset, nativeOf, schemaOf } from '../data/dataset.js';
+import { invalidOption, isOneOf, NablaError } from '../errors/index.js';
+import type { Direction, MetricName } from '../metrics/names.js';
+import { directions, metricDirection } from '../metrics/names.js';
+import type { Estimator, FittedEstimator } from '../trainer/estimator.js';
+import { type Job, NativeFits } from '../trainer/native-fit.js';
+import { metricsOf, specOf, Trainer } from '../trainer/trainer.js';
+import type { Lanes } from './lanes.js';
+
+/** A fold as two views. */
+export interface FoldView {
+  readonly train: Dataset;
+  readonly validation: Dataset;
+}
+
+/** What one fold gave. */
+export type FoldOutcome = { readonly score: number } | { readonly error: unknown };
+
+/** Which way an objective is better; `INVALID_OPTION` for one that the estimator does not compute. */
+export const directionOf = (estimator: Estimator, objective: string, given: Direction | undefined): Direction => {
+  if (estimator instanceof Trainer) {
+    const metrics = metricsOf(estimator);
+    const words = isOneOf(['loss', ...metrics.map(({ name }) => name)])(objective);
+    if (words !== undefined) throw invalidOption('tune', 'objective', `${words}, which the trainer computes`, objective);
+    return given ?? metricDirection(metrics.find(({ name }) => name === objective)?.kind ?? 'loss');
+  }
+  if (given !== undefined) return given;
+  if (objective === 'loss' || Object.hasOwn(directions, objective)) return metricDirection(objective as MetricName | 'loss');
+  throw invalidOption('tune', 'direction', "to be 'max' or 'min': it is not known of this objective", undefined);
+};
+
+/** How a fold is watched. */
+export interface Watch {
+  /** Fits for so many epochs instead of the recipe's. */
+  readonly epochs?: number | undefined;
+  /** Sees the objective after each epoch, as early stopping sees it where there is some; `false` ends the fit. */
+  readonly onEpoch?: ((score: number) => boolean) | undefined;
+}
+
+/** The fits of one trial: those of a trainer run natively, one a lane; any other estimator is fitted fold by fold. */
+export class Evaluation {
+  readonly #running = new Set<{ stop(): void; abort(): void }>();
+  #aborted = false;
+  readonly #lanes: Lanes;
+  readonly #estimator: Estimator;
+  readonly #objective: string;
+  readonly #signal: AbortSignal;
+
+  constructor(lanes: Lanes, estimator: Estimator, objective: string, signal: AbortSignal) {
+    this.#lanes = lanes;
+    this.#estimator = estimator;
+    this.#objective = objective;
+    this.#signal = signal;
+  }
+
+  /** Fits one fold and scores it on the rows it has not seen. */
+  fold({ train, validation }: FoldView, watch: Watch = {}): Promise<FoldOutcome> {
+    return this.#lanes.run(async (): Promise<FoldOutcome> => {
+      if (this.#aborted) return { error: new NablaError({ code: 'ABORTED', message: 'the search was aborted' }) };
+      try {
+        const scores =
+          this.#estimator instanceof Trainer
+            ? await this.#native(this.#estimator, train, validation, watch)
+            : await this.#any(this.#estimator, train, validation);
+        const score = scores[this.#objective];
+        if (score === undefined) throw invalidOption('tune', 'objective', `to be ${Object.keys(scores).join(', ')}`, this.#objective);
+        if (!Number.isFinite(score))
+          throw new NablaError({
+            code: 'NOT_FINITE',
+            place: this.#objective,
+            message: `the score of a fold is ${score}`,
+            hint: 'It may not be defined on so few rows.',
+          });
+        return { score };
+      } catch (error) {
+        return { error };
+      }
+    });
+  }
+
+  async #native(
+    trainer: Trainer,
+    train: Dataset,
+    validation: Dataset,
+    { epochs, onEpoch }: Watch,
+  ): Promise<Readonly<Record<string, number>>> {
+    const fits = new NativeFits();
+    this.#running.add(fits);
+    try {
+      let spec = specOf(trainer, schemaOf(train));
+      const score = nativeOf(validation);
+      let job: Job = { train: nativeOf(train), score };
+      if (epochs !== undefined || onEpoch !== undefined) {
+        const recipe = JSON.parse(spec) as { epochs: number; earlyStopping: unknown };
+        if (epochs !== undefined) spec = JSON.stringify({ ...recipe, epochs });
+        // With early stopping the rows that it holds out are watched; without it nothing is chosen by those that score.
+        if (onEpoch !== undefined && recipe.earlyStopping === null) job = { ...job, validation: score };
+      }
+      const [fit] = await fits.start(spec, [job], { threads: 1, events: onEpoch !== undefined }, (_, epoch) => {
+        const seen = (epoch.validation as Readonly<Record<string, number>> | undefined)?.[this.#objective];
+        if (onEpoch !== undefined && seen !== undefined && !onEpoch(seen)) fits.stop();
+      });
+      return fit?.scores ?? {};
+    } finally {
+      this.#running.delete(fits);
+    }
+  }
+
+  async #any(estimator: Estimator, train: Dataset, validation: Dataset): Promise<Readonly<Record<string, number>>> {
+    const fitted: FittedEstimator = await estimator.fit(train, { threads: 1, signal: this.#signal });
+    return fitted.evaluate(validation);
+  }
+
+  abort(): void {
+    this.#aborted = true;
+    for (const fits of this.#running) fits.abort();
+  }
+}
+
+/** Fits the best once more on all rows and scores it once on the test rows. */
+export const refit = async (
+  estimator: Estimator,
+  data: Dataset,
+  test: Dataset | undefined,
+  watch: { readonly threads: number | undefined; readonly signal: AbortSignal },
+): Promise<{ readonly fitted: FittedEstimator; readonly testScores: Readonly<Record<string, number>> | undefined }> => {
+  if (!(estimator instanceof Trainer)) {
+    const fitted = await estimator.fit(data, { signal: watch.signal, ...(watch.threads === undefined ? {} : { threads: watch.threads }) });
+    return { fitted, testScores: test === undefined ? undefined : await fitted.evaluate(test) };
+  }
+  const fits = new NativeFits();
+  const onAbort = (): void => fits.abort();
+  watch.signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    const job = { train: nativeOf(data), test: test && nativeOf(test) };
+    const [fit] = await fits.start(specOf(estimator, schemaOf(data)), [job], { threads: watch.threads, events: false }, () => {});
+    if (fit === undefined) throw new NablaError({ code: 'INTERNAL', message: 'the refit gave nothing' });
+    return fit;
+  } finally {
+    watch.signal.removeEventListener('abort', onAbort);
+  }
+};
