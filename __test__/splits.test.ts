@@ -30,16 +30,26 @@ const rowsToSplit: fc.Arbitrary<RowsToSplit & { readonly groups: readonly number
 const seeds = fc.nat(2 ** 31);
 
 const splitters: { readonly name: string; readonly make: (seed: number) => Splitter; readonly covers: boolean }[] = [
-  { name: 'kFold', make: (seed) => kFold({ k: 5, seed }), covers: true },
-  { name: 'kFold in order', make: (seed) => kFold({ k: 3, shuffle: false, stratify: false, seed }), covers: true },
-  { name: "kFold 'auto'", make: (seed) => kFold({ k: 'auto', stratify: false, seed }), covers: true },
-  { name: 'repeatedKFold', make: (seed) => repeatedKFold({ k: 3, repeats: 2, seed }), covers: false },
+  { name: 'kFold', make: (seed) => kFold({ k: 5, groups: false, seed }), covers: true },
+  { name: 'kFold in order', make: (seed) => kFold({ k: 3, shuffle: false, stratify: false, groups: false, seed }), covers: true },
+  { name: "kFold 'auto'", make: (seed) => kFold({ k: 'auto', stratify: false, groups: false, seed }), covers: true },
+  { name: 'repeatedKFold', make: (seed) => repeatedKFold({ k: 3, repeats: 2, groups: false, seed }), covers: false },
   { name: 'holdOut', make: (seed) => holdOut({ validation: 0.25, stratify: false, groups: false, seed }), covers: false },
   { name: 'holdOut of rows', make: (seed) => holdOut({ validation: 2, stratify: false, groups: false, seed }), covers: false },
   { name: 'shuffleSplit', make: (seed) => shuffleSplit({ splits: 3, stratify: false, groups: false, seed }), covers: false },
+  { name: 'kFold of groups', make: (seed) => kFold({ k: 3, stratify: false, seed }), covers: true },
+  { name: 'kFold of groups, stratified', make: (seed) => kFold({ k: 3, seed }), covers: true },
+  { name: 'holdOut of groups', make: (seed) => holdOut({ validation: 0.3, stratify: false, seed }), covers: false },
+  {
+    name: 'holdOut with train',
+    make: (seed) => holdOut({ validation: 0.25, train: 0.4, stratify: false, groups: false, seed }),
+    covers: false,
+  },
+  { name: 'leavePOut of groups', make: () => leavePOut({ p: 2, groups: true }), covers: false },
   { name: 'leaveOneOut', make: () => leaveOneOut(), covers: true },
   { name: 'leaveOneGroupOut', make: () => leaveOneGroupOut(), covers: true },
   { name: 'timeSeriesSplit', make: () => timeSeriesSplit({ k: 3 }), covers: false },
+  { name: 'timeSeriesSplit of single rows', make: () => timeSeriesSplit({ k: 3, validation: 1, gap: 1 }), covers: false },
 ];
 
 const all = (splitter: Splitter, rows: RowsToSplit): Split[] => [...splitter.split(rows)];
@@ -123,6 +133,58 @@ describe('kFold', () => {
     expect(repeated.length).toBe(12);
     expect(repeated.slice(0, 4)).toEqual(all(kFold({ k: 4, seed: 5 }), { rows: 22 }));
     expect(repeated.slice(4, 8)).not.toEqual(repeated.slice(0, 4));
+  });
+});
+
+describe('groups', () => {
+  const whole = [
+    kFold({ k: 3, stratify: false }),
+    kFold({ k: 3 }),
+    repeatedKFold({ k: 2, repeats: 2, stratify: false }),
+    holdOut({ validation: 0.3, stratify: false }),
+    shuffleSplit({ splits: 2, validation: 0.3, stratify: false }),
+    leaveOneGroupOut(),
+    leavePOut({ p: 2, groups: true }),
+  ];
+  it.each(whole.map((splitter, i) => [i, splitter] as const))('stay on one side: %i', (_, splitter) =>
+    fc.assert(
+      fc.property(rowsToSplit, (rows) => {
+        for (const { train, validation } of splitter.split(rows)) {
+          const left = new Set([...train].map((row) => rows.groups[row]));
+          for (const row of validation) expect(left.has(rows.groups[row]!)).toBe(false);
+        }
+      }),
+    ),
+  );
+
+  /** Sizes of scikit-learn 1.9's `GroupKFold(3)` on these groups, in its order of folds. */
+  it('fill folds as GroupKFold does', () => {
+    const groups = [9, 7, 5, 4, 4, 3, 2].flatMap((size, group) => Array<number>(size).fill(group));
+    const sizes = all(kFold({ k: 3, shuffle: false, stratify: false }), { rows: groups.length, groups }).map(
+      ({ validation }) => validation.length,
+    );
+    expect(sorted(sizes)).toEqual([11, 11, 12]);
+  });
+
+  it('that are stratified too keep class shares where groups allow it', () => {
+    // Twelve groups of ten rows, half of them all 'a', half all 'b'.
+    const rows = 120;
+    const groups = Array.from({ length: rows }, (_, row) => Math.floor(row / 10));
+    const labels = groups.map((group) => (group % 2 === 0 ? 'a' : 'b'));
+    for (const { validation } of kFold({ k: 3 }).split({ rows, labels, groups })) {
+      expect(validation.filter((row) => labels[row] === 'a').length).toBe(20);
+      expect(validation.length).toBe(40);
+    }
+  });
+
+  it('are demanded, or missing groups are an error', () => {
+    for (const splitter of [kFold({ groups: true }), repeatedKFold({ groups: true }), holdOut({ groups: true })]) {
+      expect(() => all(splitter, { rows: 30 })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }) as Error);
+    }
+    expect(() => all(kFold({ k: 5 }), { rows: 30, groups: Array.from({ length: 30 }, (_, i) => i % 4) })).toThrow(/4 groups/);
+    expect(() => all(leavePOut({ p: 3, groups: true }), { rows: 30, groups: Array.from({ length: 30 }, (_, i) => i % 3) })).toThrow(
+      /at least 4 groups/,
+    );
   });
 });
 

@@ -38,7 +38,7 @@ const families: readonly (readonly [string, object, string])[] = [
   [
     'metrics',
     metrics,
-    'accuracy balancedAccuracy precision recall f1 fBeta confusionMatrix rocAuc averagePrecision logLoss brier topKAccuracy matthews cohenKappa calibrationError meanSquaredError rootMeanSquaredError meanAbsoluteError medianAbsoluteError meanAbsolutePercentageError r2 explainedVariance maxError pinball',
+    'accuracy balancedAccuracy precision recall f1 fBeta confusionMatrix classificationReport rocAuc averagePrecision logLoss brier topKAccuracy matthews cohenKappa calibrationError meanSquaredError rootMeanSquaredError meanAbsoluteError medianAbsoluteError meanAbsolutePercentageError r2 explainedVariance maxError pinball',
   ],
   [
     'data',

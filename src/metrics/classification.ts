@@ -41,8 +41,15 @@ export interface BalancedAccuracyOptions extends WeightOptions {
   adjusted?: boolean;
 }
 
+/** Options of `cohenKappa`. */
+export interface CohenKappaOptions extends WeightOptions {
+  /** How far apart two classes are, in their order: |i − j| or (i − j)². Default: any two classes as far. */
+  weighting?: 'linear' | 'quadratic';
+}
+
 const weightOptions = optionsOf('metrics/accuracy', { weights: isArrayLike });
 const balancedOptions = optionsOf('metrics/balancedAccuracy', { weights: isArrayLike, adjusted: isBoolean });
+const kappaOptions = optionsOf('metrics/cohenKappa', { weights: isArrayLike, weighting: isOneOf(['linear', 'quadratic']) });
 const averageOptions = optionsOf('metrics/f1', {
   weights: isArrayLike,
   average: isOneOf(averages),
@@ -61,7 +68,14 @@ const asScores = (predicted: Uint32Array, classes: number): Float64Array => {
   return scores;
 };
 
-type AllOptions = WeightOptions & { average?: Average; positive?: Label; zeroDivision?: number; beta?: number; adjusted?: boolean };
+type AllOptions = WeightOptions & {
+  average?: Average;
+  positive?: Label;
+  zeroDivision?: number;
+  beta?: number;
+  adjusted?: boolean;
+  weighting?: string;
+};
 
 const score = (kind: MetricName, labels: ArrayLike<Label>, predictions: ArrayLike<Label>, options: AllOptions, caller: Caller): number => {
   const { weights, positive, ...rest } = options;
@@ -128,4 +142,19 @@ export const f1 = <L extends Label>(labels: ArrayLike<L>, predictions: ArrayLike
 export const fBeta = <L extends Label>(labels: ArrayLike<L>, predictions: ArrayLike<L>, options: FBetaOptions<L> = {}): number => {
   expectOptions('fBeta', options, fBetaOptions, fBeta);
   return score('fBeta', labels, predictions, options, fBeta);
+};
+
+/**
+ * Correlation of truth and prediction, in [−1, 1]; 0 where either is one class only. Matthews 1975, of several classes Gorodkin 2004;
+ * scikit-learn's `matthews_corrcoef`.
+ */
+export const matthews = <L extends Label>(labels: ArrayLike<L>, predictions: ArrayLike<L>, options: WeightOptions = {}): number => {
+  expectOptions('matthews', options, weightOptions, matthews);
+  return score('matthews', labels, predictions, options, matthews);
+};
+
+/** Agreement beyond chance, (pₒ − pₑ)/(1 − pₑ). Cohen 1960, 1968; scikit-learn's `cohen_kappa_score`. NaN where both are one class. */
+export const cohenKappa = <L extends Label>(labels: ArrayLike<L>, predictions: ArrayLike<L>, options: CohenKappaOptions = {}): number => {
+  expectOptions('cohenKappa', options, kappaOptions, cohenKappa);
+  return score('cohenKappa', labels, predictions, options, cohenKappa);
 };

@@ -1,4 +1,14 @@
-import { type Caller, expectArgument, expectOptions, isArrayLike, NablaError, optionsOf, shown } from '../errors/index.js';
+import {
+  type Caller,
+  expectArgument,
+  expectOptions,
+  isArrayLike,
+  isNumber,
+  NablaError,
+  optionsOf,
+  type Spec,
+  shown,
+} from '../errors/index.js';
 import { callNative } from '../native/index.js';
 import type { WeightOptions } from './classification.js';
 import type { MetricName } from './names.js';
@@ -6,14 +16,23 @@ import type { MetricName } from './names.js';
 /** One number a row, or several. */
 export type Outputs = ArrayLike<number> | readonly ArrayLike<number>[];
 
-const weightOptions = optionsOf('metrics/meanSquaredError', { weights: isArrayLike });
+/** Options of `pinball`. */
+export interface PinballOptions extends WeightOptions {
+  /** In (0, 1), default ½: half the absolute error. */
+  quantile?: number;
+}
 
-const widthOf = (values: Outputs): number => {
+const weightOptions = optionsOf('metrics/meanSquaredError', { weights: isArrayLike });
+const pinballOptions = optionsOf('metrics/pinball', { weights: isArrayLike, quantile: isNumber({ above: 0, below: 1 }) });
+
+/** Numbers of a row: 1 for a plain list. */
+export const widthOf = (values: Outputs): number => {
   const first: unknown = values[0];
   return typeof first === 'object' && first !== null ? (first as ArrayLike<number>).length : 1;
 };
 
-const flat = (where: string, values: Outputs, width: number): Float64Array => {
+/** Row-major. @throws {NablaError} `SHAPE_MISMATCH` for rows of two lengths */
+export const flat = (where: string, values: Outputs, width: number): Float64Array => {
   if (typeof values[0] === 'number' || values.length === 0) return Float64Array.from(values as ArrayLike<number>);
   const out = new Float64Array(values.length * width);
   for (let row = 0; row < values.length; row++) {
@@ -32,11 +51,18 @@ const flat = (where: string, values: Outputs, width: number): Float64Array => {
   return out;
 };
 
-const score = (kind: MetricName, truth: Outputs, predictions: Outputs, options: WeightOptions, caller: Caller): number => {
-  expectOptions(kind, options, weightOptions, caller);
+const score = (
+  kind: MetricName,
+  truth: Outputs,
+  predictions: Outputs,
+  options: PinballOptions,
+  caller: Caller,
+  known: Spec = weightOptions,
+): number => {
+  expectOptions(kind, options, known, caller);
   expectArgument(kind, 'truth', truth, isArrayLike, caller);
   expectArgument(kind, 'predictions', predictions, isArrayLike, caller);
-  const { weights } = options;
+  const { weights, ...rest } = options;
   const width = widthOf(truth);
   if (truth.length !== predictions.length || widthOf(predictions) !== width || truth.length === 0) {
     const [expected, received] = [truth, predictions].map((x) => `[${x.length}, ${widthOf(x)}]`) as [string, string];
@@ -49,7 +75,7 @@ const score = (kind: MetricName, truth: Outputs, predictions: Outputs, options: 
   return callNative(
     (binding) =>
       binding.metric(
-        JSON.stringify({ kind, name: kind }),
+        JSON.stringify({ kind, name: kind, ...rest }),
         flat(kind, truth, width),
         flat(kind, predictions, width),
         width,
@@ -75,3 +101,23 @@ export const meanAbsoluteError = (truth: Outputs, predictions: Outputs, options:
 /** 1 − Σ w·(y − ŷ)² / Σ w·(y − ȳ)²: the share of the variance that is explained; mean over several outputs. scikit-learn's `r2_score`. */
 export const r2 = (truth: Outputs, predictions: Outputs, options: WeightOptions = {}): number =>
   score('r2', truth, predictions, options, r2);
+
+/** Median of |ŷ − y|, which outliers don't move; mean over several outputs. scikit-learn's `median_absolute_error`. */
+export const medianAbsoluteError = (truth: Outputs, predictions: Outputs, options: WeightOptions = {}): number =>
+  score('medianAbsoluteError', truth, predictions, options, medianAbsoluteError);
+
+/** Mean of |ŷ − y|/max(|y|, ε). scikit-learn's `mean_absolute_percentage_error`: a share, not per cent. */
+export const meanAbsolutePercentageError = (truth: Outputs, predictions: Outputs, options: WeightOptions = {}): number =>
+  score('meanAbsolutePercentageError', truth, predictions, options, meanAbsolutePercentageError);
+
+/** 1 − Var(y − ŷ)/Var(y): r2 without the bias. scikit-learn's `explained_variance_score`. */
+export const explainedVariance = (truth: Outputs, predictions: Outputs, options: WeightOptions = {}): number =>
+  score('explainedVariance', truth, predictions, options, explainedVariance);
+
+/** Largest |ŷ − y|, mean over several outputs; rows of weight 0 do not count. scikit-learn's `max_error`. */
+export const maxError = (truth: Outputs, predictions: Outputs, options: WeightOptions = {}): number =>
+  score('maxError', truth, predictions, options, maxError);
+
+/** Mean of max(q·e, (q − 1)·e), e = y − ŷ, for the quantile q (default ½). Koenker & Bassett 1978; scikit-learn's `mean_pinball_loss`. */
+export const pinball = (truth: Outputs, predictions: Outputs, options: PinballOptions = {}): number =>
+  score('pinball', truth, predictions, options, pinball, pinballOptions);

@@ -3,12 +3,11 @@ import {
   expectOptions,
   invalidOption,
   isBoolean,
+  isInteger,
   isNumber,
   isOneOf,
   isString,
   NablaError,
-  notImplemented,
-  register,
   type Spec,
 } from '../errors/index.js';
 import { averages, type MetricName, metricNames } from './names.js';
@@ -24,21 +23,32 @@ export interface ResolvedMetric {
 const share = isNumber({ min: 0, max: 1 });
 const averaged = { average: isOneOf(averages), threshold: share, zeroDivision: share };
 
-/** Options of the metrics that exist; those without an entry are declared only. */
-const built: Partial<Readonly<Record<MetricName, Readonly<Record<string, Check>>>>> = {
+/** The options of each metric and what they must be. */
+const built: Readonly<Record<MetricName, Readonly<Record<string, Check>>>> = {
   accuracy: { threshold: share },
   balancedAccuracy: { threshold: share, adjusted: isBoolean },
   precision: averaged,
   recall: averaged,
   f1: averaged,
   fBeta: { ...averaged, beta: isNumber({ above: 0 }) },
+  rocAuc: { average: isOneOf(['macro', 'weighted', 'micro']), multiClass: isOneOf(['ovr', 'ovo']) },
+  averagePrecision: { average: isOneOf(['macro', 'weighted', 'micro']) },
+  logLoss: {},
+  brier: {},
+  topKAccuracy: { k: isInteger({ min: 1 }), threshold: share },
+  matthews: { threshold: share },
+  cohenKappa: { weighting: isOneOf(['linear', 'quadratic']), threshold: share },
+  calibrationError: { bins: isInteger({ min: 1, max: 10_000 }) },
   meanSquaredError: {},
   rootMeanSquaredError: {},
   meanAbsoluteError: {},
+  medianAbsoluteError: {},
+  meanAbsolutePercentageError: {},
   r2: {},
+  explainedVariance: {},
+  maxError: {},
+  pinball: { quantile: isNumber({ above: 0, below: 1 }) },
 };
-
-for (const name of metricNames) if (built[name] === undefined) register(`metrics/${name} in a recipe`);
 
 const named: Spec = { as: isString };
 
@@ -46,9 +56,7 @@ const resolveMetric = (spec: MetricSpec, where: string): ResolvedMetric => {
   const [kind, options = {}] = (Array.isArray(spec) ? spec : [spec]) as readonly [MetricName, Readonly<Record<string, unknown>>?];
   const words = isOneOf(metricNames)(kind);
   if (words !== undefined) throw invalidOption(where, 'a metric', words, kind);
-  const known = built[kind];
-  if (known === undefined) notImplemented(`metrics/${kind} in a recipe`);
-  expectOptions(`${where}: ${kind}`, options, { ...known, ...named });
+  expectOptions(`${where}: ${kind}`, options, { ...built[kind], ...named });
   const { as, ...rest } = options as { as?: string };
   return { kind, name: as ?? kind, ...rest };
 };

@@ -28,16 +28,21 @@ export interface MetricOptions {
     /** How many times as important recall is as precision, above 0; default 1. */
     beta?: number;
   };
-  rocAuc: { average?: 'macro' | 'weighted' };
+  rocAuc: {
+    /** Of several classes or marks, default `'macro'`; `'micro'` with one class against the rest only. */
+    average?: 'macro' | 'weighted' | 'micro';
+    /** Each class against the rest (default), or each pair of classes. */
+    multiClass?: 'ovr' | 'ovo';
+  };
   averagePrecision: { average?: Exclude<Average, 'binary'> };
   logLoss: NoOptions;
   brier: NoOptions;
   topKAccuracy: {
     /** How many guesses count, default 2 as in scikit-learn. */
     k?: number;
-  };
-  matthews: NoOptions;
-  cohenKappa: {
+  } & ThresholdOptions;
+  matthews: ThresholdOptions;
+  cohenKappa: ThresholdOptions & {
     /** How far apart two classes are counts, default not. */
     weighting?: 'linear' | 'quadratic';
   };

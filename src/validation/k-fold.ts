@@ -1,6 +1,6 @@
-import { expectOptions, isBoolean, isEither, isInteger, isOneOf, NablaError, notImplemented, optionsOf } from '../errors/index.js';
+import { expectOptions, isBoolean, isEither, isInteger, isOneOf, NablaError, optionsOf } from '../errors/index.js';
 import { callNative } from '../native/index.js';
-import { expectRows, labelsToStratify, repetitionSeed, splitByFold } from './rows-to-split.js';
+import { expectRows, groupsToKeep, labelsToStratify, repetitionSeed, splitByFold } from './rows-to-split.js';
 import type { RowsToSplit, Split, Splitter } from './splitter.js';
 
 /** Options of `kFold`. */
@@ -11,7 +11,7 @@ export interface KFoldOptions {
   readonly shuffle?: boolean;
   /** Keeps the class shares in each fold within one row. `'auto'` (default): where the target is classes. */
   readonly stratify?: boolean | 'auto';
-  /** Keeps rows of one group in one fold. */
+  /** Keeps rows of one group in one fold. Default: where groups are given. */
   readonly groups?: boolean;
   /** Default 0. */
   readonly seed?: number;
@@ -32,7 +32,7 @@ const automatic = (rows: number): number => (rows < 200 ? 20 : rows <= 10_000 ? 
 /** Fold of each row. */
 export const foldsOf = (
   where: string,
-  { k = 10, shuffle = true, stratify = 'auto', seed = 0 }: KFoldOptions,
+  { k = 10, shuffle = true, stratify = 'auto', groups, seed = 0 }: KFoldOptions,
   input: RowsToSplit,
 ): { k: number; folds: Uint32Array } => {
   const count = k === 'auto' ? Math.min(automatic(input.rows), input.rows) : k;
@@ -47,18 +47,21 @@ export const foldsOf = (
     });
   }
   const labels = labelsToStratify(where, stratify, input);
+  const codes = groupsToKeep(where, groups, input);
   const spec = JSON.stringify({ rows: input.rows, k: count, shuffle, seed });
-  return { k: count, folds: callNative((n) => n.kFoldIndices(spec, labels, null)) };
+  return { k: count, folds: callNative((n) => n.kFoldIndices(spec, labels, codes)) };
 };
 
 /**
  * k folds: each row is in `validation` exactly once, and the first `rows mod k` folds hold one row more (stratified: sizes and class
  * counts differ by at most one, allocated as scikit-learn's `StratifiedKFold` does). Indices ascend.
+ *
+ * With groups each group is in one fold, the heaviest first, to the lightest fold (scikit-learn's `GroupKFold`); stratified as well, to the
+ * fold whose class counts it brings nearest to their share (as `StratifiedGroupKFold` aims at).
  * @example for (const { train, validation } of kFold({ k: 5, seed: 7 }).split({ rows: 100 })) …
  */
 export const kFold = (options: KFoldOptions = {}): Splitter => {
   expectOptions('kFold', options, kFoldOptions, kFold);
-  if (options.groups === true) notImplemented('validation/kFold: groups', kFold);
   return {
     *split(input: RowsToSplit): Generator<Split, void, undefined> {
       const { k, folds } = foldsOf('kFold', options, input);
@@ -80,7 +83,6 @@ const repeatedKFoldOptions = optionsOf('validation/repeatedKFold', { ...repeated
 export const repeatedKFold = (options: RepeatedKFoldOptions = {}): Splitter => {
   expectOptions('repeatedKFold', options, repeatedKFoldOptions, repeatedKFold);
   const { repeats = 10, seed = 0, ...rest } = options;
-  if (rest.groups === true) notImplemented('validation/repeatedKFold: groups', repeatedKFold);
   return {
     *split(input: RowsToSplit): Generator<Split, void, undefined> {
       for (let repeat = 0; repeat < repeats; repeat++) {

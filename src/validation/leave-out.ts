@@ -1,4 +1,4 @@
-import { expectOptions, isInteger, NablaError, optionsOf } from '../errors/index.js';
+import { expectOptions, isBoolean, isInteger, NablaError, optionsOf } from '../errors/index.js';
 import { codesOf, expectRows, splitByFold } from './rows-to-split.js';
 import type { RowsToSplit, Split, Splitter } from './splitter.js';
 
@@ -22,29 +22,60 @@ export const leaveOneOut = (): Splitter => ({
 
 /** Options of `leavePOut`. */
 export interface LeavePOutOptions {
-  /** Rows left out at a time. */
+  /** Rows (or groups) left out at a time. */
   readonly p: number;
+  /** Leaves out whole groups, as scikit-learn's `LeavePGroupsOut`. Default false. */
+  readonly groups?: boolean;
 }
-const leavePOutOptions = optionsOf('validation/leavePOut', { p: isInteger({ min: 1 }) });
+const leavePOutOptions = optionsOf('validation/leavePOut', { p: isInteger({ min: 1 }), groups: isBoolean });
 
-/** Each set of p rows is `validation` once, in lexicographic order: n!/(p!(n−p)!) fits. */
+/** Each set of p of n numbers, in lexicographic order. */
+function* combinations(n: number, p: number): Generator<Uint32Array, void, undefined> {
+  const chosen = Uint32Array.from({ length: p }, (_, i) => i);
+  for (;;) {
+    yield chosen.slice();
+    // The last place that can still move up moves, and those behind it follow.
+    let place = p - 1;
+    while (place >= 0 && chosen[place] === n - p + place) place--;
+    if (place < 0) return;
+    const first = (chosen[place] ?? 0) + 1;
+    for (let i = place; i < p; i++) chosen[i] = first + i - place;
+  }
+}
+
+/** Codes of the groups, and the distinct ones ascending; more than `least` of them. */
+const groupsOf = (where: string, { rows, groups }: RowsToSplit, least: number): { codes: Uint32Array; distinct: number[] } => {
+  const codes = groups === undefined ? new Uint32Array(0) : codesOf('groups', groups, rows);
+  const distinct = [...new Set(codes)].sort((a, b) => a - b);
+  if (distinct.length >= least) return { codes, distinct };
+  throw new NablaError({
+    code: 'INVALID_DATA',
+    message: `expected at least ${least} groups, got ${distinct.length}`,
+    place: `${where}.split: groups`,
+    expected: `at least ${least} groups`,
+    received: String(distinct.length),
+  });
+};
+
+/** Each set of p rows (or groups) is `validation` once, in lexicographic order: n!/(p!(n−p)!) fits. */
 export const leavePOut = (options: LeavePOutOptions): Splitter => {
   expectOptions('leavePOut', options, leavePOutOptions, leavePOut);
   expectOptions('leavePOut', { p: options.p ?? 0 }, leavePOutOptions, leavePOut);
-  const { p } = options;
+  const { p, groups = false } = options;
   return {
     *split(input: RowsToSplit): Generator<Split, void, undefined> {
-      expectRows('leavePOut', input, p + 1);
-      const { rows } = input;
-      const chosen = Uint32Array.from({ length: p }, (_, i) => i);
-      for (;;) {
-        yield without(rows, chosen.slice());
-        // The last place that can still move up moves, and those behind it follow.
-        let place = p - 1;
-        while (place >= 0 && chosen[place] === rows - p + place) place--;
-        if (place < 0) return;
-        const first = (chosen[place] ?? 0) + 1;
-        for (let i = place; i < p; i++) chosen[i] = first + i - place;
+      expectRows('leavePOut', input, groups ? 2 : p + 1);
+      if (!groups) {
+        for (const chosen of combinations(input.rows, p)) yield without(input.rows, chosen);
+        return;
+      }
+      const { codes, distinct } = groupsOf('leavePOut', input, p + 1);
+      for (const chosen of combinations(distinct.length, p)) {
+        const out = new Set(Array.from(chosen, (i) => distinct[i]));
+        yield splitByFold(
+          codes.map((code) => (out.has(code) ? 1 : 0)),
+          1,
+        );
       }
     },
   };
@@ -54,17 +85,7 @@ export const leavePOut = (options: LeavePOutOptions): Splitter => {
 export const leaveOneGroupOut = (): Splitter => ({
   *split(input: RowsToSplit): Generator<Split, void, undefined> {
     expectRows('leaveOneGroupOut', input, 2);
-    const codes = input.groups === undefined ? new Uint32Array(0) : codesOf('groups', input.groups, input.rows);
-    const distinct = [...new Set(codes)].sort((a, b) => a - b);
-    if (distinct.length < 2) {
-      throw new NablaError({
-        code: 'INVALID_DATA',
-        message: `expected at least two groups, got ${distinct.length}`,
-        place: 'leaveOneGroupOut.split: groups',
-        expected: 'at least two groups',
-        received: String(distinct.length),
-      });
-    }
+    const { codes, distinct } = groupsOf('leaveOneGroupOut', input, 2);
     for (const group of distinct) yield splitByFold(codes, group);
   },
 });

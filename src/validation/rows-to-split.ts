@@ -58,6 +58,21 @@ export const labelsToStratify = (where: string, stratify: boolean | 'auto', { ro
   return null;
 };
 
+/** The groups that a splitter keeps whole: those that are there unless `false`; `true` demands them. */
+export const groupsToKeep = (where: string, keep: boolean | undefined, { rows, groups }: RowsToSplit): Uint32Array | null => {
+  if (groups !== undefined && keep !== false) return codesOf('groups', groups, rows);
+  if (keep === true) {
+    throw new NablaError({
+      code: 'INVALID_OPTION',
+      message: 'expected groups to keep together, got none: the data set has no groups',
+      place: `${where}: groups`,
+      expected: 'groups',
+      received: 'none',
+    });
+  }
+  return null;
+};
+
 /** A seed for the n-th repetition: consecutive seeds of the user must not share repetitions. Odd multiplier of Weyl's sequence. */
 export const repetitionSeed = (seed: number, repetition: number): number =>
   repetition === 0 ? seed : (seed + Math.imul(repetition, 0x9e3779b1) + 0x100000000) % 0x1fffffffffffff;

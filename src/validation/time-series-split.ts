@@ -8,6 +8,8 @@ export interface TimeSeriesSplitOptions {
   readonly k?: number;
   /** Rows left out between training and validation, so that overlapping windows do not leak. Default 0. */
   readonly gap?: number;
+  /** Rows of each validation part. Default ⌊rows/(k + 1)⌋. */
+  readonly validation?: number;
   /** Most rows to train on: the latest ones. Default: all that came before, or the first split's with `sliding`. */
   readonly window?: number;
   /** A window of constant length that slides, rather than one that grows. Default false. */
@@ -16,6 +18,7 @@ export interface TimeSeriesSplitOptions {
 const timeSeriesSplitOptions = optionsOf('validation/timeSeriesSplit', {
   k: isInteger({ min: 1 }),
   gap: isInteger({ min: 0 }),
+  validation: isInteger({ min: 1 }),
   window: isInteger({ min: 1 }),
   sliding: isBoolean,
 });
@@ -23,7 +26,7 @@ const timeSeriesSplitOptions = optionsOf('validation/timeSeriesSplit', {
 const range = (from: number, to: number): Uint32Array => Uint32Array.from({ length: to - from }, (_, i) => from + i);
 
 /**
- * Trains on the past and validates on what follows, k times: the last k blocks of ⌊rows/(k+1)⌋ rows are the validation parts, as in
+ * Trains on the past and validates on what follows, k times: the last k blocks of rows are the validation parts, as in
  * scikit-learn's `TimeSeriesSplit`. Rows are in the order of time; nothing is shuffled.
  */
 export const timeSeriesSplit = (options: TimeSeriesSplitOptions = {}): Splitter => {
@@ -33,7 +36,7 @@ export const timeSeriesSplit = (options: TimeSeriesSplitOptions = {}): Splitter 
     *split(input: RowsToSplit): Generator<Split, void, undefined> {
       expectRows('timeSeriesSplit', input, k + 1);
       const { rows } = input;
-      const size = Math.floor(rows / (k + 1));
+      const size = options.validation ?? Math.floor(rows / (k + 1));
       const first = rows - k * size - gap;
       if (first < 1) {
         throw new NablaError({

@@ -7,25 +7,42 @@ use nabla_error::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
 
 mod accuracy;
+mod average_precision;
 mod balanced_accuracy;
 mod batch;
+mod calibration_error;
+mod cohen_kappa;
 mod confusion;
 mod errors;
+mod explained_variance;
 #[cfg(test)]
 mod laws;
+mod matthews;
+mod median_absolute_error;
 mod precision_recall;
+mod probabilities;
 mod r2;
+mod ranked;
+mod roc_auc;
 mod rule;
 #[cfg(test)]
 mod scikit_learn;
 
 pub use accuracy::Accuracy;
+pub use average_precision::AveragePrecision;
 pub use balanced_accuracy::BalancedAccuracy;
 pub use batch::{Batch, Truth};
+pub use calibration_error::CalibrationError;
+pub use cohen_kappa::{CohenKappa, Weighting};
 pub use confusion::{Confusion, confusion_matrix, predicted_class};
-pub use errors::{MeanAbsoluteError, MeanSquaredError, RootMeanSquaredError};
+pub use errors::{MaxError, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredError, Pinball, RootMeanSquaredError};
+pub use explained_variance::ExplainedVariance;
+pub use matthews::Matthews;
+pub use median_absolute_error::MedianAbsoluteError;
 pub use precision_recall::{Average, F1, FBeta, Precision, Recall};
+pub use probabilities::{Brier, LogLoss, TopKAccuracy};
 pub use r2::R2;
+pub use roc_auc::{MultiClass, RocAuc};
 pub use rule::{Direction, Rule, State};
 
 /// Makes the enum of specifications and the enum of running metrics, and hands each call to the rule it holds.
@@ -139,10 +156,23 @@ metrics! {
     Recall = "recall",
     F1 = "f1",
     FBeta = "fBeta",
+    RocAuc = "rocAuc",
+    AveragePrecision = "averagePrecision",
+    LogLoss = "logLoss",
+    Brier = "brier",
+    TopKAccuracy = "topKAccuracy",
+    Matthews = "matthews",
+    CohenKappa = "cohenKappa",
+    CalibrationError = "calibrationError",
     MeanSquaredError = "meanSquaredError",
     RootMeanSquaredError = "rootMeanSquaredError",
     MeanAbsoluteError = "meanAbsoluteError",
+    MedianAbsoluteError = "medianAbsoluteError",
+    MeanAbsolutePercentageError = "meanAbsolutePercentageError",
     R2 = "r2",
+    ExplainedVariance = "explainedVariance",
+    MaxError = "maxError",
+    Pinball = "pinball",
 }
 
 /// A metric with its running state.
