@@ -104,6 +104,10 @@ export interface Binding {
   startFits(task: number, spec: string, jobs: FitJob[], options: string): Task;
   loadModel(task: number, folder: string): Task;
   metric(spec: string, truth: Float64Array, prediction: Float64Array, width: number, classes: number, weights: Float64Array | null): number;
+  /** P(|T| ≥ |t|) of Student's t distribution. */
+  studentTTwoSided(t: number, freedom: number): number;
+  /** t with P(T ≤ t) = p. */
+  studentTQuantile(p: number, freedom: number): number;
   sampleInitializer(spec: string, shape: number[], seed: number): Float64Array;
   OptimizerState: new (spec: string, length: number, precision: 'f32' | 'f64') => OptimizerState;
   Scaler: { fit(steps: string, values: Float64Array, width: number): Scaler };

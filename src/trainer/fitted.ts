@@ -57,6 +57,10 @@ for (const name of ['session', 'generate', 'batcher']) register(`Fitted.${name}`
 
 const width = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
+/** Predictions as the model gives them, `[rows, outputs]`: probabilities, or numbers in the target's own units; for the rooms above. */
+// biome-ignore lint/suspicious/noExplicitAny: any fitted model has them
+export let outputsOf: (fitted: Fitted<any, any>, data: Dataset) => Promise<Float64Array>;
+
 /**
  * What a fit gives: weights, fitted preparation, class names, history. Immutable; memory is freed with the object, or early by
  * `using` / `Symbol.dispose`.
@@ -66,6 +70,16 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
   #knownInfo: ModelInfo | undefined;
   readonly #summary: FitSummary | undefined;
   readonly #threshold: number;
+
+  static {
+    outputsOf = (fitted, data) => {
+      const model = fitted.#native;
+      return runTask(
+        (_, task) => model.predict(task, nativeOf(data)),
+        (task) => task.takeNumbers(),
+      );
+    };
+  }
 
   /** @internal Made by a fit or by `Fitted.load`. */
   constructor(model: NativeModel, summary?: FitSummary, threshold?: number) {

@@ -1,25 +1,17 @@
-import { Dataset, labelIndices, nativeOf, schemaOf } from '../data/dataset.js';
-import {
-  expectOptions,
-  invalidOption,
-  isBoolean,
-  isInteger,
-  isOneOf,
-  NablaError,
-  notImplemented,
-  optionsOf,
-  register,
-} from '../errors/index.js';
+import { Dataset, labelIndices, schemaOf } from '../data/dataset.js';
+import { expectOptions, invalidOption, isBoolean, isInteger, isOneOf, NablaError, optionsOf } from '../errors/index.js';
 import { countBar } from '../report/progress.js';
 import type { Estimator, FittedEstimator } from '../trainer/estimator.js';
-import { type FinishedFit, NativeFits } from '../trainer/native-fit.js';
-import { Run } from '../trainer/run.js';
-import { epochsOf, expectDataset, expectSameSchema, metricsOf, specOf, Trainer } from '../trainer/trainer.js';
+import { expectDataset, expectSameSchema, metricsOf, Trainer } from '../trainer/trainer.js';
+import { type Fit, fitAll, type Work } from './fit-all.js';
 import { kFold } from './k-fold.js';
+import { heldOut, type OutOfFold, poolScores } from './out-of-fold.js';
+import { rememberFolds } from './shared-folds.js';
 import type { RowsToSplit, Splitter } from './splitter.js';
 
 /** Scores of one metric over the folds. */
 export interface FoldScores {
+  /** Of the folds; with `aggregate: 'pooled'` the score of all held-out predictions at once. */
   readonly mean: number;
   /** Of the sample: over n − 1; NaN for one fold. */
   readonly standardDeviation: number;
@@ -45,6 +37,8 @@ export interface CrossValidation<F extends FittedEstimator = FittedEstimator> {
   /** Each metric that the trainer names, and the loss. */
   readonly scores: { readonly [K in keyof ScoresOf<F>]: FoldScores };
   readonly folds: readonly Fold<F>[];
+  /** With `predictions` or `aggregate: 'pooled'`: what each fold's model says of the rows it has not seen. */
+  readonly outOfFold?: OutOfFold;
 }
 
 /** With `refit`: fitted once more on all rows. */
@@ -67,6 +61,8 @@ export interface CrossValidateOptions {
   readonly test?: Dataset;
   /** `'folds'` (default) averages the scores of the folds, `'pooled'` scores all out-of-fold predictions at once. */
   readonly aggregate?: 'folds' | 'pooled';
+  /** Keeps the predictions of the held-out rows. Default: whether they are pooled. */
+  readonly predictions?: boolean;
   /** Keeps each fold's model. Default false. */
   readonly keepModels?: boolean;
   readonly threads?: number;
@@ -81,10 +77,12 @@ export type CrossValidationReport<F extends FittedEstimator, O> = CrossValidatio
   (O extends { readonly test: Dataset } ? Tested<F> : unknown);
 
 const isDataset = (value: unknown): string | undefined => (value instanceof Dataset ? undefined : 'to be a Dataset');
-const isSplitter = (value: unknown): string | undefined =>
+export const isSplitter = (value: unknown): string | undefined =>
   typeof value === 'object' && value !== null && 'split' in value && typeof value.split === 'function'
     ? undefined
     : 'to be a splitter such as kFold({ k: 10 }), an object with a split generator';
+
+export const isSignal = (value: unknown): string | undefined => (value instanceof AbortSignal ? undefined : 'to be an AbortSignal');
 
 const crossValidateOptions = optionsOf('validation/crossValidate', {
   splitter: isSplitter,
@@ -92,12 +90,11 @@ const crossValidateOptions = optionsOf('validation/crossValidate', {
   test: isDataset,
   aggregate: isOneOf(['folds', 'pooled']),
   keepModels: isBoolean,
+  predictions: isBoolean,
   threads: isInteger({ min: 1, max: 1024 }),
-  signal: (value) => (value instanceof AbortSignal ? undefined : 'to be an AbortSignal'),
+  signal: isSignal,
   progress: isBoolean,
 });
-register("validation/crossValidate: aggregate 'pooled'");
-
 /** The rows of a data set as a splitter sees them. */
 const rowsOf = (data: Dataset): RowsToSplit => ({ rows: data.rows, labels: labelIndices(data), groups: data.groups() });
 
@@ -109,12 +106,17 @@ const fail = (message: string, place: string): NablaError =>
     hint: 'A splitter yields { train, validation }, two arrays of row indices that have none in common.',
   });
 
+/** A fold as views, with the rows that it holds out. */
+export interface FoldView {
+  readonly train: Dataset;
+  readonly validation: Dataset;
+  readonly trainRows: Uint32Array;
+  readonly heldOut: Uint32Array;
+}
+
 /** Splits of any splitter as views, checked: a row that is both trained on and scored would be a leak. */
-export const foldViews = (
-  data: Dataset,
-  splitter: Splitter<ArrayLike<number>>,
-): { readonly train: Dataset; readonly validation: Dataset }[] => {
-  const views: { readonly train: Dataset; readonly validation: Dataset }[] = [];
+export const foldViews = (data: Dataset, splitter: Splitter<ArrayLike<number>>): FoldView[] => {
+  const views: FoldView[] = [];
   const seen = new Int32Array(data.rows).fill(-1);
   for (const split of splitter.split(rowsOf(data))) {
     const index = views.length;
@@ -122,14 +124,16 @@ export const foldViews = (
     if (typeof split !== 'object' || split === null || split.train === undefined || split.validation === undefined) {
       throw fail('the splitter did not yield { train, validation }', place);
     }
-    const train = data.select(Uint32Array.from(split.train));
-    const validation = data.select(Uint32Array.from(split.validation));
+    const trainRows = Uint32Array.from(split.train);
+    const heldOut = Uint32Array.from(split.validation);
+    const train = data.select(trainRows);
+    const validation = data.select(heldOut);
     for (let i = 0; i < split.train.length; i++) seen[split.train[i] as number] = index;
     for (let i = 0; i < split.validation.length; i++) {
       const row = split.validation[i] as number;
       if (seen[row] === index) throw fail(`row ${row} is both trained on and scored`, place);
     }
-    views.push({ train, validation });
+    views.push({ train, validation, trainRows, heldOut });
   }
   if (views.length === 0) throw fail('the splitter yielded no split', 'splitter');
   return views;
@@ -140,78 +144,6 @@ export const summarize = (values: readonly number[]): FoldScores => {
   const mean = values.reduce((a, b) => a + b, 0) / values.length;
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   return { mean, standardDeviation: Math.sqrt(squares / (values.length - 1)), values };
-};
-
-/** One fit of a fold, or of all rows. */
-interface Fit {
-  readonly fitted: FittedEstimator;
-  readonly scores: Readonly<Record<string, number>> | undefined;
-  readonly testScores: Readonly<Record<string, number>> | undefined;
-}
-
-interface Work {
-  readonly train: Dataset;
-  /** Only scored: early stopping holds out rows of its own. */
-  readonly score?: Dataset;
-  readonly test?: Dataset;
-}
-
-interface Watch {
-  readonly threads?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** Called once for each fit that is over; without it nothing crosses while the fits run. */
-  readonly onDone?: (() => void) | undefined;
-}
-
-/** All fits in one native call: index views on one copy of the data, one fit a core. */
-const fitNatively = async (trainer: Trainer, works: readonly Work[], { threads, signal, onDone }: Watch): Promise<Fit[]> => {
-  const [first] = works;
-  const spec = specOf(trainer, schemaOf((first as Work).train));
-  const jobs = works.map(({ train, score, test }) => ({
-    train: nativeOf(train),
-    score: score && nativeOf(score),
-    test: test && nativeOf(test),
-  }));
-  const epochs = epochsOf(trainer);
-  let done = 0;
-  const fits = new NativeFits();
-  const run = new Run<FinishedFit[], never>(
-    {
-      start: () =>
-        fits.start(spec, jobs, { threads, events: onDone !== undefined }, (_, { index }) => {
-          if (index + 1 < epochs) return;
-          done++;
-          onDone?.();
-        }),
-      history: () => [],
-      stop: () => fits.stop(),
-      abort: () => fits.abort(),
-    },
-    { signal },
-  );
-  const finished = await run;
-  // Fits that early stopping has ended.
-  for (; done < jobs.length; done++) onDone?.();
-  return finished;
-};
-
-/** Any estimator: one fit after the other. */
-const fitOneByOne = async (estimator: Estimator, works: readonly Work[], { threads, signal, onDone }: Watch): Promise<Fit[]> => {
-  const fits: Fit[] = [];
-  for (const { train, score, test } of works) {
-    signal?.throwIfAborted();
-    const fitted = await estimator.fit(train, {
-      ...(threads === undefined ? {} : { threads }),
-      ...(signal === undefined ? {} : { signal }),
-    });
-    fits.push({
-      fitted,
-      scores: score === undefined ? undefined : await fitted.evaluate(score),
-      testScores: test === undefined ? undefined : await fitted.evaluate(test),
-    });
-    onDone?.();
-  }
-  return fits;
 };
 
 /**
@@ -241,12 +173,12 @@ export const crossValidate = async <F extends FittedEstimator, const O extends C
     test,
     refit = test !== undefined,
     aggregate = 'folds',
+    predictions = aggregate === 'pooled',
     keepModels = false,
     threads,
     signal,
     progress = false,
   } = chosen;
-  if (aggregate === 'pooled') notImplemented("validation/crossValidate: aggregate 'pooled'", crossValidate);
   if (test !== undefined && !refit)
     throw invalidOption('crossValidate', 'refit', 'to be true: the test rows are scored by the refitted model', refit, crossValidate);
   if (test !== undefined) expectSameSchema('test', schemaOf(data), schemaOf(test));
@@ -255,10 +187,9 @@ export const crossValidate = async <F extends FittedEstimator, const O extends C
   const works: Work[] = views.map(({ train, validation }) => ({ train, score: validation }));
   if (refit) works.push({ train: data, ...(test === undefined ? {} : { test }) });
   const bar = progress ? countBar(refit ? 'fit' : 'fold', works.length) : undefined;
-  const watch: Watch = { threads, signal, onDone: bar && (() => bar.tick()) };
   let fits: Fit[];
   try {
-    fits = estimator instanceof Trainer ? await fitNatively(estimator, works, watch) : await fitOneByOne(estimator, works, watch);
+    fits = await fitAll(estimator, works, { threads, signal, onDone: bar && (() => bar.tick()) });
   } finally {
     bar?.done();
   }
@@ -269,13 +200,20 @@ export const crossValidate = async <F extends FittedEstimator, const O extends C
   });
   const names =
     estimator instanceof Trainer ? ['loss', ...metricsOf(estimator).map(({ name }) => name)] : Object.keys(folds[0]?.scores ?? {});
-  const scores = Object.fromEntries(names.map((name) => [name, summarize(folds.map((fold) => fold.scores[name] ?? Number.NaN))]));
+  const summaries = names.map((name) => [name, summarize(folds.map((fold) => fold.scores[name] ?? Number.NaN))] as const);
+  const outOfFold = predictions || aggregate === 'pooled' ? await heldOut(data, views, fits) : undefined;
+  const pooled = outOfFold !== undefined && aggregate === 'pooled' ? poolScores(estimator, data, outOfFold, folds, names) : undefined;
+  const scores = Object.fromEntries(
+    summaries.map(([name, summary]) => [name, pooled === undefined ? summary : { ...summary, mean: pooled[name] as number }]),
+  );
   const last = refit ? fits.at(-1) : undefined;
   const report = {
     scores,
     folds,
+    ...(outOfFold === undefined ? {} : { outOfFold }),
     ...(last === undefined ? {} : { fitted: last.fitted }),
     ...(last?.testScores === undefined ? {} : { testScores: last.testScores }),
   };
+  rememberFolds(report, views);
   return report as unknown as CrossValidationReport<F, O>;
 };

@@ -1,3 +1,5 @@
+export { type BiasVariance, type BiasVarianceOptions, biasVariance, type Estimate } from './bias-variance.js';
+export { type Comparison, compareModels } from './compare-models.js';
 export {
   type CrossValidateOptions,
   type CrossValidation,
@@ -8,21 +10,19 @@ export {
   type ScoresOf,
 } from './cross-validate.js';
 export {
-  type BiasVarianceOptions,
-  biasVariance,
+  type Curve,
   type CurvePoint,
-  checkEstimator,
-  compareModels,
-  diagnose,
-  type Estimate,
+  type LearningCurveOptions,
   learningCurve,
-  type NestedOptions,
-  nestedCrossValidate,
-  type Verdict,
+  type ValidationCurveOptions,
   validationCurve,
-} from './experiments.js';
+} from './curves.js';
+export { type DiagnoseOptions, type Diagnosis, diagnose, type Evidence, type Verdict } from './diagnose.js';
+export { checkEstimator } from './experiments.js';
 export { type HoldOutOptions, holdOut, type ShuffleSplitOptions, shuffleSplit } from './hold-out.js';
 export { type KFoldOptions, kFold, type RepeatedKFoldOptions, repeatedKFold } from './k-fold.js';
 export { type LeavePOutOptions, leaveOneGroupOut, leaveOneOut, leavePOut } from './leave-out.js';
+export { type NestedOptions, nestedCrossValidate } from './nested-cross-validate.js';
+export type { OutOfFold } from './out-of-fold.js';
 export type { RowsToSplit, Split, Splitter } from './splitter.js';
 export { type TimeSeriesSplitOptions, timeSeriesSplit } from './time-series-split.js';

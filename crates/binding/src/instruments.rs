@@ -47,6 +47,18 @@ pub fn metric(
     Ok(metric.value())
 }
 
+/// P(|T| ≥ |t|) of Student's t distribution.
+#[napi(catch_unwind)]
+pub fn student_t_two_sided(t: f64, freedom: f64) -> f64 {
+    nabla_metrics::student_t::two_sided(t, freedom)
+}
+
+/// t with P(T ≤ t) = p.
+#[napi(catch_unwind)]
+pub fn student_t_quantile(p: f64, freedom: f64) -> f64 {
+    nabla_metrics::student_t::quantile(p, freedom)
+}
+
 /// Values of an initializer, row-major.
 #[napi(catch_unwind)]
 pub fn sample_initializer(spec: String, shape: Vec<u32>, random: f64) -> Result<output::Float64Array> {

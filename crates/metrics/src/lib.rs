@@ -27,6 +27,7 @@ mod roc_auc;
 mod rule;
 #[cfg(test)]
 mod scikit_learn;
+pub mod student_t;
 
 pub use accuracy::Accuracy;
 pub use average_precision::AveragePrecision;

@@ -182,6 +182,12 @@ export declare function simdLevel(): string
 /** Starts fits: one gets all threads, many get one core each. */
 export declare function startFits(task: number, spec: string, jobs: Array<FitJob>, settings: string): Task
 
+/** t with P(T ≤ t) = p. */
+export declare function studentTQuantile(p: number, freedom: number): number
+
+/** P(|T| ≥ |t|) of Student's t distribution. */
+export declare function studentTTwoSided(t: number, freedom: number): number
+
 /** The next points of a search, as JSON: one value a dimension (an index for a choice), `null` where its branch is not chosen. */
 export declare function suggest(asked: string): string
 
