@@ -70,7 +70,8 @@ impl Tpe {
         ranked.iter().take(good).for_each(|p| {
             is_good.insert(p.number, ());
         });
-        let (mut above, mut below): (Vec<Vec<Option<f64>>>, Vec<Vec<Option<f64>>>) = (Vec::new(), Vec::new());
+        type Values = Vec<Option<f64>>;
+        let (mut above, mut below): (Vec<Values>, Vec<Values>) = (Vec::new(), Vec::new());
         for p in past {
             let list = if is_good.contains_key(&p.number) { &mut below } else { &mut above };
             list.push(space.encode(&p.values));
