@@ -3,13 +3,16 @@ import {
   expectOptions,
   invalidOption,
   isBoolean,
+  isEither,
   isInteger,
   isListOf,
   isNumber,
+  isOneOf,
   isString,
   NablaError,
+  notImplemented,
   optionsOf,
-  planned,
+  register,
 } from '../errors/index.js';
 import { callNative, type Scaler as NativeScaler } from '../native/index.js';
 import { type FeatureArray, isTypedArray, type NumberArray, readFeatures } from './features.js';
@@ -45,21 +48,24 @@ const isNested = (matrix: MatrixInput): matrix is readonly NumberArray[] => Arra
 class FittedScaler implements FittedPreparation {
   readonly #scaler: NativeScaler;
   readonly #width: number;
+  /** Values a prepared row has: encoding and selection change it. */
+  readonly #prepared: number;
 
   constructor(scaler: NativeScaler, width: number) {
     this.#scaler = scaler;
     this.#width = width;
+    this.#prepared = (JSON.parse(scaler.info()) as { readonly map: { readonly shift: readonly number[] } }).map.shift.length;
   }
 
   #run(matrix: MatrixInput, direction: 'transform' | 'inverse'): never {
-    const { values, sampleShape } = readFeatures('matrix', matrix, { sampleShape: [this.#width] });
-    const width = sampleShape[0] ?? 0;
-    if (sampleShape.length !== 1 || width !== this.#width) {
+    const [from, to] = direction === 'transform' ? [this.#width, this.#prepared] : [this.#prepared, this.#width];
+    const { values, sampleShape } = readFeatures('matrix', matrix, { sampleShape: [from] });
+    if (sampleShape.length !== 1 || sampleShape[0] !== from) {
       throw new NablaError({
         code: 'SHAPE_MISMATCH',
-        message: `expected rows of ${this.#width} values, as at fit, got ${sampleShape.join(' × ')}`,
+        message: `expected rows of ${from} values, as at fit, got ${sampleShape.join(' × ')}`,
         place: direction,
-        expected: `${this.#width} values a row`,
+        expected: `${from} values a row`,
         received: `${sampleShape.join(' × ')} values a row`,
       });
     }
@@ -67,7 +73,7 @@ class FittedScaler implements FittedPreparation {
     const result = callNative(() => this.#scaler[direction](doubles));
     if (isTypedArray(matrix)) return result as never;
     if (!isNested(matrix)) return Array.from(result) as never;
-    return matrix.map((_, row) => Array.from(result.subarray(row * width, (row + 1) * width))) as never;
+    return matrix.map((_, row) => Array.from(result.subarray(row * to, (row + 1) * to))) as never;
   }
 
   transform<T extends MatrixInput>(matrix: T): never {
@@ -148,43 +154,139 @@ export const minMax = (options: MinMaxOptions = {}): Preparation => {
   return preparation('minMax', options);
 };
 
-/** (x − median)/(upper − lower quantile): outliers do not move it. */
-export const robust =
-  planned<(options?: ColumnOptions & { readonly lower?: number; readonly upper?: number }) => Preparation>('data/robust');
+/** Options of `robust`. */
+export interface RobustOptions extends ColumnOptions {
+  /** The lower quantile, in [0, 1). Default 0.25. */
+  readonly lower?: number;
+  /** The upper quantile. Default 0.75. */
+  readonly upper?: number;
+}
+const share = isNumber({ min: 0, max: 1 });
+const robustOptions = optionsOf('data/robust', { columns: isColumns, lower: share, upper: share });
 
-/** x/max|x|: zeros stay zeros. */
-export const maxAbs = planned<(options?: ColumnOptions) => Preparation>('data/maxAbs');
+/** (x − median)/(upper − lower quantile), column by column: outliers do not move it. scikit-learn's `RobustScaler`. */
+export const robust = (options: RobustOptions = {}): Preparation => {
+  expectOptions('robust', options, robustOptions, robust);
+  const { lower = 0.25, upper = 0.75 } = options;
+  if (lower >= upper) throw invalidOption('robust', 'lower', `to be below upper (${upper})`, lower, robust);
+  return preparation('robust', options);
+};
 
-/** x/‖x‖, row by row. */
-export const unitNorm = planned<(options?: ColumnOptions & { readonly norm?: 1 | 2 | typeof Infinity }) => Preparation>('data/unitNorm');
+const columnOptions = optionsOf('data/maxAbs', { columns: isColumns });
 
-/** Each value by its quantile, uniform or normal. */
-export const quantile =
-  planned<(options?: ColumnOptions & { readonly quantiles?: number; readonly output?: 'uniform' | 'normal' }) => Preparation>(
-    'data/quantile',
-  );
+/** x/max|x|, column by column: zeros stay zeros. scikit-learn's `MaxAbsScaler`. */
+export const maxAbs = (options: ColumnOptions = {}): Preparation => {
+  expectOptions('maxAbs', options, columnOptions, maxAbs);
+  return preparation('maxAbs', options);
+};
 
-/** Yeo–Johnson's power transform towards a normal distribution. */
-export const power = planned<(options?: ColumnOptions & { readonly standardize?: boolean }) => Preparation>('data/power');
+/** Options of `unitNorm`. */
+export interface UnitNormOptions extends ColumnOptions {
+  /** Σ|x|, √Σx² (default) or max|x|. */
+  readonly norm?: 1 | 2 | typeof Infinity;
+}
+const isNorm = (value: unknown): string | undefined =>
+  value === 1 || value === 2 || value === Infinity ? undefined : 'to be 1, 2 or Infinity';
+const unitNormOptions = optionsOf('data/unitNorm', { columns: isColumns, norm: isNorm });
 
-/** A category of m levels becomes m columns of 0 and 1. */
-export const oneHot = planned<(options?: ColumnOptions & { readonly drop?: 'first' | 'binary' }) => Preparation>('data/oneHot');
+/** x/‖x‖, row by row; a row of zeros stays. scikit-learn's `Normalizer`. It has no inverse. */
+export const unitNorm = (options: UnitNormOptions = {}): Preparation => {
+  expectOptions('unitNorm', options, unitNormOptions, unitNorm);
+  const { norm = 2, ...rest } = options;
+  return preparation('unitNorm', { ...rest, norm: norm === 1 ? 'l1' : norm === 2 ? 'l2' : 'max' });
+};
 
-/** A category becomes the number of its level. */
-export const ordinal = planned<(options?: ColumnOptions) => Preparation>('data/ordinal');
+/** Options of `quantile`. */
+export interface QuantileOptions extends ColumnOptions {
+  /** How many are kept, from 2; at most the training rows. Default 1000. */
+  readonly quantiles?: number;
+  /** [0, 1] (default), or the standard normal. */
+  readonly output?: 'uniform' | 'normal';
+}
+const quantileOptions = optionsOf('data/quantile', {
+  columns: isColumns,
+  quantiles: isInteger({ min: 2, max: 10_000_000 }),
+  output: isOneOf(['uniform', 'normal']),
+});
 
-/** Fills missing cells. */
-export const impute =
-  planned<
-    (
-      options?: ColumnOptions & {
-        readonly strategy?: 'mean' | 'median' | 'mode' | 'constant';
-        readonly value?: number | string;
-        readonly indicator?: boolean;
-      },
-    ) => Preparation
-  >('data/impute');
+/** Each value by its quantile among the training rows, uniform or normal. scikit-learn's `QuantileTransformer`. */
+export const quantile = (options: QuantileOptions = {}): Preparation => {
+  expectOptions('quantile', options, quantileOptions, quantile);
+  return preparation('quantile', options);
+};
 
-/** Keeps the k columns that say most about the target. */
-export const selectBest =
-  planned<(k: number, options?: { readonly score?: 'f' | 'chiSquared' | 'mutualInformation' }) => Preparation>('data/selectBest');
+/** Options of `power`. */
+export interface PowerOptions extends ColumnOptions {
+  /** To mean 0 and deviation 1 afterwards. Default true. */
+  readonly standardize?: boolean;
+}
+const powerOptions = optionsOf('data/power', { columns: isColumns, standardize: isBoolean });
+
+/** Yeo & Johnson's power transform (2000) towards a normal distribution, λ of greatest likelihood. scikit-learn's `PowerTransformer`. */
+export const power = (options: PowerOptions = {}): Preparation => {
+  expectOptions('power', options, powerOptions, power);
+  return preparation('power', options);
+};
+
+/** Options of `oneHot`. */
+export interface OneHotOptions extends ColumnOptions {
+  /** Leaves out the first level, or the first of two only. Default: all levels have a column. */
+  readonly drop?: 'first' | 'binary';
+}
+const oneHotOptions = optionsOf('data/oneHot', { columns: isColumns, drop: isOneOf(['first', 'binary']) });
+
+/**
+ * A category of m levels becomes m columns of 0 and 1, called `column=level`, in its place. A missing or unseen level is all zeros.
+ * scikit-learn's `OneHotEncoder`. Default: all columns of categories.
+ */
+export const oneHot = (options: OneHotOptions = {}): Preparation => {
+  expectOptions('oneHot', options, oneHotOptions, oneHot);
+  return preparation('oneHot', options);
+};
+
+/** A category becomes the number of its level, from 0, in the order of the levels. Default: all columns of categories. */
+export const ordinal = (options: ColumnOptions = {}): Preparation => {
+  expectOptions('ordinal', options, columnOptions, ordinal);
+  return preparation('ordinal', options);
+};
+
+/** Options of `impute`. */
+export interface ImputeOptions extends ColumnOptions {
+  /** Mean (default) and median are of columns of numbers, the mode of any; `'constant'` takes `value`. */
+  readonly strategy?: 'mean' | 'median' | 'mode' | 'constant';
+  /** A number (default 0), or the name of a level for columns of categories. */
+  readonly value?: number | string;
+  /** Appends a column of 0 and 1 for each chosen one: whether the cell was missing. Default false. */
+  readonly indicator?: boolean;
+}
+const imputeOptions = optionsOf('data/impute', {
+  columns: isColumns,
+  strategy: isOneOf(['mean', 'median', 'mode', 'constant']),
+  value: isEither(isNumber(), isString),
+  indicator: isBoolean,
+});
+
+/** Fills missing cells by what the training rows have. scikit-learn's `SimpleImputer`. */
+export const impute = (options: ImputeOptions = {}): Preparation => {
+  expectOptions('impute', options, imputeOptions, impute);
+  const { strategy = 'mean', value } = options;
+  if (value !== undefined && strategy !== 'constant')
+    throw invalidOption('impute', 'value', "to be left out, or strategy: 'constant'", value, impute);
+  return preparation('impute', options);
+};
+
+/** Options of `selectBest`. */
+export interface SelectBestOptions {
+  /** F of the analysis of variance or of the correlation (default), or χ² of values ≥ 0 against classes. `'mutualInformation'` is planned. */
+  readonly score?: 'f' | 'chiSquared' | 'mutualInformation';
+}
+const selectBestOptions = optionsOf('data/selectBest', { score: isOneOf(['f', 'chiSquared', 'mutualInformation']) });
+register("data/selectBest: score 'mutualInformation'");
+
+/** Keeps the k columns that say most about the target in the training rows, column by column. scikit-learn's `SelectKBest`. */
+export const selectBest = (k: number, options: SelectBestOptions = {}): Preparation => {
+  expectArgument('selectBest', 'k', k, isWidth, selectBest);
+  expectOptions('selectBest', options, selectBestOptions, selectBest);
+  if (options.score === 'mutualInformation') notImplemented("data/selectBest: score 'mutualInformation'", selectBest);
+  return preparation('selectBest', { k, ...options });
+};

@@ -110,6 +110,8 @@ export interface Binding {
   studentTQuantile(p: number, freedom: number): number;
   sampleInitializer(spec: string, shape: number[], seed: number): Float64Array;
   OptimizerState: new (spec: string, length: number, precision: 'f32' | 'f64') => OptimizerState;
+  /** The columns that preparation steps make of others, both as JSON. */
+  columnsAfter(steps: string, columns: string): string;
   Scaler: { fit(steps: string, values: Float64Array, width: number): Scaler };
   norm(values: Float64Array | Float32Array, p: number): number;
   /** The next points of a search, as JSON; so is what is asked. */

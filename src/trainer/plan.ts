@@ -1,8 +1,9 @@
-import type { Preparation } from '../data/preparation.js';
+import { impute, oneHot, type Preparation, standardize } from '../data/preparation.js';
 import type { Schema, TargetSchema } from '../data/schema.js';
 import { NablaError, notImplemented, register } from '../errors/index.js';
 import type { Model } from '../layers/index.js';
 import type { Loss } from '../losses/index.js';
+import { callNative } from '../native/index.js';
 import { shapeText, Tensor, Trace } from '../trace/index.js';
 
 /** The part of a recipe that the graph depends on. */
@@ -88,13 +89,22 @@ const expectOutput = (loss: Loss, prediction: Tensor, target: TargetSchema, laye
   }
 };
 
-/** `'auto'`: numbers are standardized. Categories need encoding, which is declared but not built. */
-const preparationFor = (schema: Schema, prepare: Plannable['prepare'], standardize: () => Preparation): readonly Preparation[] => {
-  const category = schema.columns.find(({ kind }) => kind === 'category');
-  if (prepare === 'auto') {
-    if (category !== undefined) notImplemented(`data/oneHot`);
-    return [standardize()];
-  }
+/**
+ * The steps, and the shape of a prepared row, which the model is traced with. `'auto'`: missing numbers get the mean, numbers are
+ * standardized, categories become columns of 0 and 1 (all 0 where the cell is missing).
+ */
+const preparationFor = (
+  { columns, sampleShape }: Schema,
+  prepare: Plannable['prepare'],
+): { readonly steps: readonly Preparation[]; readonly shape: readonly number[] } => {
+  const categories = columns.some(({ kind }) => kind === 'category');
+  const automatic = columns.length === 0 ? [standardize()] : [impute(), standardize(), ...(categories ? [oneHot()] : [])];
+  const steps = prepare === 'auto' ? automatic : prepare;
+  if (columns.length === 0) return { steps, shape: sampleShape };
+  const specs = JSON.stringify(steps.map(({ spec }) => spec));
+  const after =
+    steps.length === 0 ? columns : (JSON.parse(callNative((n) => n.columnsAfter(specs, JSON.stringify(columns)))) as Schema['columns']);
+  const category = after.find(({ kind }) => kind === 'category');
   if (category !== undefined) {
     throw new NablaError({
       code: 'INVALID_DATA',
@@ -105,38 +115,22 @@ const preparationFor = (schema: Schema, prepare: Plannable['prepare'], standardi
       hint: "Leave it out (drop: ['…']), or encode it: prepare: [oneHot()].",
     });
   }
-  for (const { spec } of prepare) {
-    for (const name of (spec.columns as readonly string[] | undefined) ?? []) {
-      if (!schema.columns.some((column) => column.name === name)) {
-        throw new NablaError({
-          code: 'INVALID_OPTION',
-          message: `${String(spec.kind)}: there is no column ${JSON.stringify(name)}`,
-          place: 'prepare',
-          expected: schema.columns
-            .map((column) => column.name)
-            .slice(0, 20)
-            .join(', '),
-          received: name,
-        });
-      }
-    }
-  }
-  return prepare;
+  return { steps, shape: [after.length] };
 };
 
 /**
  * Traces model and loss for data of this schema. All shapes are known afterwards: what does not fit is an error here, whose stack ends
  * on the user's own line.
  */
-export const plan = (recipe: Plannable, schema: Schema, standardize: () => Preparation): Plan => {
+export const plan = (recipe: Plannable, schema: Schema): Plan => {
   const { model, loss } = recipe;
   const shape = targetShape(loss, schema.target);
-  const prepare = preparationFor(schema, recipe.prepare, standardize);
+  const { steps: prepare, shape: prepared } = preparationFor(schema, recipe.prepare);
   if (recipe.prepareTargets.length > 0 && schema.target?.kind !== 'numbers') {
     throw wrongTarget(loss, 'numbers, because prepareTargets is given', schema.target);
   }
   const trace = new Trace();
-  const prediction: unknown = (model as (x: Tensor) => unknown)(trace.input('features', [-1, ...schema.sampleShape]));
+  const prediction: unknown = (model as (x: Tensor) => unknown)(trace.input('features', [-1, ...prepared]));
   if (!(prediction instanceof Tensor)) return notImplemented('Trainer: several inputs or outputs');
   // The layer that ran last is the one whose width is wrong; a loss may run layers of its own afterwards.
   const layer = trace.lastLayer === '' ? 'model' : trace.lastLayer;

@@ -1,7 +1,7 @@
 import type { Augmentation } from '../data/augmentation.js';
 import { Dataset, nativeOf, schemaOf } from '../data/dataset.js';
 import { described } from '../data/features.js';
-import { type Preparation, standardize } from '../data/preparation.js';
+import type { Preparation } from '../data/preparation.js';
 import type { Schema } from '../data/schema.js';
 import {
   expectArgument,
@@ -80,7 +80,8 @@ export interface TrainerOptions<M extends Metrics = Metrics, L extends LossLike 
   readonly batchSize?: number | 'full';
   /** New order of the rows each epoch. Default true. */
   readonly shuffle?: boolean;
-  /** Steps fitted on the training rows and saved with the result; `'auto'` standardizes numbers. Default none. */
+  /** Steps fitted on the training rows and saved with the result; `'auto'` fills missing numbers with
+   * the mean, standardizes numbers and one-hot encodes categories. Default none. */
   readonly prepare?: readonly Preparation[] | 'auto';
   /** The same for numeric targets; predictions come back in the target's own units. */
   readonly prepareTargets?: readonly Preparation[];
@@ -334,7 +335,7 @@ export class Trainer<const M extends Metrics = readonly [], const L extends Loss
     let spec = this.#specs.get(key);
     if (spec === undefined) {
       const recipe = { model: this.#model, loss: this.#loss, prepare: this.#prepare, prepareTargets: this.#prepareTargets };
-      const { graph, prepare } = plan(recipe, schema, standardize);
+      const { graph, prepare } = plan(recipe, schema);
       const rest = JSON.stringify({ prepare: prepare.map((step) => step.spec), ...this.#recipe });
       spec = `{"version":1,"graph":${graph},${rest.slice(1)}`;
       this.#specs.set(key, spec);

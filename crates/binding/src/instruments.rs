@@ -1,6 +1,8 @@
 //! The instruments by themselves, on arrays.
 
-use nabla_data::prepare::{Fitted, Step as Preparation, fit_values};
+use nabla_data::pipeline::{Prepared, fit_values, prepared_columns};
+use nabla_data::prepare::Step as Preparation;
+use nabla_data::{Column, ColumnSchema};
 use nabla_error::{Code, Error};
 use nabla_kernels::{Real, reduce};
 use nabla_metrics::{Batch, Metric, MetricSpec, Truth};
@@ -166,10 +168,21 @@ fn expect_lengths<T: Real>(length: usize, theta: usize, gradient: &[T]) -> Resul
     Ok(())
 }
 
+/// The columns that steps make of others, `[{ name, kind, levels? }]` as JSON.
+#[napi(catch_unwind)]
+pub fn columns_after(steps: String, columns: String) -> Result<String> {
+    let steps: Vec<Preparation> = options(&steps, "prepare")?;
+    let columns: Vec<ColumnSchema> = options(&columns, "columns")?;
+    let columns: Vec<Column> = columns.into_iter().map(Column::from).collect();
+    let after = prepared_columns(&steps, &columns).map_err(js)?.into_iter();
+    let after: Vec<ColumnSchema> = after.map(|Column { name, kind }| ColumnSchema { name, kind }).collect();
+    crate::errors::json(&after)
+}
+
 /// A fitted preparation.
 #[napi]
 pub struct Scaler {
-    fitted: Fitted,
+    fitted: Prepared,
 }
 
 #[napi]
@@ -186,17 +199,13 @@ impl Scaler {
     /// Prepared rows.
     #[napi(catch_unwind)]
     pub fn transform(&self, values: Float64Array) -> Result<output::Float64Array> {
-        let mut values = values.to_vec();
-        self.fitted.transform(&mut values).map_err(js)?;
-        Ok(output::Float64Array::new(values))
+        self.fitted.transform(values.to_vec()).map(output::Float64Array::new).map_err(js)
     }
 
     /// Rows back in their own units.
     #[napi(catch_unwind)]
     pub fn inverse(&self, values: Float64Array) -> Result<output::Float64Array> {
-        let mut values = values.to_vec();
-        self.fitted.inverse(&mut values).map_err(js)?;
-        Ok(output::Float64Array::new(values))
+        self.fitted.inverse(values.to_vec()).map(output::Float64Array::new).map_err(js)
     }
 
     /// The fitted numbers, as JSON.

@@ -99,6 +99,39 @@ impl Dataset {
         }
     }
 
+    /// The rows of this view with other features, `[rows, width]`; target, weights and groups stay.
+    pub(crate) fn with_features(&self, width: usize, features: Matrix) -> Dataset {
+        let target = self.source.target.as_ref().map(|target| match target {
+            Target::Classes { names, labels } => Target::Classes {
+                names: names.clone(),
+                labels: self.pick(labels),
+            },
+            Target::Numbers { names, width, .. } => Target::Numbers {
+                names: names.clone(),
+                width: *width,
+                values: self.targets().unwrap_or_default(),
+            },
+        });
+        let groups = self.source.groups.as_ref().map(|groups| Groups {
+            names: groups.names.clone(),
+            codes: self.pick(&groups.codes),
+        });
+        let source = Source {
+            rows: self.rows(),
+            width,
+            sample_shape: vec![width],
+            columns: Vec::new(),
+            features,
+            target,
+            weights: self.weights(),
+            groups,
+        };
+        Dataset {
+            source: Arc::new(source),
+            view: None,
+        }
+    }
+
     /// What the data set is, without its values.
     pub fn schema(&self) -> Schema {
         Schema::of(&self.source, self.rows())

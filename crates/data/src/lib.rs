@@ -12,8 +12,12 @@ mod from_idx;
 mod moments;
 pub mod options;
 pub mod order;
+pub mod pipeline;
+mod power;
 pub mod prepare;
+mod quantiles;
 mod schema;
+mod select_best;
 mod source;
 pub mod split;
 

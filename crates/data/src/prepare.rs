@@ -1,8 +1,8 @@
-//! Preparation that is one affine map a column: x ↦ (x − shift)·factor, cut to a range where asked.
+//! Preparation: its steps, and those that are one affine map a column, x ↦ (x − shift)·factor, cut to a range where asked.
 //!
-//! Every step here maps a column to a multiple of itself plus a constant, so any list of steps is one such map and
-//! one pass over the rows fits them all: the mean and the bounds of a column move with the map. Fitted on the rows of
-//! one view only (a training fold); applied while rows are gathered into a batch.
+//! An affine step maps a column to a multiple of itself plus a constant, so any list of them is one such map and
+//! one pass over the rows fits them all: the mean, the bounds and the quantiles of a column move with the map. Fitted on the rows of
+//! one view only (a training fold); applied while rows are gathered into a batch. Lists with other steps are a [`crate::pipeline`].
 
 use nabla_error::{Code, Error, Result};
 use nabla_formats::nearest;
@@ -20,6 +20,231 @@ pub enum Step {
     Standardize(Standardize),
     /// To a range.
     MinMax(MinMax),
+    /// To median 0 and quantile range 1.
+    Robust(Robust),
+    /// To a greatest absolute value of 1.
+    MaxAbs(MaxAbs),
+    /// Missing cells get a value.
+    Impute(Impute),
+    /// Categories become columns of 0 and 1.
+    OneHot(OneHot),
+    /// Categories become the numbers of their levels.
+    Ordinal(Ordinal),
+    /// Rows to norm 1.
+    UnitNorm(UnitNorm),
+    /// Values to their quantiles.
+    Quantile(Quantile),
+    /// Yeo–Johnson's power transform.
+    Power(Power),
+    /// The columns that say most about the target.
+    SelectBest(SelectBest),
+}
+
+/// x ↦ (x − median)/(upper − lower quantile), quantiles with linear interpolation, as scikit-learn's `RobustScaler`.
+/// A column whose quantiles meet is divided by 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Robust {
+    /// Names of number columns; all of them by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<String>>,
+    /// The lower quantile, in [0, 1]; 0.25 by default.
+    pub lower: f64,
+    /// The upper quantile; 0.75 by default.
+    pub upper: f64,
+}
+
+impl Default for Robust {
+    fn default() -> Self {
+        Self {
+            columns: None,
+            lower: 0.25,
+            upper: 0.75,
+        }
+    }
+}
+
+/// x ↦ x/max |x|, so that zeros stay zeros. A column of zeros is divided by 1. scikit-learn's `MaxAbsScaler`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct MaxAbs {
+    /// Names of number columns; all of them by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<String>>,
+}
+
+/// What a missing cell is filled with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Strategy {
+    /// The column's mean.
+    #[default]
+    Mean,
+    /// Its median.
+    Median,
+    /// Its most frequent value, the least of several.
+    Mode,
+    /// `value`.
+    Constant,
+}
+
+/// A number, or the name of a level.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Fill {
+    /// For columns of numbers.
+    Number(f64),
+    /// For categories.
+    Level(String),
+}
+
+/// Missing cells get the mean (default), median or mode of their column, or a constant. scikit-learn's `SimpleImputer`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Impute {
+    /// By default number columns; all columns for `mode`, categories for a constant level.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<String>>,
+    /// How.
+    pub strategy: Strategy,
+    /// Of `constant`; 0 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<Fill>,
+    /// Appends a column of 0 and 1 for each chosen column: whether the cell was missing.
+    pub indicator: bool,
+}
+
+/// What is left out because the other columns say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Drop {
+    /// The first level.
+    First,
+    /// The first of two levels; more keep all.
+    Binary,
+}
+
+/// A category of m levels becomes m columns of 0 and 1, named `column=level`, in its place. A missing or unseen level is all zeros.
+/// scikit-learn's `OneHotEncoder(handle_unknown="ignore")`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct OneHot {
+    /// Names of category columns; all of them by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<String>>,
+    /// Leaves a level out; none by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drop: Option<Drop>,
+}
+
+/// A category becomes the number of its level, in the order of the levels, and counts as a column of numbers from there on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Ordinal {
+    /// Names of category columns; all of them by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<String>>,
+}
+
+/// Which norm of a row becomes 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Norm {
+    /// Σ |x|.
+    L1,
+    /// √Σ x².
+    #[default]
+    L2,
+    /// max |x|.
+    Max,
+}
+
+/// x ↦ x/‖x‖ over the chosen columns of each row; a row of zeros stays. scikit-learn's `Normalizer`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct UnitNorm {
+    /// Names of number columns; all of them by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<String>>,
+    /// Default 2.
+    pub norm: Norm,
+}
+
+/// Where quantiles go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Distribution {
+    /// [0, 1].
+    #[default]
+    Uniform,
+    /// The standard normal, cut at the quantiles 10⁻⁷ and 1 − 10⁻⁷.
+    Normal,
+}
+
+/// Each value by its quantile among the training rows, linear in between; of equal ones the middle. scikit-learn's `QuantileTransformer`
+/// without subsampling.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Quantile {
+    /// Names of number columns; all of them by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<String>>,
+    /// How many are kept, from 2; at most the training rows. Default 1000.
+    pub quantiles: usize,
+    /// Default uniform.
+    pub output: Distribution,
+}
+
+impl Default for Quantile {
+    fn default() -> Self {
+        Self {
+            columns: None,
+            quantiles: 1000,
+            output: Distribution::Uniform,
+        }
+    }
+}
+
+/// Yeo & Johnson's power transform (2000), λ of greatest likelihood, then standardized by default. scikit-learn's `PowerTransformer`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Power {
+    /// Names of number columns; all of them by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<String>>,
+    /// To mean 0 and deviation 1 afterwards; true by default.
+    pub standardize: bool,
+}
+
+impl Default for Power {
+    fn default() -> Self {
+        Self {
+            columns: None,
+            standardize: true,
+        }
+    }
+}
+
+/// How much a column says about the target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Score {
+    /// F of the analysis of variance for classes, of the correlation for numbers: `f_classif`, `f_regression`.
+    #[default]
+    F,
+    /// χ² of values ≥ 0 against classes: `chi2`.
+    ChiSquared,
+}
+
+/// Keeps the k columns with the greatest score, in their order; of equal ones the later, as scikit-learn's `SelectKBest`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SelectBest {
+    /// How many, from 1.
+    pub k: usize,
+    /// Default F.
+    #[serde(default)]
+    pub score: Score,
 }
 
 /// x ↦ (x − mean)/deviation, deviation = √(Σ(x − mean)²/n) of the population, as scikit-learn's `StandardScaler`.
@@ -73,19 +298,57 @@ impl Default for MinMax {
 }
 
 impl Step {
-    fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Step::Standardize(_) => "standardize",
             Step::MinMax(_) => "minMax",
+            Step::Robust(_) => "robust",
+            Step::MaxAbs(_) => "maxAbs",
+            Step::Impute(_) => "impute",
+            Step::OneHot(_) => "oneHot",
+            Step::Ordinal(_) => "ordinal",
+            Step::UnitNorm(_) => "unitNorm",
+            Step::Quantile(_) => "quantile",
+            Step::Power(_) => "power",
+            Step::SelectBest(_) => "selectBest",
         }
     }
 
-    fn columns(&self) -> Option<&[String]> {
+    pub(crate) fn columns(&self) -> Option<&[String]> {
         match self {
             Step::Standardize(step) => step.columns.as_deref(),
             Step::MinMax(step) => step.columns.as_deref(),
+            Step::Robust(step) => step.columns.as_deref(),
+            Step::MaxAbs(step) => step.columns.as_deref(),
+            Step::Impute(step) => step.columns.as_deref(),
+            Step::OneHot(step) => step.columns.as_deref(),
+            Step::Ordinal(step) => step.columns.as_deref(),
+            Step::UnitNorm(step) => step.columns.as_deref(),
+            Step::Quantile(step) => step.columns.as_deref(),
+            Step::Power(step) => step.columns.as_deref(),
+            Step::SelectBest(_) => None,
         }
     }
+
+    /// Whether it is an affine map of each column.
+    pub fn is_affine(&self) -> bool {
+        matches!(self, Step::Standardize(_) | Step::MinMax(_) | Step::Robust(_) | Step::MaxAbs(_))
+    }
+}
+
+/// The quantile q of ascending values with linear interpolation, as `numpy.percentile`.
+pub(crate) fn quantile_of(sorted: &[f64], q: f64) -> f64 {
+    let at = q * (sorted.len() - 1) as f64;
+    let below = at.floor() as usize;
+    let above = (below + 1).min(sorted.len() - 1);
+    sorted[below] + (sorted[above] - sorted[below]) * (at - below as f64)
+}
+
+/// The values that are there, ascending.
+pub(crate) fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.filter(|v| !v.is_nan()).collect();
+    values.sort_unstable_by(f64::total_cmp);
+    values
 }
 
 /// Fitted steps, composed: y_j = (x_j − shift_j)·factor_j, then cut to `clip_j` where there is one.
@@ -213,7 +476,7 @@ impl Fitted {
 /// # Errors
 /// `INVALID_DATA` for a missing cell (naming column and row), `INVALID_OPTION` for an unknown or category column or
 /// `low ≥ high`, `NOT_FINITE` when the spread of a column does not fit into f64.
-pub fn fit(steps: &[Step], data: &Dataset) -> Result<Fitted> {
+pub(crate) fn fit_affine(steps: &[Step], data: &Dataset) -> Result<Fitted> {
     if steps.is_empty() {
         return Ok(Fitted::identity(data.width()));
     }
@@ -227,7 +490,17 @@ pub fn fit(steps: &[Step], data: &Dataset) -> Result<Fitted> {
         let row = (0..data.rows()).find(|&row| source.features().get(data.row_index(row) as usize * data.width() + j).is_nan());
         missing_cell(source, j, row.map_or(0, |row| data.row_index(row) as usize))
     };
-    compose(steps, &moments, data.rows(), &names, &numbers, missing, |j| source.column_place(j))
+    let mut row = vec![0.0; data.width()];
+    let column = |j: usize| {
+        let value = |i: usize| {
+            data.row_to(i, &mut row);
+            row[j]
+        };
+        sorted((0..data.rows()).map(value))
+    };
+    compose(steps, &moments, data.rows(), &names, &numbers, column, missing, |j| {
+        source.column_place(j)
+    })
 }
 
 /// Fits `steps` on the target numbers of a view, so predictions can go back to the target's own units.
@@ -248,45 +521,39 @@ pub fn fit_targets(steps: &[Step], data: &Dataset) -> Result<Fitted> {
     let place = |j: usize| format!("target {:?}", names[j]);
     let missing = |j: usize| Error::internal("a target without a value in a checked data set").at(place(j));
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    compose(steps, &moments, data.rows(), &names, &vec![true; *width], missing, place)
+    if let Some(step) = steps.iter().find(|step| !step.is_affine()) {
+        return Err(Error::new(Code::InvalidOption, format!("{} cannot prepare a target", step.name()))
+            .at("prepareTargets")
+            .expected("standardize, minMax, robust or maxAbs, whose predictions go back to the target's own units"));
+    }
+    let column = |j: usize| sorted((0..data.rows()).map(|row| values[data.row_index(row) as usize * width + j]));
+    compose(steps, &moments, data.rows(), &names, &vec![true; *width], column, missing, place)
 }
 
-/// Fits `steps` on plain rows, whose columns are called `x0`, `x1`, ….
-pub fn fit_values(steps: &[Step], values: &[f64], width: usize) -> Result<Fitted> {
-    if width == 0 || values.is_empty() || !values.len().is_multiple_of(width) {
-        return Err(Error::new(
-            Code::ShapeMismatch,
-            format!("{} values are no whole rows of {width} columns", values.len()),
-        ));
-    }
-    let rows = values.len() / width;
-    if let Some(at) = values.iter().position(|v| !v.is_finite()) {
-        let place = format!("column \"x{}\", row {}", at % width, at / width);
-        return Err(Error::new(Code::NotFinite, format!("the value is {}", values[at]))
-            .at(place)
-            .expected("a finite number"));
-    }
-    let names: Vec<String> = (0..width).map(|j| format!("x{j}")).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+/// Fits affine steps on rows of `width` values, all there, whose columns have these names.
+pub(crate) fn fit_matrix(
+    steps: &[Step],
+    values: &[f64],
+    names: &[&str],
+    numbers: &[bool],
+    missing: impl Fn(usize) -> Error,
+) -> Result<Fitted> {
+    let width = names.len();
+    let rows = values.len() / width.max(1);
     let moments = Moments::of(rows, width, |row, out| out.copy_from_slice(&values[row * width..(row + 1) * width]));
-    let place = |j: usize| format!("column \"x{j}\"");
-    compose(
-        steps,
-        &moments,
-        rows,
-        &names,
-        &vec![true; width],
-        |j| Error::internal("a missing value").at(place(j)),
-        place,
-    )
+    let column = |j: usize| sorted(values.iter().skip(j).step_by(width).copied());
+    let place = |j: usize| format!("column {:?}", names[j]);
+    compose(steps, &moments, rows, names, numbers, column, missing, place)
 }
 
+#[expect(clippy::too_many_arguments, reason = "what the three callers know of their columns")]
 fn compose(
     steps: &[Step],
     moments: &Moments,
     rows: usize,
     names: &[&str],
     numbers: &[bool],
+    mut column: impl FnMut(usize) -> Vec<f64>,
     missing: impl Fn(usize) -> Error,
     place: impl Fn(usize) -> String,
 ) -> Result<Fitted> {
@@ -297,7 +564,7 @@ fn compose(
         return Err(Error::new(Code::InvalidData, "preparation cannot be fitted on no rows"));
     }
     for step in steps {
-        for j in chosen(step, names, numbers)? {
+        for j in chosen(step, names, numbers, "numbers")? {
             if moments.count[j] < rows as f64 {
                 return Err(missing(j));
             }
@@ -320,6 +587,20 @@ fn compose(
                     let times = (step.high - step.low) / if most > least { most - least } else { 1.0 };
                     (least - step.low / times, times)
                 }
+                Step::Robust(step) => {
+                    if !(0.0 <= step.lower && step.lower < step.upper && step.upper <= 1.0) {
+                        let error = Error::option("lower", "below upper, both in [0, 1]", format!("{} and {}", step.lower, step.upper));
+                        return Err(error.at("robust"));
+                    }
+                    let column = column(j);
+                    let spread = now(quantile_of(&column, step.upper)) - now(quantile_of(&column, step.lower));
+                    (now(quantile_of(&column, 0.5)), if spread > 0.0 { 1.0 / spread } else { 1.0 })
+                }
+                Step::MaxAbs(_) => {
+                    let most = now(moments.min[j]).abs().max(now(moments.max[j]).abs());
+                    (0.0, if most > 0.0 { 1.0 / most } else { 1.0 })
+                }
+                other => return Err(Error::internal(format!("{} is no affine step", other.name()))),
             };
             *shift += minus / *factor;
             *factor *= times;
@@ -355,9 +636,10 @@ fn deviation(moments: &Moments, j: usize) -> f64 {
     }
 }
 
-fn chosen(step: &Step, names: &[&str], numbers: &[bool]) -> Result<Vec<usize>> {
+/// The columns a step is for: those it names, or all that it can be for; `what` says which these are.
+pub(crate) fn chosen(step: &Step, names: &[&str], allowed: &[bool], what: &str) -> Result<Vec<usize>> {
     let Some(columns) = step.columns() else {
-        return Ok((0..numbers.len()).filter(|&j| numbers[j]).collect());
+        return Ok((0..allowed.len()).filter(|&j| allowed[j]).collect());
     };
     let find = |name: &String| {
         let Some(j) = names.iter().position(|n| n == name) else {
@@ -370,9 +652,9 @@ fn chosen(step: &Step, names: &[&str], numbers: &[bool]) -> Result<Vec<usize>> {
                 .at(step.name())
                 .hint(hint));
         };
-        if !numbers[j] {
-            let error = Error::new(Code::InvalidOption, format!("column {name:?} holds categories"));
-            return Err(error.at(step.name()).expected("a column of numbers"));
+        if !allowed[j] {
+            let error = Error::new(Code::InvalidOption, format!("column {name:?} does not hold {what}"));
+            return Err(error.at(step.name()).expected(format!("a column of {what}")));
         }
         Ok(j)
     };

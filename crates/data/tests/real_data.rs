@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use nabla_data::prepare::{Standardize, Step, fit};
+use nabla_data::pipeline::fit;
+use nabla_data::prepare::{Standardize, Step};
 use nabla_data::split::{HoldOutOptions, hold_out};
 use nabla_data::{ColumnSummary, Dataset, IdxOptions, TargetSummary, options, read_csv, read_idx};
 use nabla_error::Code;
@@ -62,7 +63,7 @@ fn digits() {
     assert_eq!([parts.train.len(), parts.validation.len(), parts.test.len()], [1079, 359, 359]);
     let train = data.select(&parts.train).unwrap();
     let fitted = fit(&[Step::Standardize(Standardize::default())], &train).unwrap();
-    assert_eq!(fitted.factor()[0], 1.0, "pixel_0_0 is always 0");
+    assert_eq!(fitted.map().factor()[0], 1.0, "pixel_0_0 is always 0");
 }
 
 #[test]

@@ -1,5 +1,7 @@
-//! From rows of a data set to the inputs of a program: gathered by index, prepared on the way, never copied before.
+//! From rows of a data set to the inputs of a program: gathered by index, prepared on the way, never copied before. Only preparation that
+//! is more than an affine map a column is applied beforehand, once: its rows are a data set of their own.
 
+use nabla_data::pipeline::Prepared;
 use nabla_data::prepare::Fitted;
 use nabla_data::{Dataset, Matrix, Target};
 use nabla_error::{Code, Error, Result};
@@ -11,7 +13,7 @@ use crate::recipe::Recipe;
 
 /// A data set as a recipe reads it.
 pub struct Feed<'a> {
-    data: &'a Dataset,
+    data: Dataset,
     preparation: &'a Fitted,
     target_preparation: &'a Fitted,
     identity: bool,
@@ -23,23 +25,30 @@ impl<'a> Feed<'a> {
     /// Of a data set whose features and, where the loss is wanted, targets fit the recipe.
     pub fn new(
         recipe: &Recipe,
-        data: &'a Dataset,
-        preparation: &'a Fitted,
+        data: &Dataset,
+        preparation: &'a Prepared,
         target_preparation: &'a Fitted,
         targets: bool,
     ) -> Result<Feed<'a>> {
-        let expected: usize = recipe.input_shape().iter().product();
+        let staged = preparation.has_stages();
+        let expected: usize = if staged {
+            preparation.width()
+        } else {
+            recipe.input_shape().iter().product()
+        };
         if data.width() != expected {
             return Err(Error::new(
                 Code::ShapeMismatch,
                 format!("the model reads {expected} values a row, the data set has {}", data.width()),
             )
             .at("features")
-            .expected(format!("{:?}", recipe.input_shape()))
+            .expected(format!("{:?}", if staged { vec![expected] } else { recipe.input_shape() }))
             .received(format!("{:?}", data.source().sample_shape())));
         }
+        let data = preparation.materialise(data)?;
+        let preparation = preparation.map();
         if targets {
-            check_targets(recipe, data)?;
+            check_targets(recipe, &data)?;
         }
         data.check_finite()?;
         let identity = preparation.is_identity();
@@ -63,7 +72,7 @@ impl<'a> Feed<'a> {
     }
 
     /// The weight of each row in the mean of a batch, w / Σ w.
-    pub fn batch_weights(&self, rows: &[u32]) -> BatchWeights<'a> {
+    pub fn batch_weights(&self, rows: &[u32]) -> BatchWeights<'_> {
         let weights = self.data.source().weights();
         let total = weights.map_or(rows.len() as f64, |w| rows.iter().map(|&row| w[row as usize]).sum());
         BatchWeights { weights, total }

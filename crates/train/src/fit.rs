@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use nabla_data::prepare::{self, Fitted as Prepared};
+use nabla_data::pipeline::{self, Prepared};
+use nabla_data::prepare::{self, Fitted};
 use nabla_data::split::{HoldOutOptions, Ratios, Shares, hold_out};
 use nabla_data::{Dataset, Target};
 use nabla_error::{Code, Error, Result};
@@ -149,7 +150,7 @@ struct Fit<'a, T: Real> {
     train: Dataset,
     validation: Option<Dataset>,
     preparation: Prepared,
-    target_preparation: Prepared,
+    target_preparation: Fitted,
     program: Arc<Program>,
     places: Places,
     memory: Memory<T>,
@@ -172,10 +173,10 @@ impl<'a, T: Real> Fit<'a, T> {
                 .received("0 rows"));
         }
         let spec = &recipe.spec;
-        let preparation = prepare::fit(&spec.prepare, &train)?;
+        let preparation = pipeline::fit(&spec.prepare, &train)?;
         let target_preparation = match train.source().target() {
             Some(Target::Numbers { .. }) => prepare::fit_targets(&spec.prepare_targets, &train)?,
-            _ if spec.prepare_targets.is_empty() => Prepared::identity(0),
+            _ if spec.prepare_targets.is_empty() => Fitted::identity(0),
             _ => return Err(Error::option("prepareTargets", "with number targets only", "classes")),
         };
         let batch = spec.batch_size.of(train.rows());

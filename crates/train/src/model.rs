@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use nabla_data::prepare::Fitted as Prepared;
+use nabla_data::pipeline::Prepared;
+use nabla_data::prepare::Fitted;
 use nabla_data::{Dataset, Schema, TargetSchema};
 use nabla_error::{Code, Error, Result};
 use nabla_kernels::denormals::flush_to_zero;
@@ -53,7 +54,7 @@ pub struct Model {
     pub(crate) recipe: Arc<Recipe>,
     pub(crate) schema: Schema,
     pub(crate) preparation: Prepared,
-    pub(crate) target_preparation: Prepared,
+    pub(crate) target_preparation: Fitted,
     pub(crate) weights: Weights,
     /// One record an epoch.
     pub history: Vec<Epoch>,
@@ -91,7 +92,7 @@ impl Model {
         recipe: Arc<Recipe>,
         schema: Schema,
         preparation: Prepared,
-        target_preparation: Prepared,
+        target_preparation: Fitted,
         weights: Weights,
         history: Vec<Epoch>,
         best_epoch: Option<usize>,
@@ -208,7 +209,8 @@ impl Model {
             .expected(format!("{} values", rows * self.output_width()))
             .received(format!("{} values", out.len())));
         }
-        if let Some(at) = features.iter().position(|v| !v.is_finite()) {
+        let staged = self.preparation.has_stages();
+        if let Some(at) = features.iter().position(|v| if staged { v.is_infinite() } else { !v.is_finite() }) {
             let column = self
                 .schema
                 .columns
@@ -226,11 +228,23 @@ impl Model {
 
     fn predict_small<T: Real>(&self, pool: &Mutex<Vec<Examiner<T>>>, theta: &[T], features: &[f64], out: &mut [f64]) -> Result<()> {
         let _flush = flush_to_zero();
-        let (width, wide) = (self.input_width(), self.output_width());
+        let staged: Vec<f64>;
+        let mut features = features;
+        if self.preparation.has_stages() {
+            staged = self.preparation.stage_rows(features)?;
+            features = &staged;
+            if let Some(at) = staged.iter().position(|v| v.is_nan()) {
+                return Err(Error::new(Code::InvalidData, "a cell is missing")
+                    .at(format!("row {}", at / self.preparation.prepared_width()))
+                    .hint("prepare: [impute(), …] fills missing cells."));
+            }
+        }
+        let (width, wide) = (self.preparation.prepared_width(), self.output_width());
         let rows = features.len() / width;
         let mut examiner = take(pool, &self.recipe, if rows <= SMALL { SMALL } else { BATCH })?;
         let capacity = examiner.capacity();
-        let (shift, factor, clip) = (self.preparation.shift(), self.preparation.factor(), self.preparation.clip());
+        let map = self.preparation.map();
+        let (shift, factor, clip) = (map.shift(), map.factor(), map.clip());
         for (features, out) in features.chunks(capacity * width).zip(out.chunks_mut((capacity * wide).max(1))) {
             let outputs = examiner.predict(theta, features.len() / width, |x| {
                 for (row, x) in features.chunks_exact(width).zip(x.chunks_exact_mut(width)) {

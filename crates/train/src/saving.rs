@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nabla_data::Schema;
-use nabla_data::prepare::Fitted as Prepared;
+use nabla_data::pipeline::Prepared;
+use nabla_data::prepare::Fitted;
 use nabla_error::{Code, Error, Result};
 use nabla_formats::atomic_write::{atomic_write, remove_partial};
 use nabla_formats::safetensors::{self, Archive, Data, Tensor};
@@ -32,7 +33,7 @@ struct Description {
     recipe: FitSpec,
     schema: Schema,
     preparation: Prepared,
-    target_preparation: Prepared,
+    target_preparation: Fitted,
     history: Vec<Epoch>,
     best_epoch: Option<usize>,
     #[serde(default)]
@@ -134,7 +135,7 @@ fn read(archive: &Archive) -> Result<(Model, Value)> {
     })?;
     let precision = d.recipe.precision;
     let recipe = Arc::new(Recipe::new(d.recipe)?);
-    if d.preparation.width() != d.schema.width || recipe.input_shape().iter().product::<usize>() != d.schema.width {
+    if d.preparation.width() != d.schema.width || recipe.input_shape().iter().product::<usize>() != d.preparation.prepared_width() {
         return Err(Error::new(
             Code::DataFormat,
             "the recipe is damaged: preparation, schema and model have different widths",

@@ -122,6 +122,9 @@ export declare class Task {
   takeFits(): Array<FitResult>
 }
 
+/** The columns that steps make of others, `[{ name, kind, levels? }]` as JSON. */
+export declare function columnsAfter(steps: string, columns: string): string
+
 /** How many programs this process has compiled: a search that changes run-time inputs only compiles none. */
 export declare function compilations(): number
 

@@ -1,7 +1,9 @@
 use proptest::prelude::*;
 
+use super::fit_affine as fit;
 use super::*;
 use crate::options::from_json;
+use crate::pipeline::fit_values;
 use crate::source::{Column, Matrix};
 use crate::{SourceParts, TargetParts};
 
@@ -145,7 +147,7 @@ fn errors() {
     assert_eq!(fit(&[standardize()], &mixed).unwrap().factor(), [1.0, 1.0], "categories stay");
     assert_eq!(fit(&[standardize()], &mixed).unwrap().shift(), [0.0, 2.0]);
     let named = from_json("prepare", r#"{"kind":"standardize","columns":["c"]}"#).unwrap();
-    assert!(fit(&[named], &mixed).unwrap_err().message.contains("categories"));
+    assert!(fit(&[named], &mixed).unwrap_err().message.contains("does not hold numbers"));
     assert_eq!(fit_targets(&[standardize()], &mixed).unwrap_err().code, Code::InvalidOption);
     assert_eq!(
         fit_values(&[standardize()], &[1.0, f64::INFINITY], 1).unwrap_err().code,
@@ -159,15 +161,14 @@ proptest! {
     #[test]
     fn standardized_columns_have_mean_0_and_deviation_1(values in proptest::collection::vec(-1e3..1e3f64, 4..400)) {
         let values = &values[..values.len() / 2 * 2];
-        let mut prepared = values.to_vec();
         let fitted = fit_values(&[min_max(-3.0, 5.0, true), standardize()], values, 2).unwrap();
-        fitted.transform(&mut prepared).unwrap();
+        let prepared = fitted.transform(values.to_vec()).unwrap();
         let again = Moments::of(prepared.len() / 2, 2, |row, out| out.copy_from_slice(&prepared[row * 2..row * 2 + 2]));
         for j in 0..2 {
             prop_assert!(again.mean[j].abs() < 1e-9);
             prop_assert!((again.squares[j] / again.count[j] - 1.0).abs() < 1e-9);
         }
-        fitted.inverse(&mut prepared).unwrap();
+        let prepared = fitted.inverse(prepared).unwrap();
         prop_assert!(prepared.iter().zip(values).all(|(a, b)| (a - b).abs() < 1e-9));
     }
 }
