@@ -28,7 +28,7 @@ const notBuilt = {
   initializers: 'lsuv',
   optimizers: 'adagrad adadelta rmsprop adamax nadam radam adamw lion lamb lbfgs sam lookahead',
   schedules: 'constant step multiStep exponential inverseTime polynomial cosine cosineRestarts warmup oneCycle reduceOnPlateau',
-  tuning: 'populationBased processes queue',
+  tuning: 'populationBased queue',
 };
 const words = (list: string): string[] => list.split(' ');
 const recurrentOptions = ['another activation', 'recurrentDropout', 'regularizer'];

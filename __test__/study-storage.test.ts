@@ -179,3 +179,13 @@ describe('processes on one file', () => {
     expect(await finished(storage)).toBe(60);
   });
 });
+
+it('processes() give what threads() give, though some are killed', async () => {
+  const program = fileURLToPath(new URL('processes/executor.mjs', import.meta.url));
+  const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let text = '';
+  for await (const part of child.stdout) text += part;
+  const { killed, ...rest } = JSON.parse(text);
+  expect(rest).toEqual({ same: true, pruned: true, refused: 'INVALID_OPTION', alive: 0 });
+  expect(killed).toBeGreaterThan(0);
+});

@@ -110,3 +110,8 @@ console.log(`${study}`);
 console.log(
   `\n${study.trials.length * 5} fits in ${since(start)}; the best, refitted, on the test set: ${percent(study.testScores.accuracy)}`,
 );
+const shares = Object.entries(study.importance).map(([name, share]) => `${name} ${percent(share)}`);
+console.log(`what the accuracy varied with: ${shares.join(', ')}`);
+const pictures = join(tmpdir(), 'nabla-digits-study.html');
+await study.saveReport(pictures);
+console.log(`the study in pictures: ${pictures}`);

@@ -1,10 +1,12 @@
 import { type Dataset, nativeOf, schemaOf } from '../data/dataset.js';
+import type { Schema } from '../data/schema.js';
 import { invalidOption, isOneOf, NablaError } from '../errors/index.js';
 import type { Direction, MetricName } from '../metrics/names.js';
 import { directions, metricDirection } from '../metrics/names.js';
 import type { Estimator, FittedEstimator } from '../trainer/estimator.js';
-import { type Job, NativeFits } from '../trainer/native-fit.js';
+import { NativeFits } from '../trainer/native-fit.js';
 import { metricsOf, specOf, Trainer } from '../trainer/trainer.js';
+import type { Fitter, FoldScores } from './fitter.js';
 import type { Lanes } from './lanes.js';
 
 /** A fold as two views. */
@@ -42,26 +44,28 @@ export class Evaluation {
   readonly #running = new Set<{ stop(): void; abort(): void }>();
   #aborted = false;
   readonly #lanes: Lanes;
+  readonly #fitter: Fitter;
+  readonly #schema: Schema;
   readonly #estimator: Estimator;
   readonly #objective: string;
   readonly #signal: AbortSignal;
 
-  constructor(lanes: Lanes, estimator: Estimator, objective: string, signal: AbortSignal) {
+  constructor(lanes: Lanes, fitter: Fitter, schema: Schema, estimator: Estimator, objective: string, signal: AbortSignal) {
     this.#lanes = lanes;
+    this.#fitter = fitter;
+    this.#schema = schema;
     this.#estimator = estimator;
     this.#objective = objective;
     this.#signal = signal;
   }
 
   /** Fits one fold and scores it on the rows it has not seen. */
-  fold({ train, validation }: FoldView, watch: Watch = {}): Promise<FoldOutcome> {
+  fold(view: FoldView, fold: number, watch: Watch = {}): Promise<FoldOutcome> {
     return this.#lanes.run(async (): Promise<FoldOutcome> => {
       if (this.#aborted) return { error: new NablaError({ code: 'ABORTED', message: 'the search was aborted' }) };
       try {
         const scores =
-          this.#estimator instanceof Trainer
-            ? await this.#native(this.#estimator, train, validation, watch)
-            : await this.#any(this.#estimator, train, validation);
+          this.#estimator instanceof Trainer ? await this.#native(this.#estimator, fold, watch) : await this.#any(this.#estimator, view);
         const score = scores[this.#objective];
         if (score === undefined) throw invalidOption('tune', 'objective', `to be ${Object.keys(scores).join(', ')}`, this.#objective);
         if (!Number.isFinite(score))
@@ -78,35 +82,28 @@ export class Evaluation {
     });
   }
 
-  async #native(
-    trainer: Trainer,
-    train: Dataset,
-    validation: Dataset,
-    { epochs, onEpoch }: Watch,
-  ): Promise<Readonly<Record<string, number>>> {
-    const fits = new NativeFits();
-    this.#running.add(fits);
+  async #native(trainer: Trainer, fold: number, { epochs, onEpoch }: Watch): Promise<FoldScores> {
+    let spec = specOf(trainer, this.#schema);
+    let watched = false;
+    if (epochs !== undefined || onEpoch !== undefined) {
+      const recipe = JSON.parse(spec) as { epochs: number; earlyStopping: unknown };
+      if (epochs !== undefined) spec = JSON.stringify({ ...recipe, epochs });
+      // With early stopping the rows that it holds out are watched; without it nothing is chosen by those that score.
+      watched = onEpoch !== undefined && recipe.earlyStopping === null;
+    }
+    const running = this.#fitter.start({ spec, fold, live: onEpoch !== undefined, watched }, (epoch) => {
+      const seen = (epoch.validation as FoldScores | undefined)?.[this.#objective];
+      if (onEpoch !== undefined && seen !== undefined && !onEpoch(seen)) running.stop();
+    });
+    this.#running.add(running);
     try {
-      let spec = specOf(trainer, schemaOf(train));
-      const score = nativeOf(validation);
-      let job: Job = { train: nativeOf(train), score };
-      if (epochs !== undefined || onEpoch !== undefined) {
-        const recipe = JSON.parse(spec) as { epochs: number; earlyStopping: unknown };
-        if (epochs !== undefined) spec = JSON.stringify({ ...recipe, epochs });
-        // With early stopping the rows that it holds out are watched; without it nothing is chosen by those that score.
-        if (onEpoch !== undefined && recipe.earlyStopping === null) job = { ...job, validation: score };
-      }
-      const [fit] = await fits.start(spec, [job], { threads: 1, events: onEpoch !== undefined }, (_, epoch) => {
-        const seen = (epoch.validation as Readonly<Record<string, number>> | undefined)?.[this.#objective];
-        if (onEpoch !== undefined && seen !== undefined && !onEpoch(seen)) fits.stop();
-      });
-      return fit?.scores ?? {};
+      return await running.scores;
     } finally {
-      this.#running.delete(fits);
+      this.#running.delete(running);
     }
   }
 
-  async #any(estimator: Estimator, train: Dataset, validation: Dataset): Promise<Readonly<Record<string, number>>> {
+  async #any(estimator: Estimator, { train, validation }: FoldView): Promise<FoldScores> {
     const fitted: FittedEstimator = await estimator.fit(train, { threads: 1, signal: this.#signal });
     return fitted.evaluate(validation);
   }

@@ -20,8 +20,14 @@ export const threads = (options: ParallelOptions = {}): Executor => {
   return Object.freeze({ kind: 'threads', parallel: options.parallel });
 };
 
-/** In child processes, so that one that dies takes only its trial with it. */
-export const processes: (options?: ParallelOptions) => Executor = planned('tuning/processes');
+/**
+ * In child processes, one fold each at a time, so that one that dies takes nothing with it but the fold, which is begun again in another.
+ * For a `Trainer`, whose recipe crosses as plain data; each process has a copy of the rows. The result is the same bit for bit.
+ */
+export const processes = (options: ParallelOptions = {}): Executor => {
+  expectOptions('processes', options, parallelOptions, processes);
+  return Object.freeze({ kind: 'processes', parallel: options.parallel });
+};
 
 /** Options of `queue`. */
 export interface QueueOptions {

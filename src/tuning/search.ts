@@ -1,4 +1,5 @@
-import type { Dataset } from '../data/dataset.js';
+import { type Dataset, schemaOf } from '../data/dataset.js';
+import type { Schema } from '../data/schema.js';
 import { invalidOption, NablaError } from '../errors/index.js';
 import type { Direction } from '../metrics/names.js';
 import { callNative } from '../native/index.js';
@@ -7,9 +8,11 @@ import { epochsOf, Trainer } from '../trainer/trainer.js';
 import { summarize } from '../validation/cross-validate.js';
 import { directionOf, Evaluation, type FoldOutcome, type FoldView } from './evaluation.js';
 import { fingerprintsOf } from './fingerprints.js';
+import { type Fitter, inThisProcess } from './fitter.js';
 import { Journal } from './journal.js';
 import { Lanes } from './lanes.js';
 import { newOwner, retire } from './owner.js';
+import { inProcesses } from './process-pool.js';
 import type { Pruner } from './pruner.js';
 import { judgedFrom, roundEnd, roundStart } from './rounds.js';
 import { type Group, groupOf, promoted } from './rungs.js';
@@ -44,6 +47,8 @@ export interface SearchPlan {
   readonly lanes: number;
   /** Trials at once. */
   readonly parallel: number;
+  /** Whether folds are fitted in child processes. */
+  readonly processes: boolean;
 }
 
 /** Points asked for at once where rounds do not limit them. */
@@ -92,6 +97,8 @@ export class Search {
   readonly done = new Map<number, PointTrial>();
   direction: Direction = 'min';
   readonly #lanes: Lanes;
+  readonly #fitter: Fitter;
+  readonly #schema: Schema;
   readonly #evaluations = new Set<Evaluation>();
   readonly #running = new Map<number, Promise<void>>();
   /** Those of them that wait on a rung for the others of their group. */
@@ -120,6 +127,8 @@ export class Search {
 
   constructor(plan: SearchPlan, onTrial: (trial: Trial) => void) {
     this.plan = plan;
+    this.#schema = schemaOf(plan.data);
+    this.#fitter = plan.processes ? inProcesses(plan.data, plan.views) : inThisProcess(plan.views);
     this.#lanes = new Lanes(plan.lanes);
     this.#onTrial = onTrial;
   }
@@ -147,6 +156,14 @@ export class Search {
 
   /** Runs until all trials are done, or time or `stop` ends it. */
   async run(): Promise<void> {
+    try {
+      await this.#run();
+    } finally {
+      this.#fitter.close();
+    }
+  }
+
+  async #run(): Promise<void> {
     const { storage, timeoutMs, pruner, data, space, views, objective } = this.plan;
     const end = timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
     if (storage === undefined && pruner === undefined) return this.#loop(end);
@@ -347,11 +364,13 @@ export class Search {
     }
     try {
       this.direction = directionOf(estimator, objective, this.plan.direction);
+      if (this.plan.processes && !(estimator instanceof Trainer))
+        throw invalidOption('tune', 'estimator', 'to give a Trainer: only its recipe can cross to another process', estimator);
     } catch (error) {
       this.#fatal ??= { error };
       return;
     }
-    const evaluation = new Evaluation(this.#lanes, estimator, objective, this.signal);
+    const evaluation = new Evaluation(this.#lanes, this.#fitter, this.#schema, estimator, objective, this.signal);
     this.#evaluations.add(evaluation);
     let verdict: Verdict | undefined;
     if (pruner === undefined) verdict = this.#judge(await this.#folds(evaluation, undefined));
@@ -368,7 +387,7 @@ export class Search {
 
   /** All folds, side by side. */
   #folds(evaluation: Evaluation, epochs: number | undefined): Promise<FoldOutcome[]> {
-    return Promise.all(this.plan.views.map((view) => evaluation.fold(view, { epochs })));
+    return Promise.all(this.plan.views.map((view, fold) => evaluation.fold(view, fold, { epochs })));
   }
 
   /** Mean and spread; or the first fold's error, whichever came first. */
@@ -391,7 +410,7 @@ export class Search {
     for (const [fold, view] of this.plan.views.entries()) {
       const curve: number[] = [];
       curves.push(curve);
-      const outcome = await evaluation.fold(view, {
+      const outcome = await evaluation.fold(view, fold, {
         onEpoch: (score) => {
           // What comes after the decision depends on timing.
           if (pruned) return false;

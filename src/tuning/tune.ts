@@ -212,6 +212,7 @@ export const tune = <S extends Space, E extends Estimator, T extends Dataset | u
       storage: options.storage,
       lanes,
       parallel: executor.parallel ?? lanes,
+      processes: executor.kind === 'processes',
     },
     (trial) => {
       bar?.tick();

@@ -1,0 +1,142 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { type Dataset, nativeOf, schemaOf } from '../data/dataset.js';
+import { NablaError } from '../errors/index.js';
+import type { NativeArray } from '../native/index.js';
+import { type Epoch, epochFrom } from '../trainer/epoch.js';
+import type { FoldView } from './evaluation.js';
+import type { Fitter, FoldFit, FoldScores, RunningFold } from './fitter.js';
+import type { FromChild, ToChild } from './process-protocol.js';
+
+/** How often a fold is begun again whose process died. */
+const lives = 3;
+
+/** The rows of the study and its folds as plain data. */
+const crossing = (data: Dataset, views: readonly FoldView[]): ToChild => {
+  const native = nativeOf(data);
+  const { rows, width, sampleShape, featureType, columns, target, weights, groups } = schemaOf(data);
+  const features = native.features();
+  const buffers: NativeArray[] = [
+    featureType === 'f32' ? Float32Array.from(features) : featureType === 'u8' ? Uint8Array.from(features) : features,
+  ];
+  const add = (values: NativeArray | null): number => buffers.push(values as NativeArray) - 1;
+  const spec = {
+    rows,
+    width,
+    sampleShape,
+    columns,
+    features: { buffer: 0 },
+    ...(target === null ? {} : { targets: { ...target, buffer: add(target.kind === 'classes' ? native.labels() : native.targets()) } }),
+    ...(weights ? { weights: { buffer: add(native.weights()) } } : {}),
+    ...(groups ? { groups: { buffer: add(native.groups()) } } : {}),
+  };
+  // Views know rows of the source; here they are rows of what crosses.
+  const at = new Map(Array.from(native.sourceRows(), (row, index) => [row, index]));
+  const rowsOf = (view: Dataset): Uint32Array =>
+    nativeOf(view)
+      .sourceRows()
+      .map((row) => at.get(row) as number);
+  const folds = views.map(({ train, validation }) => ({ train: rowsOf(train), validation: rowsOf(validation) }));
+  return { kind: 'data', spec: JSON.stringify(spec), buffers, folds };
+};
+
+/**
+ * Child processes, each with a copy of the rows: one that dies takes a fold with it, which is begun again in another. Recipes cross as
+ * plain data. What a fold gives is the same bit for bit.
+ */
+export const inProcesses = (data: Dataset, views: readonly FoldView[]): Fitter => {
+  let message: ToChild | undefined;
+  const idle: ChildProcess[] = [];
+  const all = new Set<ChildProcess>();
+
+  const spawned = (): ChildProcess => {
+    const child = fork(fileURLToPath(new URL('../tuning/process-child.js', import.meta.url)), {
+      serialization: 'advanced',
+      execArgv: [],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    all.add(child);
+    child.on('error', () => {});
+    child.once('exit', () => {
+      all.delete(child);
+      const at = idle.indexOf(child);
+      if (at >= 0) idle.splice(at, 1);
+    });
+    message ??= crossing(data, views);
+    child.send(message);
+    return child;
+  };
+
+  const once = (fit: FoldFit, onEpoch: (epoch: Epoch) => void, taken: (child: ChildProcess) => void): Promise<FoldScores | 'died'> =>
+    new Promise((resolve, reject) => {
+      const child = idle.pop() ?? spawned();
+      taken(child);
+      const done = (): void => {
+        child.off('message', onMessage).off('exit', onExit);
+        if (child.connected) idle.push(child);
+      };
+      const onMessage = (told: FromChild): void => {
+        if (told.kind === 'epoch') {
+          onEpoch(epochFrom(told.epoch));
+          return;
+        }
+        done();
+        if (told.kind === 'scores') resolve(told.scores);
+        else reject(new NablaError(told.error));
+      };
+      const onExit = (): void => {
+        child.off('message', onMessage);
+        resolve('died');
+      };
+      child.on('message', onMessage).once('exit', onExit);
+      child.send({ kind: 'fit', fit } satisfies ToChild, () => {});
+    });
+
+  return {
+    start(fit, onEpoch): RunningFold {
+      let child: ChildProcess | undefined;
+      let aborted = false;
+      let seen = 0;
+      const tell = (told: ToChild): void => {
+        if (child?.connected) child.send(told, () => {});
+      };
+      const scores = (async () => {
+        for (let life = 0; life < lives; life++) {
+          // What was heard of a fold that died is heard again.
+          let heard = 0;
+          const before = seen;
+          const answer = await once(
+            fit,
+            (epoch) => {
+              if (heard++ < before) return;
+              seen++;
+              onEpoch(epoch);
+            },
+            (taken) => {
+              child = taken;
+            },
+          );
+          if (answer !== 'died') return answer;
+          if (aborted) break;
+        }
+        throw new NablaError({
+          code: aborted ? 'ABORTED' : 'INTERNAL',
+          place: 'processes',
+          message: aborted ? 'the fit was aborted' : `the process of a fold died ${lives} times`,
+          hint: 'Its memory may not suffice: look for the system killing it, or let fewer run at once.',
+        });
+      })();
+      return {
+        scores,
+        stop: () => tell({ kind: 'stop' }),
+        abort() {
+          aborted = true;
+          tell({ kind: 'abort' });
+        },
+      };
+    },
+    close() {
+      for (const child of all) child.kill();
+    },
+  };
+};

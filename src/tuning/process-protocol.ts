@@ -1,0 +1,22 @@
+import type { ErrorData } from '../errors/index.js';
+import type { NativeArray } from '../native/index.js';
+import type { Epoch } from '../trainer/epoch.js';
+import type { FoldFit, FoldScores } from './fitter.js';
+
+/** What a child process is told. */
+export type ToChild =
+  | {
+      readonly kind: 'data';
+      /** As `Data.create` takes it. */
+      readonly spec: string;
+      readonly buffers: NativeArray[];
+      readonly folds: readonly { readonly train: Uint32Array; readonly validation: Uint32Array }[];
+    }
+  | { readonly kind: 'fit'; readonly fit: FoldFit }
+  | { readonly kind: 'stop' | 'abort' };
+
+/** What it tells. */
+export type FromChild =
+  | { readonly kind: 'epoch'; readonly epoch: Epoch }
+  | { readonly kind: 'scores'; readonly scores: FoldScores }
+  | { readonly kind: 'error'; readonly error: ErrorData };
