@@ -31,6 +31,7 @@ svg { max-width: 100%; height: auto; display: block; } svg text { fill: var(--so
 .frame { fill: none; stroke: var(--line); } .grid { stroke: var(--line); stroke-width: .5; } .axis { stroke: var(--soft); } .band { fill: var(--band); }
 .dot { fill: var(--accent); fill-opacity: .55; } svg .best { fill: none; stroke: var(--accent); stroke-width: 2; } .failed { stroke: var(--bad); } .pruned { stroke: var(--soft); }
 .lines polyline { fill: none; stroke-opacity: .6; stroke-width: 1.4; } .lines polyline:hover { stroke-width: 4; stroke-opacity: 1; } .bar { fill: var(--accent); }
+.tick { paint-order: stroke; stroke: var(--paper); stroke-width: 3px; stroke-linejoin: round; }
 .box { fill: none; stroke: var(--ink); stroke-opacity: .7; } .slices { display: grid; grid-template-columns: repeat(auto-fill, minmax(270px, 1fr)); gap: 8px; }
 `;
 
