@@ -13,6 +13,7 @@ export * as optimizers from './optimizers/index.js';
 export * as regularizers from './regularizers/index.js';
 export * as schedules from './schedules/index.js';
 export { Tensor } from './trace/index.js';
+export { type Basis, bases, polynomial } from './trainer/bases.js';
 export {
   type EarlyStopping,
   type Epoch,
@@ -30,11 +31,10 @@ export {
   compile,
   ensemble,
   learningRateTest,
-  polynomial,
   pretrain,
-  ridge,
   study,
   valueAndGradient,
 } from './trainer/planned.js';
+export { type FittedRidge, type RidgeOptions, type RidgeScores, ridge } from './trainer/ridge.js';
 export * as tuning from './tuning/index.js';
 export * as validation from './validation/index.js';

@@ -33,7 +33,9 @@ export const widthOf = (values: Outputs): number => {
 
 /** Row-major. @throws {NablaError} `SHAPE_MISMATCH` for rows of two lengths */
 export const flat = (where: string, values: Outputs, width: number): Float64Array => {
-  if (typeof values[0] === 'number' || values.length === 0) return Float64Array.from(values as ArrayLike<number>);
+  // The constructor copies a typed array at once; `from` goes through its iterator, twenty times slower.
+  if (ArrayBuffer.isView(values) || typeof values[0] === 'number' || values.length === 0)
+    return new Float64Array(values as ArrayLike<number>);
   const out = new Float64Array(values.length * width);
   for (let row = 0; row < values.length; row++) {
     const outputs = values[row] as ArrayLike<number> | undefined;

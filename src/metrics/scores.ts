@@ -52,10 +52,24 @@ const known = {
 const mismatch = (place: string, message: string, expected: string, received: string, hint?: string): NablaError =>
   new NablaError({ code: 'SHAPE_MISMATCH', place, message, expected, received, hint });
 
+/** Labels that are all 0 and 1, or all booleans, without a look-up a row; undefined for others. */
+const zeroOne = (labels: ArrayLike<Label>): Float64Array | undefined => {
+  const truth = new Float64Array(labels.length);
+  const [no, yes] = typeof labels[0] === 'boolean' ? [false, true] : [0, 1];
+  for (let row = 0; row < labels.length; row++) {
+    const label = labels[row];
+    if (label === yes) truth[row] = 1;
+    else if (label !== no) return undefined;
+  }
+  return truth;
+};
+
 /** The class of each row as an index into the columns of the scores. */
 const indicesOf = (kind: string, labels: ArrayLike<Label>, width: number, classes: readonly Label[] | undefined) => {
-  const known = classes ?? classIndices(kind, labels, labels).classes;
   const count = Math.max(width, 2);
+  const quick = classes === undefined && count === 2 ? zeroOne(labels) : undefined;
+  if (quick !== undefined) return { truth: quick, count };
+  const known = classes ?? classIndices(kind, labels, labels).classes;
   if (known.length !== count) {
     const columns = width === 1 ? 'a score a row' : `${width} scores a row`;
     throw mismatch(

@@ -102,6 +102,8 @@ export interface Binding {
   kFoldIndices(options: string, labels: Uint32Array | null, groups: Uint32Array | null): Uint32Array;
   FitJob: new (train: NativeData, validation?: NativeData | null, score?: NativeData | null, test?: NativeData | null) => FitJob;
   startFits(task: number, spec: string, jobs: FitJob[], options: string): Task;
+  /** Least squares in closed form; `settings` is JSON `{ width, lambda, intercept }`, the answer JSON. */
+  leastSquares(task: number, features: Float64Array, targets: Float64Array, weights: Float64Array | null, settings: string): Task;
   loadModel(task: number, folder: string): Task;
   metric(spec: string, truth: Float64Array, prediction: Float64Array, width: number, classes: number, weights: Float64Array | null): number;
   /** P(|T| ≥ |t|) of Student's t distribution. */

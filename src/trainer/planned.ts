@@ -1,33 +1,12 @@
 import type { Dataset } from '../data/dataset.js';
 import { planned } from '../errors/index.js';
 import type { Tensor } from '../trace/index.js';
-import type { Estimator, FittedEstimator } from './estimator.js';
-import type { Run } from './run.js';
+import type { Estimator } from './estimator.js';
 import type { Trainer } from './trainer.js';
 
 /** Any trainer, whatever its metrics and loss. */
 // biome-ignore lint/suspicious/noExplicitAny: the parameters do not matter here
 export type AnyTrainer = Trainer<any, any>;
-
-/** A basis function φ of the inputs, for `ridge`. */
-export interface Basis {
-  readonly kind: string;
-}
-
-/** Polynomials of each input up to a degree, with their products. */
-export const polynomial = planned<(options: { readonly degree: number }) => Basis>('ridge/polynomial');
-
-/** What `ridge` gives. */
-export interface FittedRidge extends FittedEstimator {
-  readonly coefficients: Float64Array;
-  readonly intercept: number;
-  readonly standardErrors: Float64Array;
-  readonly rank: number;
-}
-
-/** w = (λI + ΦᵀΦ)⁻¹Φᵀt in closed form, by a factorization, never by an inverse; the intercept is not penalized. */
-export const ridge =
-  planned<(options?: { readonly lambda?: number; readonly basis?: Basis }) => { fit(data: Dataset): Run<FittedRidge, never> }>('ridge');
 
 /** Several estimators as one: average, vote, or weighted; trained side by side. */
 export const ensemble =

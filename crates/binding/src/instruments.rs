@@ -8,11 +8,13 @@ use nabla_kernels::{Real, reduce};
 use nabla_metrics::{Batch, Metric, MetricSpec, Truth};
 use nabla_optim::{Optimizer, Step};
 use nabla_params::Initializer;
+use nabla_train::least_squares;
 use napi::bindgen_prelude::{Either, Float32Array, Float64Array};
 use napi_derive::napi;
 
 use crate::errors::{Result, js, options, seed};
 use crate::output;
+use crate::task::{Answer, On, Task};
 
 /// A metric on arrays: `classes` > 0 says that `truth` holds class indices.
 #[napi(catch_unwind)]
@@ -47,6 +49,46 @@ pub fn metric(
         })
         .map_err(js)?;
     Ok(metric.value())
+}
+
+/// Least squares in closed form: the task gives JSON. Settings: `{ width, lambda, intercept }`; λ is a number or `null` for the least
+/// leave-one-out error.
+#[napi(catch_unwind)]
+pub fn least_squares(
+    task: u32,
+    features: Float64Array,
+    targets: Float64Array,
+    weights: Option<Float64Array>,
+    settings: String,
+) -> Result<Task> {
+    let settings: LeastSquares = options(&settings, "ridge")?;
+    let (features, targets, weights) = (features.to_vec(), targets.to_vec(), weights.map(|w| w.to_vec()));
+    Task::start(task, On::Pool, move |_, _| {
+        let LeastSquares { width, lambda, intercept } = settings;
+        let solution = match lambda {
+            Some(lambda) => least_squares::solve(&features, width, &targets, weights.as_deref(), lambda, intercept)?,
+            None => least_squares::solve_automatic(&features, width, &targets, weights.as_deref(), intercept)?,
+        };
+        let text = serde_json::json!({
+            "coefficients": solution.coefficients,
+            "intercept": solution.intercept,
+            "standardErrors": solution.standard_errors,
+            "rank": solution.rank,
+            "residualSquares": solution.residual_squares,
+            "leaveOneOut": solution.leave_one_out,
+            "lambda": solution.lambda,
+        });
+        Ok(Answer::Text(text.to_string()))
+    })
+}
+
+/// How least squares are asked for.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LeastSquares {
+    width: usize,
+    lambda: Option<f64>,
+    intercept: bool,
 }
 
 /// P(|T| ≥ |t|) of Student's t distribution.

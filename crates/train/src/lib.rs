@@ -8,6 +8,7 @@ mod feed;
 pub mod fit;
 pub mod fits;
 pub mod history;
+pub mod least_squares;
 pub mod model;
 mod pace;
 pub mod recipe;

@@ -149,6 +149,12 @@ export declare function journalStep(task: number, path: string, at: number, line
 /** The fold of each row. */
 export declare function kFoldIndices(settings: string, labels?: Uint32Array | undefined | null, groups?: Uint32Array | undefined | null): Uint32Array
 
+/**
+ * Least squares in closed form: the task gives JSON. Settings: `{ width, lambda, intercept }`; λ is a number or `null` for the least
+ * leave-one-out error.
+ */
+export declare function leastSquares(task: number, features: Float64Array, targets: Float64Array, weights: Float64Array | undefined | null, settings: string): Task
+
 /** Loads a model: the task gives it. */
 export declare function loadModel(task: number, folder: string): Task
 
