@@ -1,6 +1,6 @@
 //! Mixtures of kernels on the unit cube: one kernel an observation, and a wide one for what has not been seen.
 
-use libm::{erf, exp, log, pow};
+use libm::{erf, exp, log};
 
 use crate::draws::Draws;
 use crate::space::Kind;
@@ -28,13 +28,32 @@ pub struct Parzen {
 
 const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_8;
 
+/// The larger of the distances to the neighbours; the outermost know one neighbour only.
+fn gaps(means: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..means.len()).collect();
+    order.sort_by(|&a, &b| means[a].total_cmp(&means[b]).then(a.cmp(&b)));
+    let at = |rank: usize| means[order[rank]];
+    let mut gaps = vec![0.0; means.len()];
+    let last = means.len().saturating_sub(1);
+    for (rank, &index) in order.iter().enumerate() {
+        gaps[index] = match (rank, last) {
+            (0, 0) => means[0].max(1.0 - means[0]),
+            (0, _) => at(1) - at(0),
+            (r, l) if r == l => at(l) - at(l - 1),
+            (r, _) => f64::max(at(r) - at(r - 1), at(r + 1) - at(r)),
+        };
+    }
+    gaps
+}
+
 fn below(z: f64) -> f64 {
     0.5 * (1.0 + erf(z * std::f64::consts::FRAC_1_SQRT_2))
 }
 
 impl Parzen {
     /// Of observations in the order of their trials, each with one coordinate a dimension. The newest 25 count fully, older ones less
-    /// (Bergstra et al. 2013); the widths are those of Falkner, Klein & Hutter 2018 (BOHB) with the floor of Bergstra's "magic clip".
+    /// (Bergstra et al. 2013); a kernel is as wide as the larger gap to its neighbours, with a floor that sinks as observations come in, as in
+    /// Optuna 5.
     pub fn new(kinds: &[Kind], observations: &[Vec<f64>]) -> Parzen {
         let n = observations.len();
         let old = n.saturating_sub(25);
@@ -50,10 +69,7 @@ impl Parzen {
         weights.push(1.0);
         let total: f64 = weights.iter().sum();
         weights.iter_mut().for_each(|w| *w /= total);
-        let count = n.max(1) as f64;
-        let width = 0.2 * pow(count, -1.0 / (kinds.len() as f64 + 4.0));
         let floor = 1.0 / (2.0 + n as f64).min(100.0);
-        let width = width.clamp(floor, 1.0);
         let dimension = |(at, kind): (usize, &Kind)| match *kind {
             Kind::Choice { count } => {
                 let row = |chosen: Option<usize>| {
@@ -70,7 +86,11 @@ impl Parzen {
             }
             _ => {
                 let means: Vec<f64> = observations.iter().map(|o| o[at]).chain([0.5]).collect();
-                let deviations: Vec<f64> = (0..n).map(|_| width).chain([1.0]).collect();
+                let deviations: Vec<f64> = gaps(&means[..n])
+                    .into_iter()
+                    .map(|gap| gap.clamp(floor, 1.0))
+                    .chain([1.0])
+                    .collect();
                 let mass = |(m, s): (&f64, &f64)| log(below((1.0 - m) / s) - below(-m / s));
                 Kernels::Normal {
                     log_mass: means.iter().zip(&deviations).map(mass).collect(),

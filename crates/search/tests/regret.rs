@@ -1,4 +1,4 @@
-//! Samplers that learn against random search, on functions whose minimum is known. Median over seeds of the regret after 48 trials.
+//! Samplers that learn against random search, on functions whose minimum is known. Median over seeds of the regret after 60 trials.
 
 use nabla_search::coarse_to_fine::CoarseToFine;
 use nabla_search::gaussian_process::GaussianProcess;
@@ -149,10 +149,12 @@ fn learning_beats_random_search() {
     for problem in problems() {
         let mut medians = Vec::new();
         for (name, sampler, round) in &samplers {
-            let mut regrets: Vec<f64> = (0..7).map(|seed| regret(&problem, sampler, *round, 48, seed)).collect();
+            // A Gaussian process takes its time, and is far ahead.
+            let seeds = if matches!(sampler, Sampler::GaussianProcess(_)) { 5 } else { 41 };
+            let mut regrets: Vec<f64> = (0..seeds).map(|seed| regret(&problem, sampler, *round, 60, seed)).collect();
             regrets.sort_by(f64::total_cmp);
-            println!("{:14} {name:18} {:.5}", problem.name, regrets[3]);
-            medians.push(regrets[3]);
+            println!("{:14} {name:18} {:.5}", problem.name, regrets[regrets.len() / 2]);
+            medians.push(regrets[regrets.len() / 2]);
         }
         all.push((problem.name, medians));
     }
