@@ -29,7 +29,7 @@ import {
   readFeatures,
 } from './features.js';
 import type { Column, Schema, Task } from './schema.js';
-import { type Part, type PartsOf, type SplitOptions, splitIndices } from './split.js';
+import { type ExactSplit, type Part, type PartsOf, type SplitOptions, splitIndices } from './split.js';
 import { readGroups, readTargets, readWeights, type Targets } from './targets.js';
 
 /** What `Dataset.from` takes. */
@@ -401,7 +401,7 @@ export class Dataset {
    * Splits the rows into training, validation and test parts: views that copy nothing. No row is in two parts.
    * @example const { train, validation, test } = data.split({ ratios: 'auto', stratify: true, seed: 7 });
    */
-  split<const O extends SplitOptions = Record<never, never>>(options?: O): { [P in PartsOf<O>]: Dataset } {
+  split<const O extends SplitOptions = Record<never, never>>(options?: O & ExactSplit<O>): { [P in PartsOf<O>]: Dataset } {
     const chosen: SplitOptions = options ?? {};
     const indices = splitIndices(chosen, {
       rows: this.#schema.rows,

@@ -33,6 +33,15 @@ export interface SplitOptions {
   readonly seed?: number;
 }
 
+/** The options themselves, with `never` for a name that is none: a typing mistake is then an error of the compiler's. */
+export type ExactSplit<O> = {
+  readonly [K in keyof O]: K extends keyof SplitOptions
+    ? O[K] extends object
+      ? { readonly [P in keyof O[K]]: P extends Part ? O[K][P] : never }
+      : O[K]
+    : never;
+};
+
 type Named<T> = { [P in Part as P extends keyof T ? P : never]: unknown };
 
 /** The parts that options ask for. */

@@ -26,3 +26,4 @@ export {
   type Spec,
 } from './options.js';
 export { oneOf, shown } from './shown.js';
+export { callSite, continueFrom } from './stack.js';

@@ -30,3 +30,21 @@ export const startAtCaller = (error: Error, caller: Caller | (abstract new (...a
   // Not enumerable, as V8 makes it: it would be printed twice otherwise.
   Object.defineProperty(error, 'stack', { value: [head, ...kept].join('\n'), writable: true, configurable: true, enumerable: false });
 };
+
+/** Where a public function that goes on in the background was called: kept for an error that comes later. */
+export const callSite = (caller: Caller | (abstract new (...args: never[]) => unknown)): { readonly stack?: string } => {
+  const site: { stack?: string } = {};
+  Error.captureStackTrace(site, caller as Caller);
+  return site;
+};
+
+/** Gives an error from the background, whose own stack shows nothing of the user's, the frames of the call that began the work. */
+export const continueFrom = (error: Error, site: { readonly stack?: string }): void => {
+  const own = (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
+  if (!own.every(isOwn)) return;
+  const frames = (site.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
+  const first = frames.findIndex((frame) => !isOwn(frame));
+  if (first < 0) return;
+  const stack = [String(error), ...frames.slice(first)].join('\n');
+  Object.defineProperty(error, 'stack', { value: stack, writable: true, configurable: true, enumerable: false });
+};

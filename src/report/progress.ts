@@ -61,8 +61,11 @@ export const progressBar = (epochs: number, stream: ProgressStream = process.std
       const now = performance.now();
       if (count < epochs && now - last < 33) return;
       last = now;
-      const line = `${text} ${bar(count / epochs, 20)} ${scores(epoch)} · ${duration(seconds)}`;
       const columns = stream.columns ?? 80;
+      const said = `${scores(epoch)} · ${duration(seconds)}`;
+      // The numbers matter more than the bar: it takes what they leave.
+      const room = Math.min(columns - text.length - said.length - 4, 20);
+      const line = room >= 4 ? `${text} ${bar(count / epochs, room)} ${said}` : `${text} ${said}`;
       stream.write(`\r\u001b[2K${line.length < columns ? line : `${line.slice(0, columns - 2)}…`}`);
       drawn = true;
     },

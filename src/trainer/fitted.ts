@@ -392,7 +392,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
   }
 
   /**
-   * Saves into a folder: `model.safetensors` (weights) and `model.json` (everything else). The old one stays whole until the new one
+   * Saves into a folder: `model.safetensors` (weights and all that is needed to load) and `model.json` (a copy of the description, to read). The old one stays whole until the new one
    * is complete.
    * @throws {NablaError} `IO` with the path
    */

@@ -1,3 +1,5 @@
+import { callSite, continueFrom, NablaError } from '../errors/index.js';
+
 /** What a run is made of, so that the machine behind it can be anything with events and a result. */
 export interface RunSource<Result, Event> {
   /**
@@ -38,8 +40,13 @@ export class Run<Result, Event> implements PromiseLike<Result>, AsyncIterable<Ev
 
   constructor(source: RunSource<Result, Event>, options: RunOptions<Event> = {}) {
     this.#source = source;
+    const site = callSite(Run);
     this.#live = options.onEvent !== undefined;
-    this.#result = this.#drive(options);
+    this.#result = this.#drive(options).catch((error: unknown) => {
+      // An error from a native thread knows nothing of the line that began the fit.
+      if (error instanceof NablaError) continueFrom(error, site);
+      throw error;
+    });
     // Whoever awaits or iterates gets the failure; nobody gets it a second time from the process.
     this.#result.catch(() => {});
   }

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, Weak};
 
-use nabla_error::Error;
+use nabla_error::{Code, Error};
 use nabla_train::Control;
 use napi::bindgen_prelude::{FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -64,6 +64,9 @@ impl Hub {
 /// Connects this environment: `callback(task, event)` hears every event from now on. Called once, by the loader.
 #[napi(catch_unwind, ts_args_type = "callback: (task: number, event: string) => void")]
 pub fn connect(env: Env, callback: Function<FnArgs<(u32, String)>, ()>) -> Result<()> {
+    if let Some(why) = nabla_kernels::level::forced_error() {
+        return Err(js(Error::new(Code::InvalidOption, why).at("NABLA_SIMD")));
+    }
     if HUB.with_borrow(Option::is_some) {
         return Err(js(Error::internal("the addon is already connected")));
     }

@@ -83,8 +83,15 @@ pub fn read_csv(path: &Path, options: &CsvOptions) -> Result<Dataset> {
         missing: options.missing.clone().unwrap_or(defaults.missing),
         kinds: options.kinds.clone(),
     };
-    let table = csv::read(path, &reading)?;
-    from_table(table, options).map_err(|error| error.at(path.display().to_string()))
+    let file = path.display().to_string();
+    let table = csv::read(path, &reading).map_err(|error| error.at(file.clone()))?;
+    from_table(table, options).map_err(|error| match &error.place {
+        Some(place) if !place.contains(&file) => Error {
+            place: Some(format!("{file}: {place}")),
+            ..error
+        },
+        _ => error.at(file),
+    })
 }
 
 /// The same from a table in memory: text columns become categories, booleans the numbers 0 and 1.

@@ -42,12 +42,19 @@ pub fn remove_partial(path: &Path) -> Result<usize> {
         let left = entry
             .file_name()
             .to_str()
-            .is_some_and(|n| n.starts_with(&start) && n.ends_with(SUFFIX));
+            .is_some_and(|n| n.starts_with(&start) && n.ends_with(SUFFIX) && !writing(&n[start.len()..]));
         if left && fs::remove_file(entry.path()).is_ok() {
             removed += 1;
         }
     }
     Ok(removed)
+}
+
+/// Whether the process that made `<process>-<count>.partial` still runs and so may be writing it. Where that cannot be known the
+/// file stays.
+fn writing(rest: &str) -> bool {
+    let process = rest.split('-').next().and_then(|p| p.parse::<u32>().ok());
+    process.is_some_and(|p| p == std::process::id() || !cfg!(target_os = "linux") || Path::new(&format!("/proc/{p}")).exists())
 }
 
 /// `.<name>.<process>-<count>.partial` beside the target: unique among processes and threads.
@@ -131,10 +138,10 @@ mod tests {
     fn clears_what_a_crash_left() {
         let folder = folder("crash");
         let path = folder.join("a.txt");
-        fs::write(folder.join(".a.txt.1-0.partial"), b"half").unwrap();
-        fs::write(folder.join(".b.txt.1-0.partial"), b"another's").unwrap();
+        fs::write(folder.join(".a.txt.4000000000-0.partial"), b"half").unwrap();
+        fs::write(folder.join(".b.txt.4000000000-0.partial"), b"another's").unwrap();
         assert_eq!(remove_partial(&path).unwrap(), 1);
-        assert_eq!(names(&folder), [".b.txt.1-0.partial"]);
+        assert_eq!(names(&folder), [".b.txt.4000000000-0.partial"]);
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -108,13 +108,13 @@ pub fn forced_error() -> Option<String> {
     match known {
         Some(level) if available().contains(&level) => None,
         Some(level) => Some(format!(
-            "NABLA_SIMD={}: this machine has no {}; using {}",
+            "NABLA_SIMD={}: this machine has no {}; it would use {}",
             name,
             level.name(),
             self::level().name()
         )),
         None => Some(format!(
-            "NABLA_SIMD={name}: expected scalar, avx2, avx512 or neon; using {}",
+            "NABLA_SIMD={name}: expected scalar, avx2, avx512 or neon; it would use {}",
             self::level().name()
         )),
     }

@@ -112,6 +112,18 @@ fn held_out(recipe: &Recipe, job: &Job) -> Result<(Dataset, Option<Dataset>)> {
             _ => hold_out(&options(false), None, None).map_err(explain)?,
         }
     };
+    if split.train.is_empty() || split.validation.is_empty() {
+        let share = stop.validation_fraction;
+        return Err(explain(
+            Error::new(
+                Code::InvalidData,
+                format!("{share} of {} rows leave none to train on, or none to watch", job.train.rows()),
+            )
+            .at("earlyStopping.validationFraction")
+            .expected("at least one row on either side")
+            .received(format!("{} and {} rows", split.train.len(), split.validation.len())),
+        ));
+    }
     Ok((job.train.select(&split.train)?, Some(job.train.select(&split.validation)?)))
 }
 
@@ -135,6 +147,32 @@ fn start_from<T: Real>(arena: &Arena, from: &BTreeMap<String, Vec<f64>>, theta: 
         arena.write(row, &values, theta)?;
     }
     Ok(())
+}
+
+/// Binary cross-entropy is of probabilities: number targets lie in [0, 1], in their own units.
+fn expect_binary(recipe: &Recipe, data: &Dataset) -> Result<()> {
+    if recipe.spec.loss["kind"] != "binaryCrossEntropy" {
+        return Ok(());
+    }
+    let Some(Target::Numbers { width, values, .. }) = data.source().target() else {
+        return Ok(());
+    };
+    let outside = |row: u32| values[row as usize * width..][..*width].iter().find(|v| !(0.0..=1.0).contains(*v));
+    let found = (0..data.rows())
+        .map(|row| data.row_index(row))
+        .find_map(|row| Some((row, outside(row)?)));
+    let error = match found {
+        Some((row, value)) => Error::new(
+            Code::InvalidData,
+            format!("binaryCrossEntropy needs targets from 0 to 1; row {row} has {value}"),
+        )
+        .received(value.to_string()),
+        None if !recipe.spec.prepare_targets.is_empty() => {
+            Error::option("prepareTargets", "to be left out with binaryCrossEntropy", "steps")
+        }
+        None => return Ok(()),
+    };
+    Err(error.at("targets").expected("numbers from 0 to 1, or two classes"))
 }
 
 struct Places {
@@ -179,6 +217,7 @@ impl<'a, T: Real> Fit<'a, T> {
             _ if spec.prepare_targets.is_empty() => Fitted::identity(0),
             _ => return Err(Error::option("prepareTargets", "with number targets only", "classes")),
         };
+        expect_binary(recipe, &train)?;
         let batch = spec.batch_size.of(train.rows());
         let program = recipe.training(batch)?;
         let missing = |name: &str| Error::internal(format!("the training program has no place for {name}"));
@@ -279,6 +318,17 @@ impl<'a, T: Real> Fit<'a, T> {
                 seconds: started.elapsed().as_secs_f64(),
             };
             listener(Event::Epoch(number, &epoch));
+            if let (Some(stop), Some(scores)) = (&spec.early_stopping, &epoch.validation)
+                && scores.get(&stop.monitor).is_some_and(f64::is_nan)
+            {
+                return Err(
+                    Error::new(Code::NotFinite, format!("the watched value is not a number after epoch {index}"))
+                        .at(format!("earlyStopping.monitor \"{}\"", stop.monitor))
+                        .hint(
+                            "Nothing can be chosen by it: watch the loss or another metric, hold out more rows, or prepare the features.",
+                        ),
+                );
+            }
             let judgement = watch
                 .as_mut()
                 .zip(epoch.validation.as_ref())

@@ -1,5 +1,5 @@
 //! A saved model is a folder: `model.safetensors` holds the weights (row-major, by name) and, in its header, everything else, so that
-//! one atomic rename replaces a model whole; `model.json` is the same description for people and other tools, written after it.
+//! one atomic rename replaces a model whole; `model.json` is a copy of that description for people and other tools, written after it and never read back.
 //! No code ever runs on load.
 
 use std::collections::BTreeMap;
