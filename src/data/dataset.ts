@@ -28,6 +28,7 @@ import {
   type NumberArray,
   readFeatures,
 } from './features.js';
+import { type NpyArray, readNpz } from './npy.js';
 import type { Column, Schema, Task } from './schema.js';
 import { type ExactSplit, type Part, type PartsOf, type SplitOptions, splitIndices } from './split.js';
 import { readGroups, readTargets, readWeights, type Targets } from './targets.js';
@@ -148,10 +149,20 @@ const csvOptions = optionsOf('Dataset.fromCsv', {
   header: isBoolean,
 });
 
+/** Options of `fromNpz`. */
+export interface NpzOptions {
+  /** Name of the array of features. */
+  readonly features?: string;
+  /** Name of the array of targets. */
+  readonly targets?: string;
+  /** Whether numbers are classes. Default: words are classes, numbers are not. */
+  readonly task?: Task;
+}
+const npzOptions = optionsOf('Dataset.fromNpz', { features: isString, targets: isString, task: isTask });
+
 const idxOptions = optionsOf('Dataset.fromIdx', { labels: isString, classes: isListOf(isString) });
 
-for (const name of ['fromParquet', 'fromNpz', 'fromImages', 'fromText', 'fromArrow', 'stream', 'windows', 'augmented'])
-  register(`Dataset.${name}`);
+for (const name of ['fromParquet', 'fromImages', 'fromText', 'fromArrow', 'stream', 'windows', 'augmented']) register(`Dataset.${name}`);
 
 /** Takes the column `name` out of rows given as objects, or out of an object of columns. */
 const takeColumn = (features: unknown, name: string): { features: Features; targets: readonly unknown[] } => {
@@ -283,12 +294,52 @@ export class Dataset {
     return notImplemented('Dataset.fromParquet');
   }
 
-  /** Reads arrays of NumPy (`.npz` or `.npy`). */
-  static async fromNpz(
-    _path: string,
-    _options: { readonly features?: string; readonly targets?: string; readonly task?: Task } = {},
-  ): Promise<Dataset> {
-    return notImplemented('Dataset.fromNpz');
+  /**
+   * Reads arrays of NumPy: a `.npz` archive, or a `.npy` file of features alone. Arrays are found by name: features `features`, `x`, `X` or
+   * `data`, targets `targets`, `labels`, `y` or `Y` where there is one. Words and booleans are classes; numbers are with `task`.
+   * @throws {NablaError} `IO`, `DATA_FORMAT` for a damaged file, `INVALID_OPTION` with the names there are
+   * @example const data = await Dataset.fromNpz('mnist.npz', { features: 'x_train', targets: 'y_train', task: 'classification' });
+   */
+  static async fromNpz(path: string, options: NpzOptions = {}): Promise<Dataset> {
+    expectArgument('Dataset.fromNpz', 'path', path, isString);
+    expectOptions('Dataset.fromNpz', options, npzOptions);
+    const arrays = await readNpz(path);
+    const find = (what: 'features' | 'targets', usual: readonly string[]) => {
+      const asked = options[what];
+      const name = asked ?? (arrays.has('') && what === 'features' ? '' : usual.find((each) => arrays.has(each)));
+      const array = name === undefined ? undefined : arrays.get(name);
+      if (array !== undefined || (what === 'targets' && asked === undefined)) return array;
+      throw new NablaError({
+        code: 'INVALID_OPTION',
+        message: `there is no array ${asked === undefined ? usual.map((each) => `'${each}'`).join(', ') : `'${asked}'`}`,
+        place: `Dataset.fromNpz: ${what}`,
+        expected: `one of ${[...arrays.keys()].map((each) => `'${each}'`).join(', ')}`,
+        received: asked ?? 'no name',
+      });
+    };
+    const features = find('features', ['features', 'x', 'X', 'data']) as NpyArray;
+    const targets = find('targets', ['targets', 'labels', 'y', 'Y']);
+    if (Array.isArray(features.values) || features.shape.length === 0) {
+      throw new NablaError({ code: 'DATA_FORMAT', message: 'features are numbers, one row after another', place: path });
+    }
+    const shape = features.shape.length === 1 ? [features.shape[0] as number, 1] : features.shape;
+    const { task } = options;
+    let given: Targets | undefined;
+    if (targets !== undefined) {
+      const [rows, outputs] = [targets.shape[0] ?? 0, targets.shape[1] ?? 1];
+      const flat = targets.values as ArrayLike<number | string>;
+      given = (
+        outputs === 1
+          ? Array.from(flat, (value) => (targets.boolean ? value !== 0 : value))
+          : Array.from({ length: rows }, (_, i) => Array.from({ length: outputs }, (_, j) => flat[i * outputs + j]))
+      ) as Targets;
+    }
+    return Dataset.from({
+      features: features.values as Float64Array,
+      shape,
+      ...(given === undefined ? {} : { targets: given }),
+      ...(task === undefined ? {} : { task }),
+    });
   }
 
   /** Reads images: a folder of one folder a class, or bytes with labels. */

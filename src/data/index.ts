@@ -23,6 +23,7 @@ export {
   type IdxOptions,
   type ImageOptions,
   type LabelledImage,
+  type NpzOptions,
   type TextOptions,
   type WindowOptions,
 } from './dataset.js';
