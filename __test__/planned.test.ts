@@ -22,7 +22,7 @@ const families = { layers, losses, regularizers, initializers, optimizers, sched
 /** What is declared only. A name leaves this list in the change that builds it. */
 const notBuilt = {
   layers:
-    'conv1d conv2d conv3d depthwiseConv2d convTranspose2d maxPool1d maxPool2d averagePool1d averagePool2d globalAveragePool globalMaxPool batchNorm layerNorm groupNorm instanceNorm rmsNorm weightNorm spatialDropout alphaDropout gaussianNoise stochasticDepth',
+    'weightNorm spatialDropout alphaDropout gaussianNoise stochasticDepth',
   losses: 'triplet contrastive ctc',
   regularizers: 'l1 l2 elasticNet lq maxNorm',
   initializers: 'lsuv',
@@ -33,7 +33,7 @@ const notBuilt = {
 const words = (list: string): string[] => list.split(' ');
 const recurrentOptions = ['another activation', 'recurrentDropout', 'regularizer'];
 const notBuiltOptions = [
-  'layers/dense: regularizer',
+  ...['conv1d', 'conv2d', 'conv3d', 'convTranspose2d', 'dense', 'depthwiseConv2d'].map((kind) => `layers/${kind}: regularizer`),
   'layers/embedding: padding',
   ...['simpleRnn', 'gru', 'lstm'].flatMap((kind) => recurrentOptions.map((option) => `layers/${kind}: ${option}`)),
 ];

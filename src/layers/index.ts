@@ -1,6 +1,17 @@
 export { activation } from './activation.js';
 export { type AttentionOptions, attention } from './attention.js';
 export { type BidirectionalOptions, bidirectional } from './bidirectional.js';
+export { type BatchNormOptions, batchNorm } from './batch-norm.js';
+export {
+  type ConvolutionOptions,
+  type ConvolutionTransposeOptions,
+  conv1d,
+  conv2d,
+  conv3d,
+  convTranspose2d,
+  type DepthwiseConvolutionOptions,
+  depthwiseConv2d,
+} from './convolution.js';
 export { type DenseOptions, dense } from './dense.js';
 export { dropout } from './dropout.js';
 export {
@@ -19,33 +30,13 @@ export {
   type LayerOptions,
   layer,
   type ParameterFunction,
+  type UpdateFunction,
 } from './layer.js';
 export { add, type ConcatOptions, concat, type MergeLayer } from './merge.js';
 export { type Inputs, type Model, type NamedTensors, type Network, network } from './network.js';
-export {
-  type ConvolutionOptions,
-  type ConvolutionTransposeOptions,
-  conv1d,
-  conv2d,
-  conv3d,
-  convTranspose2d,
-  type DepthwiseConvolutionOptions,
-  depthwiseConv2d,
-  type Padding,
-} from './planned-convolution.js';
+export { type GroupNormOptions, groupNorm, instanceNorm, layerNorm, type NormOptions, rmsNorm } from './norm.js';
 export { alphaDropout, gaussianNoise, spatialDropout, stochasticDepth } from './planned-noise.js';
-export {
-  type BatchNormOptions,
-  batchNorm,
-  type GroupNormOptions,
-  groupNorm,
-  instanceNorm,
-  layerNorm,
-  type NormOptions,
-  rmsNorm,
-  type WeightNormOptions,
-  weightNorm,
-} from './planned-norm.js';
+export { type WeightNormOptions, weightNorm } from './planned-norm.js';
 export {
   averagePool1d,
   averagePool2d,
@@ -54,9 +45,10 @@ export {
   maxPool1d,
   maxPool2d,
   type PoolOptions,
-} from './planned-pooling.js';
+} from './pooling.js';
 export { gru, lstm, type RecurrentLayer, type RecurrentOptions, simpleRnn } from './recurrent.js';
 export { reshape } from './reshape.js';
 export { type ResidualOptions, residual } from './residual.js';
 export { type Step, sequential } from './sequential.js';
 export { type TransformerBlockOptions, transformerBlock } from './transformer-block.js';
+export type { Padding } from './window.js';

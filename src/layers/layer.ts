@@ -39,9 +39,17 @@ export type ParameterFunction = (
   options?: ParameterOptions,
 ) => Tensor;
 
+/**
+ * Says what an untrained parameter becomes after a training step: `next` gets its value and gives the new one, a running statistic for
+ * instance. At inference nothing changes.
+ * @example update(mean, (old) => old.multiply(0.9).add(now.multiply(0.1)));
+ */
+export type UpdateFunction = (parameter: Tensor, next: (old: Tensor) => Tensor) => void;
+
 /** What a layer's function gets beside its input. */
 export interface LayerContext {
   parameter: ParameterFunction;
+  update: UpdateFunction;
   /** Path of this layer within the model, such as `residual/dense`. */
   path: string;
 }
@@ -88,7 +96,7 @@ const layerKind = (kind: string, run: LayerFunction, { name }: LayerOptions): La
     expectTensor(called(kind, name), x, call);
     const trace = traceOf(x);
     return trace.within(call, { kind, name }, () =>
-      expectResult(called(kind, name), run(x, { parameter: parameterOf(x), path: trace.path })),
+      expectResult(called(kind, name), run(x, { parameter: parameterOf(x), update: updateOf(x), path: trace.path })),
     );
   };
   return Object.defineProperty(call, 'name', { value: name ?? kind }) as LayerKind;
@@ -104,6 +112,16 @@ export const parameterOf = (x: Tensor): ParameterFunction => {
     return trace.parameter(name, shape, resolveInitializer(initializer, `${trace.label}: ${name}`), options, parameter);
   };
   return parameter;
+};
+
+const updateOf = (x: Tensor): UpdateFunction => {
+  const update: UpdateFunction = (parameter, next) => {
+    const trace = traceOf(x);
+    expectTensor(trace.label, parameter, update);
+    expectArgument(trace.label, 'what gives the new value', next, isFunction, update);
+    trace.update(parameter, (old) => expectResult(trace.label, next(old)), update);
+  };
+  return update;
 };
 
 /** Only what was written as `{ … }` are options: data given to a layer by mistake deserve another message. */

@@ -36,6 +36,14 @@ export interface Operators {
   matmul: { transposeA: boolean; transposeB: boolean };
   reshape: { shape: readonly number[] };
   dropout: { rate: number };
+  conv: ConvolutionAttributes;
+  convInput: ConvolutionAttributes;
+  maxPool: PoolAttributes;
+  averagePool: PoolAttributes;
+  normalize: { from: number; groups: number; centre: boolean; epsilon: number };
+  batchNorm: { epsilon: number };
+  columnMoments: NoAttributes;
+  count: { axes: readonly number[] | null };
   softmaxCrossEntropy: NoAttributes;
   broadcast: { shape: readonly number[] };
   transpose: { axes: readonly number[] | null };
@@ -58,4 +66,21 @@ interface ReductionAttributes {
   /** All axes when null. */
   axes: readonly number[] | null;
   keepDims: boolean;
+}
+
+interface ConvolutionAttributes {
+  stride: readonly number[];
+  /** Before and after each axis. */
+  padding: readonly number[];
+  dilation: readonly number[];
+  groups: number;
+  /** Spatial sizes of the result of `convInput`; empty for `conv`. */
+  size: readonly number[];
+}
+
+interface PoolAttributes {
+  window: readonly number[];
+  stride: readonly number[];
+  /** Before and after each axis. */
+  padding: readonly number[];
 }

@@ -30,6 +30,8 @@ export class Trace {
   readonly #builder: GraphBuilder;
   readonly #scopes = new WeakMap<object, Scope>();
   readonly #constants = new Map<number, Tensor>();
+  /** Untrained parameters by node: the path, and what it becomes after a step. */
+  readonly #untrained = new Map<number, { path: string; next?: Tensor }>();
   #scope: Scope = rootScope();
   #lastLayer = '';
 
@@ -101,7 +103,41 @@ export class Trace {
     const id = this.#call((builder) => builder.parameter(full, [...shape], JSON.stringify(initializer), JSON.stringify(options)), caller);
     const tensor = new Tensor(this, id, 'float');
     parameters.set(name, tensor);
+    if (options.trainable === false) this.#untrained.set(id, { path: full });
     return tensor;
+  }
+
+  /** What an untrained parameter becomes after a training step; a second call goes on from the first one's value. */
+  update(parameter: Tensor, next: (old: Tensor) => Tensor, caller: Caller): void {
+    const known = traceOf(parameter) === this ? this.#untrained.get(idOf(parameter)) : undefined;
+    if (known === undefined) {
+      throw new NablaError(
+        {
+          code: 'INVALID_OPTION',
+          place: this.#scope.label,
+          layer: this.#scope.path,
+          message: 'update: only a parameter made with { trainable: false } can be given a new value; the optimizer changes the others.',
+          expected: 'an untrained parameter of this trace',
+          received: String(parameter),
+        },
+        { caller },
+      );
+    }
+    const value = next(known.next ?? parameter);
+    if (value.rank !== parameter.rank || value.shape.some((size, axis) => size !== parameter.shape[axis])) {
+      throw new NablaError(
+        {
+          code: 'SHAPE_MISMATCH',
+          place: this.#scope.label,
+          layer: this.#scope.path,
+          message: `the new value of '${known.path}' has shape [${value.shape.join(', ')}], the parameter [${parameter.shape.join(', ')}].`,
+          expected: `[${parameter.shape.join(', ')}]`,
+          received: `[${value.shape.join(', ')}]`,
+        },
+        { caller },
+      );
+    }
+    known.next = value;
   }
 
   /** Runs a layer's function in its scope; `layer` is the value whose second call shares what the first one made. */
@@ -148,7 +184,10 @@ export class Trace {
 
   /** Ends the trace: the graph as versioned plain JSON. `outputs` such as `{ prediction, loss }`, loss with one value a row. */
   finish(outputs: Readonly<Record<string, Tensor>>): string {
-    const ids = Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, idOf(tensor)]));
+    const updates = [...this.#untrained.values()].flatMap(({ path, next }) =>
+      next === undefined ? [] : [[`update:${path}`, next] as const],
+    );
+    const ids = Object.fromEntries([...Object.entries(outputs), ...updates].map(([name, tensor]) => [name, idOf(tensor)]));
     return this.#call((builder) => builder.finish(JSON.stringify(ids)), this.finish);
   }
 

@@ -139,6 +139,7 @@ pub fn operators() -> String {
             serde_json::Value::Number(_) => "number",
             serde_json::Value::String(_) => "string",
             serde_json::Value::Array(_) => "readonly number[]",
+            serde_json::Value::Object(_) => "Readonly<Record<string, unknown>>",
             _ => "readonly number[] | null",
         };
         serde_json::json!({ "name": name, "type": kind, "default": default })

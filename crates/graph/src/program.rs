@@ -15,6 +15,7 @@ use crate::passes::dead_code::dead_code;
 use crate::passes::differentiate::differentiate;
 use crate::passes::fuse_linear::fuse_linear;
 use crate::passes::mode::{Mode, mode};
+use crate::passes::share_moments::share_moments;
 use crate::plan::{Instruction, Place, Plan, Space, layouts, plan};
 
 /// What a compiled graph is asked for.
@@ -69,7 +70,7 @@ impl Program {
         for name in &purpose.outputs {
             graph.output(name)?;
         }
-        let graph = dead_code(&fuse_linear(&common_subexpressions(&dead_code(&graph))));
+        let graph = dead_code(&fuse_linear(&common_subexpressions(&share_moments(&dead_code(&graph)))));
         graph
             .nodes
             .iter()

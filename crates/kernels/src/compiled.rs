@@ -2,6 +2,7 @@
 
 use crate::elementwise::{Axpy, BinaryLoop, UnaryLoop};
 use crate::matmul::tile::Tiles;
+use crate::norm::{AffineColumns, CentredProducts, NormalizeRows};
 use crate::philox::fill::Fill;
 use crate::recurrent::{gru, lstm, simple};
 use crate::reduce::{AllFinite, Extreme, Sum, SumColumns};
@@ -43,6 +44,9 @@ compiled! {
     run_softmax_gradient(Gradient<'_, Self>);
     run_cross_entropy(CrossEntropy<'_, Self>);
     run_cross_entropy_gradient(CrossEntropyGradient<'_, Self>);
+    run_centred_products(CentredProducts<'_, Self>);
+    run_affine_columns(AffineColumns<'_, Self>);
+    run_normalize_rows(NormalizeRows<'_, Self>);
     run_fill(Fill<'_, Self>);
     run_lstm_step(lstm::Step<Self>);
     run_lstm_step_back(lstm::StepBack<Self>);

@@ -7,12 +7,14 @@
 pub mod aligned;
 pub mod attention;
 mod compiled;
+pub mod convolution;
 pub mod denormals;
 pub mod elementwise;
 pub mod gather;
 pub mod level;
 pub mod math;
 pub mod matmul;
+pub mod norm;
 pub mod philox;
 pub mod real;
 pub mod recurrent;

@@ -1,4 +1,5 @@
-//! One fit: shuffle → gather (and prepare) → forward → backward → check → update, epoch by epoch.
+//! One fit: shuffle → gather (and prepare) → forward → backward → check → update, epoch by epoch. After the optimizer's update the new
+//! running statistics, outputs of the same step, replace the old ones.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -181,6 +182,8 @@ struct Places {
     weights: Place,
     loss: Place,
     output: Option<Place>,
+    /// New values of untrained weights, and the arena's rows.
+    updates: Vec<(Place, usize)>,
 }
 
 struct Fit<'a, T: Real> {
@@ -227,6 +230,11 @@ impl<'a, T: Real> Fit<'a, T> {
             weights: program.place("rowWeights").ok_or_else(|| missing("rowWeights"))?,
             loss: program.place("loss").ok_or_else(|| missing("loss"))?,
             output: program.place("output"),
+            updates: recipe
+                .updates
+                .iter()
+                .map(|(name, row)| program.place(name).map(|place| (place, *row)).ok_or_else(|| missing(name)))
+                .collect::<Result<_>>()?,
         };
         let arena = &recipe.arena;
         let mut theta = Aligned::zeroed(arena.len)?;
@@ -439,9 +447,12 @@ impl<'a, T: Real> Fit<'a, T> {
                     broken.store(true, Ordering::Relaxed);
                 }
             }
-            // SAFETY: the losses are only read until the next step.
-            if member.rank() == 0 && !reduce::all_finite(unsafe { bases.read(&places.loss, n) }) {
-                broken.store(true, Ordering::Relaxed);
+            if member.rank() == 0 {
+                let mut values = places.updates.iter().map(|(place, _)| place).chain([&places.loss]);
+                // SAFETY: losses and new statistics are only read until the next step.
+                if !values.all(|place| reduce::all_finite(unsafe { bases.read(place, n) })) {
+                    broken.store(true, Ordering::Relaxed);
+                }
             }
             member.barrier();
             if broken.load(Ordering::Relaxed) {
@@ -477,6 +488,10 @@ impl<'a, T: Real> Fit<'a, T> {
             return Err(self.not_finite(found, rows, epoch));
         }
         self.step += 1;
+        for (place, row) in &places.updates {
+            // SAFETY: the team is done.
+            arena.write(&arena.rows[*row], unsafe { bases.read(place, n) }, &mut self.theta)?;
+        }
         // SAFETY: the team is done.
         let (losses, output) = unsafe { (bases.read(&places.loss, n), places.output.as_ref().map(|p| bases.read(p, n))) };
         scorer.update(feed, rows, losses, output)

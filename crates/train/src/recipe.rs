@@ -27,6 +27,8 @@ pub struct Recipe {
     pub arena: Arc<Arena>,
     /// The dropout rates.
     pub rates: Vec<f64>,
+    /// The untrained weights that a step replaces (running statistics): the output that is the new value, and the arena's row.
+    pub updates: Vec<(String, usize)>,
     key: String,
 }
 
@@ -57,6 +59,33 @@ fn structure(graph: &Graph) -> String {
     json.to_string()
 }
 
+/// The prefix of the outputs that are new values of untrained weights: `update:batchNorm/mean`.
+pub const UPDATE: &str = "update:";
+
+/// What a step replaces, checked: each is an untrained weight of the same shape.
+fn updates(graph: &Graph, arena: &Arena) -> Result<Vec<(String, usize)>> {
+    let mut found = Vec::new();
+    for (output, &node) in graph.outputs.iter().filter(|(name, _)| name.starts_with(UPDATE)) {
+        let name = &output[UPDATE.len()..];
+        let row = arena.rows.iter().position(|r| r.spec.name == name);
+        let row = row.filter(|&r| !arena.rows[r].spec.trainable).ok_or_else(|| {
+            Error::option("update", "an untrained weight of the model", format!("\"{name}\"")).hint("Make it with { trainable: false }.")
+        })?;
+        let (value, weight) = (&graph.nodes[node].shape, Shape::fixed(&arena.rows[row].spec.shape));
+        if *value != weight {
+            return Err(Error::new(
+                Code::ShapeMismatch,
+                format!("the new value of a weight of shape {weight} has shape {value}"),
+            )
+            .at(name)
+            .expected(weight.to_string())
+            .received(value.to_string()));
+        }
+        found.push((output.clone(), row));
+    }
+    Ok(found)
+}
+
 impl Recipe {
     /// Reads and checks the graph.
     pub fn new(spec: FitSpec) -> Result<Recipe> {
@@ -82,12 +111,14 @@ impl Recipe {
         let graph = builder.graph;
         let (_, rates) = mode(&graph, Mode::Train)?;
         let arena = Arc::new(arena(&graph)?);
+        let updates = updates(&graph, &arena)?;
         let key = structure(&graph);
         Ok(Recipe {
             spec,
             graph,
             arena,
             rates,
+            updates,
             key,
         })
     }
@@ -126,6 +157,7 @@ impl Recipe {
     /// The program of a training step; `output` is computed beside the gradients where metrics want it.
     pub fn training(&self, capacity: usize) -> Result<Arc<Program>> {
         let mut outputs = vec!["loss".to_owned()];
+        outputs.extend(self.updates.iter().map(|(name, _)| name.clone()));
         if !self.spec.metrics.is_empty() {
             outputs.push("output".to_owned());
         }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nabla_data::{Dataset, SourceParts};
 use nabla_train::{Control, Event, Job, fit};
-use networks::{class_parts, network, number_parts, recipe};
+use networks::{class_parts, convolutional, network, number_parts, recipe};
 use serde_json::json;
 
 struct Counting;
@@ -116,5 +116,18 @@ fn a_step_allocates_nothing() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 6);
+    for threads in [1, 2] {
+        let recipe = recipe(
+            &convolutional(4),
+            json!({ "metrics": classes, "epochs": EPOCHS, "batchSize": batch }),
+        );
+        let job = |batches: usize| Job::new(weighted(class_parts(batches * batch - 3, 288, 4)));
+        let (short, long) = (per_epoch(&recipe, &job(4), threads), per_epoch(&recipe, &job(12), threads));
+        assert_eq!(
+            short, long,
+            "convolution on {threads} threads: allocations an epoch of 4 and of 12 batches"
+        );
+        checked += 1;
+    }
+    assert_eq!(checked, 8);
 }

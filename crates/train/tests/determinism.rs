@@ -8,7 +8,9 @@ use nabla_data::{Dataset, SourceParts};
 use nabla_graph::Graph;
 use nabla_kernels::level;
 use nabla_train::{Control, Job, Recipe, fits};
-use networks::{EpochBits, class_data, class_parts, history_bits, network, number_data, recipe, train, uniform, weight_bits};
+use networks::{
+    EpochBits, class_data, class_parts, convolutional, history_bits, network, number_data, recipe, train, uniform, weight_bits,
+};
 use serde_json::{Value, json};
 
 type Bits = (Vec<(String, Vec<u64>)>, Vec<EpochBits>, Vec<u64>);
@@ -70,6 +72,13 @@ fn cases() -> Vec<Case> {
                 "metrics": [{ "kind": "meanSquaredError", "name": "mse" }], "optimizer": { "kind": "sgd", "learningRate": 0.05, "momentum": 0.9 },
             }),
             job: Job::new(number_data(100, 70, 5)),
+            shared: true,
+        },
+        Case {
+            name: "convolution, norms, pooling, running statistics",
+            graph: convolutional(4),
+            changes: json!({ "metrics": accuracy, "epochs": 2, "batchSize": 32 }),
+            job: Job::new(class_data(50, 288, 4)),
             shared: true,
         },
     ]

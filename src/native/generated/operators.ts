@@ -8,8 +8,20 @@ export interface Operators {
   readonly add: NoAttributes;
   readonly attention: { readonly causal: boolean; readonly heads: number };
   readonly attentionGradient: { readonly causal: boolean; readonly heads: number };
+  readonly averagePool: { readonly padding: readonly number[]; readonly stride: readonly number[]; readonly window: readonly number[] };
+  readonly averagePoolGradient: { readonly pool: Readonly<Record<string, unknown>>; readonly size: readonly number[] };
+  readonly batchNorm: { readonly epsilon: number };
+  readonly batchNormSums: { readonly epsilon: number };
+  readonly batchNormTraining: { readonly epsilon: number };
   readonly broadcast: { readonly shape: readonly number[] };
+  readonly columnAffine: NoAttributes;
+  readonly columnMoments: NoAttributes;
   readonly concat: { readonly axis: number };
+  readonly conv: { readonly dilation: readonly number[]; readonly groups: number; readonly padding: readonly number[]; readonly size: readonly number[]; readonly stride: readonly number[] };
+  readonly convInput: { readonly dilation: readonly number[]; readonly groups: number; readonly padding: readonly number[]; readonly size: readonly number[]; readonly stride: readonly number[] };
+  readonly convKernel: { readonly dilation: readonly number[]; readonly groups: number; readonly padding: readonly number[]; readonly size: readonly number[]; readonly stride: readonly number[] };
+  readonly convLinear: { readonly activation: string; readonly conv: Readonly<Record<string, unknown>> };
+  readonly count: { readonly axes: readonly number[] | null };
   readonly divide: NoAttributes;
   readonly dropout: { readonly rate: number };
   readonly dropoutMask: { readonly purpose: number; readonly slot: number };
@@ -34,11 +46,15 @@ export interface Operators {
   readonly lstmGradient: { readonly reverse: boolean; readonly state: boolean; readonly whole: boolean };
   readonly matmul: { readonly transposeA: boolean; readonly transposeB: boolean };
   readonly max: { readonly axes: readonly number[] | null; readonly keepDims: boolean };
+  readonly maxPool: { readonly padding: readonly number[]; readonly stride: readonly number[]; readonly window: readonly number[] };
+  readonly maxPoolGradient: { readonly padding: readonly number[]; readonly stride: readonly number[]; readonly window: readonly number[] };
   readonly maximum: NoAttributes;
   readonly mean: { readonly axes: readonly number[] | null; readonly keepDims: boolean };
   readonly minimum: NoAttributes;
   readonly multiply: NoAttributes;
   readonly negate: NoAttributes;
+  readonly normalize: { readonly centre: boolean; readonly epsilon: number; readonly from: number; readonly groups: number };
+  readonly normalizeGradient: { readonly centre: boolean; readonly epsilon: number; readonly from: number; readonly groups: number };
   readonly oneHot: { readonly classes: number };
   readonly pad: { readonly after: number; readonly axis: number; readonly before: number; readonly value: number };
   readonly reciprocal: NoAttributes;
@@ -75,8 +91,20 @@ export const operatorInputs = {
   add: 2,
   attention: 1,
   attentionGradient: 2,
+  averagePool: 1,
+  averagePoolGradient: 1,
+  batchNorm: 4,
+  batchNormSums: 3,
+  batchNormTraining: 3,
   broadcast: 1,
+  columnAffine: 3,
+  columnMoments: 1,
   concat: 2,
+  conv: 2,
+  convInput: 2,
+  convKernel: 2,
+  convLinear: 3,
+  count: 1,
   divide: 2,
   dropout: 1,
   dropoutMask: 1,
@@ -101,11 +129,15 @@ export const operatorInputs = {
   lstmGradient: 4,
   matmul: 2,
   max: 1,
+  maxPool: 1,
+  maxPoolGradient: 2,
   maximum: 2,
   mean: 1,
   minimum: 2,
   multiply: 2,
   negate: 1,
+  normalize: 1,
+  normalizeGradient: 2,
   oneHot: 1,
   pad: 1,
   reciprocal: 1,

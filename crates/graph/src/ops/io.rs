@@ -1,6 +1,7 @@
 //! What an operator sees when it runs: its inputs, its output and its part of the work.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use nabla_kernels::team::Member;
 
@@ -32,6 +33,12 @@ pub struct Moment<'a> {
     pub step: u64,
     /// The dropout rates, in the order of the program's dropout nodes.
     pub rates: &'a [f64],
+}
+
+/// How many members at most have scratch of their own: memory, not bits, follows the machine.
+pub fn slots() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from).clamp(1, 64))
 }
 
 /// The view of one node at run time. Several members of a team may hold it at once; each writes only its own part.
@@ -142,6 +149,19 @@ impl<'a, T> Io<'a, T> {
     pub fn part_in_blocks(&self, elements: usize, block: usize) -> Range<usize> {
         let part = self.member.part(elements.div_ceil(block));
         (part.start * block).min(elements)..(part.end * block).min(elements)
+    }
+
+    /// This member's part of so many units, where each member that has one needs scratch of its own: at most [`slots`] members.
+    pub fn part_with_slot(&self, units: usize) -> Range<usize> {
+        let members = self.members().min(slots());
+        let rank = self.member.rank().min(members);
+        units * rank / members..units * (rank + 1).min(members) / members
+    }
+
+    /// Which slot of scratch is this member's (if it has a part).
+    #[inline]
+    pub fn slot(&self) -> usize {
+        self.member.rank().min(slots() - 1)
     }
 
     /// How many members share the work.

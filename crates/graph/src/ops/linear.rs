@@ -43,7 +43,7 @@ impl Rides {
         }
     }
 
-    fn unary(self) -> UnaryKind {
+    pub(super) fn unary(self) -> UnaryKind {
         match self {
             Rides::Identity => UnaryKind::Identity,
             Rides::Relu => UnaryKind::Relu,
@@ -53,7 +53,7 @@ impl Rides {
         }
     }
 
-    fn epilogue(self) -> Activation {
+    pub(super) fn epilogue(self) -> Activation {
         match self {
             Rides::Identity => Activation::Identity,
             Rides::Relu => Activation::Relu,

@@ -2,7 +2,9 @@
 //! the element-wise ones are rows of one table. An operator is added by its file and its row in [`registry!`] below.
 
 pub mod attention;
+pub mod batch_norm;
 pub mod concat;
+pub mod convolution;
 pub mod cross_entropy;
 pub mod dropout;
 pub mod elementwise;
@@ -11,7 +13,9 @@ pub mod io;
 pub mod linear;
 pub mod matmul;
 mod matmul_batched;
+pub mod normalize;
 pub mod one_hot;
+pub mod pool;
 pub mod recurrent;
 pub mod reduce;
 pub mod reshape;
@@ -355,6 +359,21 @@ registry! {
     Binary(elementwise::Binary),
     Matmul(matmul::Matmul),
     Linear(linear::Linear),
+    Conv(convolution::Conv),
+    ConvInput(convolution::ConvInput),
+    ConvKernel(convolution::ConvKernel),
+    ConvLinear(convolution::ConvLinear),
+    Pool(pool::Pool),
+    MaxPoolGradient(pool::MaxPoolGradient),
+    AveragePoolGradient(pool::AveragePoolGradient),
+    Normalize(normalize::Normalize),
+    NormalizeGradient(normalize::NormalizeGradient),
+    Count(batch_norm::Count),
+    ColumnMoments(batch_norm::ColumnMoments),
+    BatchNorm(batch_norm::BatchNorm),
+    BatchNormTraining(batch_norm::BatchNormTraining),
+    BatchNormSums(batch_norm::BatchNormSums),
+    ColumnAffine(batch_norm::ColumnAffine),
     Reduce(reduce::Reduce),
     Reshape(reshape::Reshape),
     Broadcast(reshape::Broadcast),

@@ -1,9 +1,10 @@
-//! Bias and activation ride in the product's epilogue: matmul → add [n] → relu/tanh/sigmoid/gelu becomes one `linear`, where nobody
+//! Bias and activation ride in the product's epilogue: matmul or conv → add [n] → relu/tanh/sigmoid/gelu becomes one `linear` or `convLinear`, where nobody
 //! else reads the values in between (derivative rules that need y only leave them free).
 
 use super::{Rewrite, readers};
 use crate::ir::{Graph, Id, Node};
 use crate::ops::Operator;
+use crate::ops::convolution::ConvLinear;
 use crate::ops::elementwise::{Binary, BinaryKind, Unary};
 use crate::ops::linear::{Linear, Rides};
 use crate::ops::matmul::Matmul;
@@ -19,8 +20,11 @@ pub fn fuse_linear(graph: &Graph) -> Graph {
         }
         [(0, 1), (1, 0)].into_iter().find_map(|(p, q)| {
             let (product, bias) = (node.inputs[p], node.inputs[q]);
-            let fits = graph.nodes[product].op == Operator::Matmul(Matmul::default())
-                && graph.nodes[graph.nodes[product].inputs[1]].shape.rank() == 2
+            let fuses = match &graph.nodes[product].op {
+                Operator::Conv(_) => true,
+                op => *op == Operator::Matmul(Matmul::default()) && graph.nodes[graph.nodes[product].inputs[1]].shape.rank() == 2,
+            };
+            let fits = fuses
                 && count[product] == 1
                 && graph.nodes[product].shape == node.shape
                 && graph.nodes[bias].shape.0 == node.shape.0[node.shape.rank() - 1..];
@@ -38,8 +42,16 @@ pub fn fuse_linear(graph: &Graph) -> Graph {
         let new = match fused {
             Some((activation, (product, bias))) => {
                 let inputs = [product.inputs[0], product.inputs[1], bias].map(|i| rewrite.map[i]).to_vec();
+                let op = match &product.op {
+                    Operator::Conv(conv) => ConvLinear {
+                        activation,
+                        conv: conv.clone(),
+                    }
+                    .into(),
+                    _ => Linear { activation }.into(),
+                };
                 rewrite.push(Node {
-                    op: Linear { activation }.into(),
+                    op,
                     inputs,
                     shape: node.shape.clone(),
                     path: node.path.clone(),

@@ -5,6 +5,7 @@ pub mod dead_code;
 pub mod differentiate;
 pub mod fuse_linear;
 pub mod mode;
+pub mod share_moments;
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Training or inference: what behaves differently is written out. Dropout becomes a product with a mask, or nothing.
+//! Training or inference: what behaves differently is written out. Dropout becomes a product with a mask, or
+//! nothing; batch normalization goes by the statistics of the batch, or by the running ones that it was traced with.
 
 use std::collections::HashMap;
 
@@ -8,6 +9,7 @@ use nabla_kernels::philox::hash_path;
 use super::Rewrite;
 use crate::ir::{Graph, Node};
 use crate::ops::Operator;
+use crate::ops::batch_norm::BatchNormTraining;
 use crate::ops::dropout::DropoutMask;
 use crate::ops::elementwise::{Binary, BinaryKind};
 
@@ -26,6 +28,16 @@ pub fn mode(graph: &Graph, mode: Mode) -> Result<(Graph, Vec<f64>)> {
     let mut rates = Vec::new();
     let mut calls: HashMap<&str, u64> = HashMap::new();
     for node in &graph.nodes {
+        if let (Operator::BatchNorm(norm), Mode::Train) = (&node.op, mode) {
+            let inputs = node.inputs[..3].iter().map(|&i| rewrite.map[i]).collect();
+            let id = rewrite.push(Node {
+                op: BatchNormTraining(norm.clone()).into(),
+                inputs,
+                ..node.clone()
+            });
+            rewrite.map.push(id);
+            continue;
+        }
         let Operator::Dropout(dropout) = &node.op else {
             let id = rewrite.copy(node);
             rewrite.map.push(id);

@@ -50,6 +50,49 @@ pub fn dense_layers(b: &mut Builder, mut x: Id, sizes: &[usize], activations: &[
     x
 }
 
+/// Images of 12×12×2 (as 288 features) through convolution, batch norm with a running mean, ReLU, pooling, a strided convolution in
+/// groups, instance norm and a dense layer of so many outputs; with cross-entropy.
+pub fn convolutional(classes: usize) -> Graph {
+    let mut b = Builder::default();
+    let features = b.input("features", Shape::batched(&[288])).unwrap();
+    let weight = |b: &mut Builder, name: &str, shape: &[usize], trainable: bool| {
+        let initializer = if shape.len() > 1 {
+            Initializer::XavierUniform { gain: 1.0 }
+        } else {
+            Initializer::Ones {}
+        };
+        b.parameter(name, shape, initializer, trainable, true).unwrap()
+    };
+    let x = b.apply_named("reshape", &[features], json!({ "shape": [-1, 12, 12, 2] })).unwrap();
+    let w = weight(&mut b, "conv/kernel", &[3, 3, 2, 20], true);
+    let x = b.apply_named("conv", &[x, w], json!({ "padding": [1, 1, 1, 1] })).unwrap();
+    let (scale, shift) = (weight(&mut b, "norm/scale", &[20], true), weight(&mut b, "norm/shift", &[20], true));
+    let running = weight(&mut b, "norm/moments", &[2, 20], false);
+    let moments = b.apply_named("columnMoments", &[x], Value::Null).unwrap();
+    let (old, new) = (b.scale(running, 0.9).unwrap(), b.scale(moments, 0.1).unwrap());
+    let update = b.apply_named("add", &[old, new], Value::Null).unwrap();
+    let moments = b.apply_named("square", &[running], Value::Null).unwrap();
+    let x = b.apply_named("batchNorm", &[x, scale, shift, moments], Value::Null).unwrap();
+    let x = b.apply_named("relu", &[x], Value::Null).unwrap();
+    let x = b.apply_named("maxPool", &[x], json!({ "window": [2, 2] })).unwrap();
+    let w = weight(&mut b, "conv2/kernel", &[3, 3, 5, 24], true);
+    let bias = weight(&mut b, "conv2/bias", &[24], true);
+    let x = b
+        .apply_named("conv", &[x, w], json!({ "stride": [2, 2], "padding": [1, 1, 1, 1], "groups": 4 }))
+        .unwrap();
+    let x = b.apply_named("add", &[x, bias], Value::Null).unwrap();
+    let x = b.apply_named("tanh", &[x], Value::Null).unwrap();
+    let x = b.apply_named("normalize", &[x], json!({ "from": 1, "groups": 24 })).unwrap();
+    let x = b
+        .apply_named("averagePool", &[x], json!({ "window": [2, 2], "stride": [1, 1] }))
+        .unwrap();
+    let x = b.apply_named("reshape", &[x], json!({ "shape": [-1, 96] })).unwrap();
+    let prediction = dense_layers(&mut b, x, &[96, classes], &[], 0.0);
+    let targets = b.input("targets", Shape(vec![Dim::BATCH])).unwrap();
+    let loss = loss(&mut b, "crossEntropy", prediction, targets);
+    b.finish(&[("prediction", prediction), ("loss", loss), ("update:norm/moments", update)])
+}
+
 /// Adds the loss and names the outputs.
 pub fn finish(mut b: Builder, prediction: Id, kind: &str) -> Graph {
     let shape = if kind == "crossEntropy" {

@@ -1,0 +1,61 @@
+import { type Caller, type Check, isEither, isInteger, isListOf, isOneOf, NablaError } from '../errors/index.js';
+import { shapeText, type Tensor, traceOf } from '../trace/index.js';
+
+/** `'valid'`: none, the output shrinks. `'same'`: zeros so that the output has ⌈size/stride⌉. A number: that many zeros on each side. */
+export type Padding = 'valid' | 'same' | number;
+
+/** One number for all spatial axes, or one each. */
+export type PerAxis = number | readonly number[];
+
+export const isPadding: Check = isEither(isOneOf(['valid', 'same']), isInteger({ min: 0, max: 2 ** 20 }));
+
+const isStep = isInteger({ min: 1, max: 2 ** 20 });
+
+/** A whole number of at least 1, or a list of them: one for each of `axes`. */
+export const isPerAxis =
+  (axes: number): Check =>
+  (value) => {
+    const words = isEither(isStep, isListOf(isStep))(value);
+    if (words !== undefined) return words;
+    return Array.isArray(value) && value.length !== axes ? `to have one number for each of ${axes} axes` : undefined;
+  };
+
+/** One number an axis. */
+export const perAxis = (value: PerAxis, axes: number): readonly number[] =>
+  typeof value === 'number' ? Array.from({ length: axes }, () => value) : [...value];
+
+/**
+ * Zeros before and after each axis, `[before, after, before, …]`. `'same'` puts the odd one after, as TensorFlow does.
+ *
+ * @param reach what a window covers, dilation · (kernel − 1) + 1
+ */
+export const paddingOf = (
+  padding: Padding,
+  sizes: readonly number[],
+  reach: readonly number[],
+  stride: readonly number[],
+): readonly number[] =>
+  sizes.flatMap((size, axis) => {
+    if (padding === 'valid') return [0, 0];
+    if (padding !== 'same') return [padding, padding];
+    const total = Math.max(0, (Math.ceil(size / stride[axis]!) - 1) * stride[axis]! + reach[axis]! - size);
+    return [Math.floor(total / 2), Math.ceil(total / 2)];
+  });
+
+/** The sizes between batch and channels. */
+export const spatialSizes = (x: Tensor, axes: number, caller: Caller): readonly number[] => {
+  if (x.rank === axes + 2 && x.shape.slice(1).every((size) => size > 0)) return x.shape.slice(1, -1);
+  const names = ['time', 'height, width', 'depth, height, width'][axes - 1]!;
+  throw new NablaError(
+    {
+      code: 'SHAPE_MISMATCH',
+      place: traceOf(x).label,
+      layer: traceOf(x).path,
+      message: `x ${shapeText(x.shape)} is not [batch, ${names}, channels].`,
+      expected: `[batch, ${names}, channels]`,
+      received: shapeText(x.shape),
+      hint: axes === 2 ? 'images get their axes by reshape([height, width, 1]).' : 'reshape([…]) gives the rows more axes.',
+    },
+    { caller },
+  );
+};
