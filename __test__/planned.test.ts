@@ -21,8 +21,7 @@ const families = { layers, losses, regularizers, initializers, optimizers, sched
 
 /** What is declared only. A name leaves this list in the change that builds it. */
 const notBuilt = {
-  layers:
-    'weightNorm spatialDropout alphaDropout gaussianNoise stochasticDepth',
+  layers: 'weightNorm spatialDropout alphaDropout gaussianNoise stochasticDepth',
   losses: 'triplet contrastive ctc',
   regularizers: 'l1 l2 elasticNet lq maxNorm',
   initializers: 'lsuv',

@@ -1,7 +1,7 @@
 export { activation } from './activation.js';
 export { type AttentionOptions, attention } from './attention.js';
-export { type BidirectionalOptions, bidirectional } from './bidirectional.js';
 export { type BatchNormOptions, batchNorm } from './batch-norm.js';
+export { type BidirectionalOptions, bidirectional } from './bidirectional.js';
 export {
   type ConvolutionOptions,
   type ConvolutionTransposeOptions,
