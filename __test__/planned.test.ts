@@ -25,7 +25,7 @@ const notBuilt = {
   losses: 'triplet contrastive ctc',
   regularizers: 'l1 l2 elasticNet lq maxNorm',
   initializers: 'lsuv',
-  optimizers: 'adagrad adadelta rmsprop adamax nadam radam adamw lion lamb lbfgs sam lookahead',
+  optimizers: 'lbfgs sam lookahead',
   schedules: 'constant step multiStep exponential inverseTime polynomial cosine cosineRestarts warmup oneCycle reduceOnPlateau',
   tuning: 'populationBased queue',
 };

@@ -1,93 +1,176 @@
-import { planned } from '../errors/index.js';
+import { expectOptions, isBoolean, isNumber, optionsOf } from '../errors/index.js';
 import type { AdamOptions } from './adam.js';
-import type { Optimizer } from './optimizer.js';
+import { type Optimizer, optimizer } from './optimizer.js';
+
+const isRate = isNumber({ min: 0 });
+const isShare = isNumber({ min: 0, below: 1 });
+const isEpsilon = isNumber({ above: 0 });
 
 /** Options of `adagrad`. */
 export interface AdagradOptions {
-  /** η, default 0.01. */
+  /** η, ≥ 0; default 0.01. */
   learningRate?: number;
   /** How fast η falls with the step: η/(1 + (t−1)·decay) (PyTorch's `lr_decay`); default 0. */
   learningRateDecay?: number;
   /** Where the sums of squares start, default 0 (Keras: 0.1). */
   initialAccumulator?: number;
-  /** Default 1e-10. */
+  /** ε > 0 beside the root, default 1e-10. */
   epsilon?: number;
 }
+const adagradOptions = optionsOf('optimizers/adagrad', {
+  learningRate: isRate,
+  learningRateDecay: isRate,
+  initialAccumulator: isRate,
+  epsilon: isEpsilon,
+});
 
-/** s ← s + g², θ ← θ − η·g/(√s + ε). Duchi, Hazan & Singer 2011, JMLR 12. */
-export const adagrad: (options?: AdagradOptions) => Optimizer = planned('optimizers/adagrad');
+/** s ← s + g², θ ← θ − η·g/(√s + ε). Duchi, Hazan & Singer 2011, JMLR 12. State: one number a parameter. */
+export const adagrad = (options: AdagradOptions = {}): Optimizer & Readonly<Required<AdagradOptions>> => {
+  expectOptions('adagrad', options, adagradOptions, adagrad);
+  const { learningRate = 0.01, learningRateDecay = 0, initialAccumulator = 0, epsilon = 1e-10 } = options;
+  return optimizer({ kind: 'adagrad', learningRate, learningRateDecay, initialAccumulator, epsilon });
+};
 
 /** Options of `adadelta`. */
 export interface AdadeltaOptions {
-  /** Multiplies the step, default 1: the paper has no rate. */
+  /** Multiplies the step, ≥ 0; default 1: the paper has no rate. */
   learningRate?: number;
   /** ρ in [0, 1), default 0.9 (paper: 0.95). */
   rho?: number;
-  /** Default 1e-6, inside the roots as in the paper. */
+  /** ε > 0, default 1e-6, inside the roots as in the paper. */
   epsilon?: number;
 }
+const adadeltaOptions = optionsOf('optimizers/adadelta', { learningRate: isRate, rho: isShare, epsilon: isEpsilon });
 
-/** Steps in units of past steps: Δ = −√(E[Δ²] + ε)/√(E[g²] + ε)·g. Zeiler 2012, arXiv:1212.5701, Algorithm 1. */
-export const adadelta: (options?: AdadeltaOptions) => Optimizer = planned('optimizers/adadelta');
+/**
+ * Steps in units of past steps: Δ = √(E[Δ²] + ε)/√(E[g²] + ε)·g, θ ← θ − η·Δ. Zeiler 2012, arXiv:1212.5701, Algorithm 1.
+ * State: two numbers a parameter.
+ */
+export const adadelta = (options: AdadeltaOptions = {}): Optimizer & Readonly<Required<AdadeltaOptions>> => {
+  expectOptions('adadelta', options, adadeltaOptions, adadelta);
+  const { learningRate = 1, rho = 0.9, epsilon = 1e-6 } = options;
+  return optimizer({ kind: 'adadelta', learningRate, rho, epsilon });
+};
 
 /** Options of `rmsprop`. */
 export interface RmspropOptions {
-  /** η, default 0.001 (PyTorch: 0.01). */
+  /** η, ≥ 0; default 0.001 (PyTorch: 0.01). */
   learningRate?: number;
   /** ρ in [0, 1), default 0.9 (PyTorch's `alpha`, 0.99). */
   rho?: number;
-  /** Default 1e-8. */
+  /** ε > 0 beside the root, default 1e-8. */
   epsilon?: number;
   /** Subtracts the squared mean of gradients, so that the variance divides. Graves 2013, arXiv:1308.0850. Default `false`. */
   centered?: boolean;
   /** μ in [0, 1), default 0. */
   momentum?: number;
 }
+const rmspropOptions = optionsOf('optimizers/rmsprop', {
+  learningRate: isRate,
+  rho: isShare,
+  epsilon: isEpsilon,
+  centered: isBoolean,
+  momentum: isShare,
+});
 
-/** v ← ρv + (1−ρ)g², θ ← θ − η·g/(√v + ε). Tieleman & Hinton 2012, lecture 6.5. */
-export const rmsprop: (options?: RmspropOptions) => Optimizer = planned('optimizers/rmsprop');
+/**
+ * v ← ρv + (1−ρ)g², θ ← θ − η·g/(√v + ε); with momentum b ← μb + g/(√v + ε), θ ← θ − η·b: the rate is outside the velocity, as in PyTorch.
+ * Tieleman & Hinton 2012, lecture 6.5. State: one to three numbers a parameter.
+ */
+export const rmsprop = (options: RmspropOptions = {}): Optimizer & Readonly<Required<RmspropOptions>> => {
+  expectOptions('rmsprop', options, rmspropOptions, rmsprop);
+  const { learningRate = 0.001, rho = 0.9, epsilon = 1e-8, centered = false, momentum = 0 } = options;
+  return optimizer({ kind: 'rmsprop', learningRate, rho, epsilon, centered, momentum });
+};
 
-/** Options of `adamax`. */
+/** Options of `adamax`, `radam`: Adam's without AMSGrad. */
 export type AdamaxOptions = Omit<AdamOptions, 'amsgrad'>;
+const moments = { learningRate: isRate, beta1: isShare, beta2: isShare, epsilon: isEpsilon };
+const adamaxOptions = optionsOf('optimizers/adamax', moments);
 
-/** Adam with the largest |g| so far, fading, in place of the root: u ← max(β₂u, |g|). Kingma & Ba 2015, Algorithm 2. Default η 0.002. */
-export const adamax: (options?: AdamaxOptions) => Optimizer = planned('optimizers/adamax');
+/**
+ * Adam with the largest |g| so far, fading, in place of the root: u ← max(β₂u, |g| + ε), θ ← θ − η/(1−β₁ᵗ)·m/u.
+ * Kingma & Ba 2015, arXiv:1412.6980, Algorithm 2 (ε is PyTorch's). Default η 0.002.
+ */
+export const adamax = (options: AdamaxOptions = {}): Optimizer & Readonly<Required<AdamaxOptions>> => {
+  expectOptions('adamax', options, adamaxOptions, adamax);
+  const { learningRate = 0.002, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
+  return optimizer({ kind: 'adamax', learningRate, beta1, beta2, epsilon });
+};
 
 /** Options of `nadam`. */
 export interface NadamOptions extends Omit<AdamOptions, 'amsgrad'> {
-  /** ψ of the momentum's schedule μₜ = β₁·(1 − ½·0.96^(t·ψ)), default 0.004. */
+  /** ψ ≥ 0 of the momentum's schedule μₜ = β₁·(1 − ½·0.96^(t·ψ)), default 0.004. */
   momentumDecay?: number;
 }
+const nadamOptions = optionsOf('optimizers/nadam', { ...moments, momentumDecay: isRate });
 
-/** Adam with Nesterov's look-ahead. Dozat 2016. Default η 0.002. */
-export const nadam: (options?: NadamOptions) => Optimizer = planned('optimizers/nadam');
+/**
+ * Adam with Nesterov's look-ahead: θ ← θ − η·((1−μₜ)/(1−Π)·g + μₜ₊₁/(1−Π·μₜ₊₁)·m)/(√v̂ + ε), Π = μ₁·…·μₜ. Dozat 2016, PyTorch's form.
+ * Default η 0.002.
+ */
+export const nadam = (options: NadamOptions = {}): Optimizer & Readonly<Required<NadamOptions>> => {
+  expectOptions('nadam', options, nadamOptions, nadam);
+  const { learningRate = 0.002, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, momentumDecay = 0.004 } = options;
+  return optimizer({ kind: 'nadam', learningRate, beta1, beta2, epsilon, momentumDecay });
+};
 
-/** Adam whose adaptive rate starts when its variance is known. Liu et al. 2020, arXiv:1908.03265, Algorithm 2. */
-export const radam: (options?: Omit<AdamOptions, 'amsgrad'>) => Optimizer = planned('optimizers/radam');
+const radamOptions = optionsOf('optimizers/radam', moments);
+
+/**
+ * Adam whose adaptive rate starts when its variance is known (ρₜ > 5, the authors' code; the paper prints 4); momentum alone before.
+ * Liu et al. 2020, arXiv:1908.03265, Algorithm 2. Default η 0.001.
+ */
+export const radam = (options: AdamaxOptions = {}): Optimizer & Readonly<Required<AdamaxOptions>> => {
+  expectOptions('radam', options, radamOptions, radam);
+  const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
+  return optimizer({ kind: 'radam', learningRate, beta1, beta2, epsilon });
+};
 
 /** Options of `adamw`. */
 export interface AdamwOptions extends AdamOptions {
-  /** λ of θ ← θ − η·λ·θ, apart from the gradient; default 0.01. */
+  /** λ ≥ 0 of θ ← θ − η·λ·θ, apart from the gradient; default 0.01. Biases and the scales of norms do not decay. */
   weightDecay?: number;
 }
+const adamwOptions = optionsOf('optimizers/adamw', { ...moments, amsgrad: isBoolean, weightDecay: isRate });
 
 /** Adam with weight decay that is not divided by the root. Loshchilov & Hutter 2019, arXiv:1711.05101, Algorithm 2. */
-export const adamw: (options?: AdamwOptions) => Optimizer = planned('optimizers/adamw');
+export const adamw = (options: AdamwOptions = {}): Optimizer & Readonly<Required<AdamwOptions>> => {
+  expectOptions('adamw', options, adamwOptions, adamw);
+  const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, amsgrad = false, weightDecay = 0.01 } = options;
+  return optimizer({ kind: 'adamw', learningRate, beta1, beta2, epsilon, amsgrad, weightDecay });
+};
 
 /** Options of `lion`. */
 export interface LionOptions {
-  /** η, default 1e-4: three to ten times below Adam's. */
+  /** η, ≥ 0; default 1e-4: three to ten times below Adam's. */
   learningRate?: number;
-  /** Default 0.9. */
+  /** In [0, 1), default 0.9. */
   beta1?: number;
-  /** Default 0.99. */
+  /** In [0, 1), default 0.99. */
   beta2?: number;
-  /** Decoupled, default 0. */
+  /** λ ≥ 0, decoupled, default 0. Biases and the scales of norms do not decay. */
   weightDecay?: number;
 }
+const lionOptions = optionsOf('optimizers/lion', { learningRate: isRate, beta1: isShare, beta2: isShare, weightDecay: isRate });
 
 /** θ ← θ − η·(sign(β₁m + (1−β₁)g) + λθ), m ← β₂m + (1−β₂)g. Chen et al. 2023, arXiv:2302.06675, Algorithm 2. */
-export const lion: (options?: LionOptions) => Optimizer = planned('optimizers/lion');
+export const lion = (options: LionOptions = {}): Optimizer & Readonly<Required<LionOptions>> => {
+  expectOptions('lion', options, lionOptions, lion);
+  const { learningRate = 1e-4, beta1 = 0.9, beta2 = 0.99, weightDecay = 0 } = options;
+  return optimizer({ kind: 'lion', learningRate, beta1, beta2, weightDecay });
+};
 
-/** Adam's step scaled a parameter by ‖θ‖/‖step‖, for large batches. You et al. 2020, arXiv:1904.00962, Algorithm 2. */
-export const lamb: (options?: AdamwOptions) => Optimizer = planned('optimizers/lamb');
+/** Options of `lamb`. */
+export type LambOptions = Omit<AdamwOptions, 'amsgrad'>;
+const lambOptions = optionsOf('optimizers/lamb', { ...moments, weightDecay: isRate });
+
+/**
+ * Adam's step r = m̂/(√v̂ + ε) + λθ, scaled for each parameter by ‖θ‖/‖r‖, for large batches; by itself (`start`) the whole array is one
+ * parameter. You et al. 2020, arXiv:1904.00962, Algorithm 2, with φ(z) = z. Defaults η 0.001, ε 1e-6, λ 0.01.
+ */
+export const lamb = (options: LambOptions = {}): Optimizer & Readonly<Required<LambOptions>> => {
+  expectOptions('lamb', options, lambOptions, lamb);
+  const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-6, weightDecay = 0.01 } = options;
+  return optimizer({ kind: 'lamb', learningRate, beta1, beta2, epsilon, weightDecay });
+};

@@ -8,6 +8,7 @@ export {
   adagrad,
   adamax,
   adamw,
+  type LambOptions,
   type LionOptions,
   lamb,
   lion,

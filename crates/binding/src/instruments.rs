@@ -126,7 +126,7 @@ pub struct OptimizerState {
     optimizer: Optimizer,
     moments: Moments,
     length: usize,
-    steps: u64,
+    at: Step,
 }
 
 #[napi]
@@ -143,10 +143,10 @@ impl OptimizerState {
             other => return Err(js(Error::option("precision", "\"f32\" or \"f64\"", format!("{other:?}")))),
         };
         Ok(Self {
+            at: Step::first(&optimizer, optimizer.learning_rate()),
             optimizer,
             moments,
             length,
-            steps: 0,
         })
     }
 
@@ -156,10 +156,7 @@ impl OptimizerState {
         ts_args_type = "theta: Float32Array | Float64Array, gradient: Float32Array | Float64Array"
     )]
     pub fn update(&mut self, theta: Either<Float32Array, Float64Array>, gradient: Either<Float32Array, Float64Array>) -> Result<()> {
-        let at = Step {
-            t: self.steps + 1,
-            learning_rate: self.optimizer.learning_rate(),
-        };
+        let at = self.at;
         match (theta, gradient, &mut self.moments) {
             (Either::A(mut theta), Either::A(gradient), Moments::F32(moments)) => {
                 expect_lengths(self.length, theta.len(), &gradient)?;
@@ -179,14 +176,14 @@ impl OptimizerState {
                 .at("gradient")));
             }
         }
-        self.steps += 1;
+        self.at = at.next(&self.optimizer, at.learning_rate);
         Ok(())
     }
 }
 
 fn step<T: Real>(optimizer: &Optimizer, at: Step, theta: &mut [T], gradient: &[T], moments: &mut [Vec<T>]) {
     let mut state: Vec<&mut [T]> = moments.iter_mut().map(Vec::as_mut_slice).collect();
-    optimizer.step(at, theta, gradient, &mut state);
+    optimizer.update(at, theta, gradient, &mut state);
 }
 
 fn expect_lengths<T: Real>(length: usize, theta: usize, gradient: &[T]) -> Result<()> {

@@ -3,13 +3,13 @@
 //! AMSGrad (Reddi, Kale & Kumar 2018, arXiv:1904.09237) divides by the largest v so far instead: third state vMax. As in
 //! PyTorch the maximum is taken of v and corrected by 1−β₂ᵗ afterwards; the paper has no correction.
 
-use nabla_error::{Error, Result};
+use nabla_error::Result;
 use nabla_kernels::simd::{Kernel, Lanes, dispatch};
 use nabla_kernels::{PANEL, Real};
 use serde::{Deserialize, Serialize};
 
 use crate::power::power;
-use crate::rule::{Rule, Step, not_negative, share};
+use crate::rule::{Rule, Step, not_negative, positive, share, smallest};
 
 /// Adam; see the formula above. Defaults are the paper's (some notes print β₂ = 0.9999).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,33 +41,27 @@ impl Default for Adam {
 
 impl Rule for Adam {
     const NAME: &'static str = "adam";
-    const STATE: &'static [&'static str] = &["m", "v", "vMax"];
 
     fn learning_rate(&self) -> f64 {
         self.learning_rate
     }
 
-    fn state_count(&self) -> usize {
-        if self.amsgrad { 3 } else { 2 }
+    fn state(&self) -> &'static [&'static str] {
+        if self.amsgrad { &["m", "v", "vMax"] } else { &["m", "v"] }
     }
 
     fn validate(&self) -> Result<()> {
         not_negative("learningRate", self.learning_rate)?;
         share("beta1", self.beta1)?;
         share("beta2", self.beta2)?;
-        // 0 is out: where a gradient has always been 0 the update would be 0/0
-        if self.epsilon.is_finite() && self.epsilon > 0.0 {
-            Ok(())
-        } else {
-            Err(Error::option("epsilon", "in (0, ∞)", self.epsilon))
-        }
+        positive("epsilon", self.epsilon)
     }
 
     fn step<T: Real>(&self, at: Step, theta: &mut [T], g: &[T], state: &mut [&mut [T]]) {
         // η·m̂/(√v̂ + ε) = (η/(1−β₁ᵗ))·m/(√v·(1/√(1−β₂ᵗ)) + ε): the corrections are two numbers a step, made in f64
         let descent = T::from_f64(-at.learning_rate / (1.0 - power(self.beta1, at.t)));
         let correction = T::from_f64(1.0 / (1.0 - power(self.beta2, at.t)).sqrt());
-        let epsilon = T::from_f64(self.epsilon.max(f32::MIN_POSITIVE.into()));
+        let epsilon = smallest(self.epsilon);
         let (moments, largest) = state.split_at_mut(2);
         let [m, v] = moments else { unreachable!("split at 2") };
         let largest: &mut [T] = if self.amsgrad { &mut *largest[0] } else { &mut [] };

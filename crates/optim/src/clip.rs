@@ -33,6 +33,11 @@ pub fn tree_sum(sums: &[f64]) -> f64 {
     tree(0, sums.len(), &|i| sums[i])
 }
 
+/// The same sum over leaves that are computed.
+pub fn tree_of(leaves: usize, leaf: &dyn Fn(usize) -> f64) -> f64 {
+    tree(0, leaves, leaf)
+}
+
 fn tree(from: usize, to: usize, leaf: &dyn Fn(usize) -> f64) -> f64 {
     match to - from {
         0 => 0.0,

@@ -10,38 +10,76 @@ pub struct Step {
     pub t: u64,
     /// The learning rate of this update.
     pub learning_rate: f64,
+    /// What [`Rule::advance`] made of 1 in the steps up to this one.
+    pub product: f64,
+}
+
+impl Step {
+    /// The first update of a rule, at this rate.
+    pub fn first(rule: &crate::Optimizer, learning_rate: f64) -> Step {
+        Step {
+            t: 1,
+            learning_rate,
+            product: rule.advance(1, 1.0),
+        }
+    }
+
+    /// The update after this one.
+    pub fn next(self, rule: &crate::Optimizer, learning_rate: f64) -> Step {
+        Step {
+            t: self.t + 1,
+            learning_rate,
+            product: rule.advance(self.t + 1, self.product),
+        }
+    }
 }
 
 /// An update rule. Each parameter's update reads its own gradient and state only, so a slice may be cut anywhere
-/// (by rows, by threads) and the bits stay the same.
+/// (by rows, by threads) and the bits stay the same. (The second half of a rule with [`Rule::BY_ROW`] reads two norms beside.)
 pub trait Rule: Clone {
     /// The kind in JSON.
     const NAME: &'static str;
-    /// The most state buffers it can need.
-    const STATE: &'static [&'static str];
+    /// Whether `step` is only the first half, and `row_sums` and `row_move` follow for each named parameter.
+    const BY_ROW: bool = false;
 
     /// The learning rate of the options.
     fn learning_rate(&self) -> f64;
 
-    /// How many of [`Rule::STATE`], from the first, these options need.
-    fn state_count(&self) -> usize {
-        Self::STATE.len()
+    /// Names of the state buffers that these options need, each as long as θ and 0 at first.
+    fn state(&self) -> &'static [&'static str];
+
+    /// The weight decay, of a rule that has one.
+    fn decay(&self) -> Option<f64> {
+        None
     }
 
-    /// The same rule without weight decay, for rows that are not to decay (biases, norms' scales).
-    fn without_decay(&self) -> Self {
+    /// The same rule with another weight decay: 0 for rows that are not to decay (biases, norms' scales).
+    fn with_decay(&self, _: f64) -> Self {
         self.clone()
     }
 
     /// Checks the ranges of the options.
     fn validate(&self) -> Result<()>;
 
-    /// θ ← update(θ, g, state), in place: one pass, no allocation. `theta`, `g` and each of the `state_count` slices have one
+    /// A number that is carried from step to step and depends on t alone: 1 before the first.
+    fn advance(&self, _t: u64, product: f64) -> f64 {
+        product
+    }
+
+    /// θ ← update(θ, g, state), in place: one pass, no allocation. `theta`, `g` and each slice of the state have one
     /// length. Where θ, g and state are 0 they stay 0 (padding).
     ///
     /// # Panics
-    /// When a slice is shorter than `theta` or `state` has fewer slices than `state_count`.
+    /// When lengths differ or `state` has another number of slices.
     fn step<T: Real>(&self, at: Step, theta: &mut [T], g: &[T], state: &mut [&mut [T]]);
+
+    /// Σθ² and Σr² of a block of one parameter, r its direction, after `step`.
+    fn row_sums<T: Real>(&self, _at: Step, _theta: &[T], _state: &[&[T]]) -> [f64; 2] {
+        [0.0; 2]
+    }
+
+    /// Moves part of a parameter, given the whole one's norms ‖θ‖ and ‖r‖.
+    fn row_move<T: Real>(&self, _at: Step, _norms: [f64; 2], _theta: &mut [T], _state: &[&[T]]) {}
 
     /// Options that are worth a test.
     fn samples() -> Vec<Self>;
@@ -63,4 +101,18 @@ pub(crate) fn share(name: &str, x: f64) -> Result<()> {
     } else {
         Err(Error::option(name, "in [0, 1)", x))
     }
+}
+
+/// Expects a finite number > 0. An ε of 0 is out: where a gradient has always been 0 the update would be 0/0.
+pub(crate) fn positive(name: &str, x: f64) -> Result<()> {
+    if x.is_finite() && x > 0.0 {
+        Ok(())
+    } else {
+        Err(Error::option(name, "in (0, ∞)", x))
+    }
+}
+
+/// An ε in the arithmetic of the parameters; in f32 at least the smallest normal number, 1.2e-38.
+pub(crate) fn smallest<T: Real>(epsilon: f64) -> T {
+    T::from_f64(epsilon.max(f32::MIN_POSITIVE.into()))
 }

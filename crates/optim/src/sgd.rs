@@ -40,19 +40,22 @@ impl Default for Sgd {
 
 impl Rule for Sgd {
     const NAME: &'static str = "sgd";
-    const STATE: &'static [&'static str] = &["velocity"];
 
     fn learning_rate(&self) -> f64 {
         self.learning_rate
     }
 
-    fn state_count(&self) -> usize {
-        usize::from(self.momentum != 0.0)
+    fn state(&self) -> &'static [&'static str] {
+        if self.momentum != 0.0 { &["velocity"] } else { &[] }
     }
 
-    fn without_decay(&self) -> Self {
+    fn decay(&self) -> Option<f64> {
+        Some(self.weight_decay)
+    }
+
+    fn with_decay(&self, weight_decay: f64) -> Self {
         Self {
-            weight_decay: 0.0,
+            weight_decay,
             ..self.clone()
         }
     }

@@ -2,7 +2,6 @@
 //! running statistics, outputs of the same step, replace the old ones.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -17,9 +16,8 @@ use nabla_graph::{Bases, Memory, Moment, Program};
 use nabla_kernels::denormals::flush_to_zero;
 use nabla_kernels::philox::{Stream, hash_path, shuffle};
 use nabla_kernels::team::{Member, Team};
-use nabla_kernels::{Aligned, PANEL, Real, reduce};
-use nabla_optim::Step;
-use nabla_params::{Arena, Layout};
+use nabla_kernels::{Aligned, Real, reduce};
+use nabla_params::Arena;
 
 use crate::apart::Apart;
 use crate::control::{Control, Event, Listener};
@@ -32,6 +30,7 @@ use crate::pace::Pace;
 use crate::recipe::Recipe;
 use crate::scorer::Scorer;
 use crate::spec::BatchSize;
+use crate::update::{Buffers, STATES, Update, ranges};
 
 /// Rows to fit, to watch, to score and to test.
 #[derive(Clone, Debug)]
@@ -198,6 +197,7 @@ struct Fit<'a, T: Real> {
     theta: Aligned<T>,
     gradient: Aligned<T>,
     state: Vec<Aligned<T>>,
+    update: Update,
     team: Team,
     pace: Pace,
     batch: usize,
@@ -258,6 +258,7 @@ impl<'a, T: Real> Fit<'a, T> {
             theta,
             gradient: Aligned::zeroed(arena.len)?,
             state,
+            update: Update::new(spec, &recipe.graph, arena)?,
             team: Team::new(members, crate::fits::lower_priority),
             pace: Pace::new(),
             batch,
@@ -321,7 +322,7 @@ impl<'a, T: Real> Fit<'a, T> {
                 index,
                 train: scorer.take(),
                 validation: scores,
-                learning_rate: spec.optimizer.learning_rate(),
+                learning_rate: self.update.learning_rate(),
                 batches,
                 seconds: started.elapsed().as_secs_f64(),
             };
@@ -404,7 +405,7 @@ impl<'a, T: Real> Fit<'a, T> {
                 gradient.part(0..self.recipe.arena.len),
             )
         };
-        let mut state = [const { None }; 4];
+        let mut state = [const { None }; STATES];
         for (slot, buffer) in state.iter_mut().zip(&mut self.state) {
             *slot = Some(Apart::of(buffer));
         }
@@ -414,10 +415,8 @@ impl<'a, T: Real> Fit<'a, T> {
             step: self.step,
             rates: &self.recipe.rates,
         };
-        let at = Step {
-            t: self.step + 1,
-            learning_rate: spec.optimizer.learning_rate(),
-        };
+        let buffers = Buffers { theta, gradient, state };
+        let turn = self.update.begin();
         let (program, places, arena) = (&self.program, &self.places, &self.recipe.arena);
         let weights = feed.batch_weights(rows);
         let broken = AtomicBool::new(false);
@@ -441,7 +440,7 @@ impl<'a, T: Real> Fit<'a, T> {
             // SAFETY: this fit's own memory, weights and gradients, used by this team alone; n ≤ capacity, the batch size.
             unsafe { program.run(&bases, &moment, member) };
             member.barrier();
-            for range in ranges(arena, member) {
+            for (_, range) in ranges(arena, member, true) {
                 // SAFETY: gradients are only read until the next step.
                 if !reduce::all_finite(unsafe { gradient.part(range) }) {
                     broken.store(true, Ordering::Relaxed);
@@ -458,18 +457,8 @@ impl<'a, T: Real> Fit<'a, T> {
             if broken.load(Ordering::Relaxed) {
                 return;
             }
-            for range in ranges(arena, member) {
-                let mut own: [&mut [T]; 4] = [&mut [], &mut [], &mut [], &mut []];
-                for (own, state) in own.iter_mut().zip(&state) {
-                    if let Some(state) = state {
-                        // SAFETY: members' ranges are disjoint.
-                        *own = unsafe { state.part(range.clone()) };
-                    }
-                }
-                // SAFETY: members' ranges are disjoint, and nobody reads weights or gradients before the next step.
-                let (theta, gradient) = unsafe { (theta.part(range.clone()), gradient.part(range)) };
-                spec.optimizer.step(at, theta, gradient, &mut own[..spec.optimizer.state_count()]);
-            }
+            // SAFETY: this fit's own buffers, used by this team alone; nobody reads the weights before the next step.
+            unsafe { turn.run(arena, &buffers, member) };
         };
         if self.team.size() == 1 {
             step(&Member::alone());
@@ -492,6 +481,7 @@ impl<'a, T: Real> Fit<'a, T> {
             // SAFETY: the team is done.
             arena.write(&arena.rows[*row], unsafe { bases.read(place, n) }, &mut self.theta)?;
         }
+        self.update.done(&spec.optimizer);
         // SAFETY: the team is done.
         let (losses, output) = unsafe { (bases.read(&places.loss, n), places.output.as_ref().map(|p| bases.read(p, n))) };
         scorer.update(feed, rows, losses, output)
@@ -546,20 +536,4 @@ impl<'a, T: Real> Fit<'a, T> {
         };
         error.hint("Lower the learning rate, prepare the features (standardize()), or look for extreme values; the weights before this step were finite.")
     }
-}
-
-/// The parts of the trained arena that a member checks and updates: of a matrix in panels the panels whose gradients it computes, so
-/// that weights, gradients and moments stay in its own cache. Found anew each time: a few additions, and nothing allocated.
-fn ranges<'a>(arena: &'a Arena, member: &Member) -> impl Iterator<Item = Range<usize>> + 'a {
-    let (rank, size) = (member.rank(), member.size());
-    let whole = (size == 1).then_some(0..arena.trained);
-    let rows = if size == 1 { &arena.rows[..0] } else { &arena.rows[..] };
-    let split = rows.iter().filter(|r| r.spec.trainable).map(move |row| {
-        let panels = row.spec.shape.get(1).map_or(0, |n| n.div_ceil(PANEL));
-        let by_panel = row.spec.layout == Layout::Panels && (panels.is_multiple_of(size) || panels >= 8 * size);
-        let unit = if by_panel { row.len / panels } else { PANEL };
-        let units = row.len / unit.max(1);
-        row.offset + units * rank / size * unit..row.offset + units * (rank + 1) / size * unit
-    });
-    whole.into_iter().chain(split)
 }

@@ -15,6 +15,7 @@ pub mod recipe;
 mod saving;
 mod scorer;
 pub mod spec;
+mod update;
 
 pub use control::{Control, Event, Listener};
 pub use fit::{Job, Outcome};
