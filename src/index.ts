@@ -15,22 +15,22 @@ export * as schedules from './schedules/index.js';
 export { Tensor } from './trace/index.js';
 export { type Basis, bases, polynomial } from './trainer/bases.js';
 export {
+  checkGradients,
   type EarlyStopping,
   type Epoch,
   type Estimator,
+  ensemble,
   type FitOptions,
   Fitted,
   type FittedEstimator,
+  learningRateTest,
   Run,
   type Scores,
   Trainer,
   type TrainerOptions,
 } from './trainer/index.js';
 export {
-  checkGradients,
   compile,
-  ensemble,
-  learningRateTest,
   pretrain,
   study,
   valueAndGradient,

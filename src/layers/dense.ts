@@ -3,6 +3,7 @@ import { expectArgument, expectOptions, isBoolean, isInteger, NablaError, option
 import { type InitializerLike, zeros } from '../initializers/index.js';
 import { isInitializer } from '../initializers/initializer.js';
 import type { Regularizer } from '../regularizers/index.js';
+import { isRegularizer } from '../regularizers/penalties.js';
 import { shapeText, traceOf } from '../trace/index.js';
 import { type Layer, type LayerOptions, layer, layerOptions } from './layer.js';
 
@@ -15,7 +16,7 @@ export interface DenseOptions extends LayerOptions {
   kernelInitializer?: InitializerLike;
   /** Default zeros. */
   biasInitializer?: InitializerLike;
-  /** A penalty on this kernel alone. Not built yet. */
+  /** A penalty on this kernel alone, beside the trainer's. */
   regularizer?: Regularizer;
 }
 
@@ -24,7 +25,7 @@ const denseOptions = optionsOf('layers/dense', {
   bias: isBoolean,
   kernelInitializer: isInitializer,
   biasInitializer: isInitializer,
-  regularizer: 'planned',
+  regularizer: isRegularizer,
   ...layerOptions,
 });
 
@@ -38,7 +39,7 @@ const denseOptions = optionsOf('layers/dense', {
 export const dense = (units: number, options: DenseOptions = {}): Layer => {
   expectArgument('dense', 'units', units, isInteger({ min: 1 }), dense);
   expectOptions('dense', options, denseOptions, dense);
-  const { activation, bias = true, name } = options;
+  const { activation, bias = true, name, regularizer } = options;
   return layer(
     'dense',
     (x, { parameter, path }) => {
@@ -53,7 +54,8 @@ export const dense = (units: number, options: DenseOptions = {}): Layer => {
           hint: 'give it one with reshape, as in x.reshape([-1, 1]).',
         });
       }
-      const kernel = parameter('kernel', [x.shape.at(-1)!, units], options.kernelInitializer ?? defaultInitializer(activation));
+      const initializer = options.kernelInitializer ?? defaultInitializer(activation);
+      const kernel = parameter('kernel', [x.shape.at(-1)!, units], initializer, regularizer === undefined ? {} : { regularizer });
       const y = x.matmul(kernel);
       return activate(
         bias ? y.add(parameter('bias', [units], options.biasInitializer ?? zeros(), { decay: false })) : y,

@@ -13,6 +13,7 @@ import {
 } from '../errors/index.js';
 import type { InitializerLike } from '../initializers/index.js';
 import { resolveInitializer } from '../initializers/initializer.js';
+import { isRegularizer } from '../regularizers/penalties.js';
 import { type ParameterOptions, Tensor, traceOf } from '../trace/index.js';
 
 /** A function from a symbolic tensor to a symbolic tensor, which may own parameters. Calling one value twice shares them. */
@@ -65,7 +66,7 @@ export interface LayerKind extends Layer {
 /** The option that every layer takes, for their option tables. */
 export const layerOptions = { name: isString } satisfies Spec;
 const ownOptions = optionsOf('layers/layer', layerOptions);
-const parameterOptions = optionsOf('layers/parameter', { trainable: isBoolean, decay: isBoolean });
+const parameterOptions = optionsOf('layers/parameter', { trainable: isBoolean, decay: isBoolean, regularizer: isRegularizer });
 const isShape = isListOf(isInteger({ min: 1 }));
 
 /** What a layer calls itself in errors before it has a place in a model. */

@@ -78,6 +78,8 @@ export interface NativeModel {
 
 /** An optimizer's state over one flat parameter vector. */
 export interface OptimizerState {
+  /** SAM: keeps `theta` and moves it to the worst point nearby; `update` comes back first. */
+  lookAround(theta: Float32Array | Float64Array, gradient: Float32Array | Float64Array): void;
   update(theta: Float32Array | Float64Array, gradient: Float32Array | Float64Array): void;
 }
 
@@ -100,10 +102,19 @@ export interface Binding {
   permutation(rows: number, seed: number): Uint32Array;
   holdOutIndices(options: string, labels: Uint32Array | null, groups: Uint32Array | null): Uint32Array[];
   kFoldIndices(options: string, labels: Uint32Array | null, groups: Uint32Array | null): Uint32Array;
-  FitJob: new (train: NativeData, validation?: NativeData | null, score?: NativeData | null, test?: NativeData | null) => FitJob;
+  FitJob: new (
+    train: NativeData,
+    validation?: NativeData | null,
+    score?: NativeData | null,
+    test?: NativeData | null,
+    from?: NativeModel | null,
+    take?: string[] | null,
+  ) => FitJob;
   startFits(task: number, spec: string, jobs: FitJob[], options: string): Task;
   /** Least squares in closed form; `settings` is JSON `{ width, lambda, intercept }`, the answer JSON. */
   leastSquares(task: number, features: Float64Array, targets: Float64Array, weights: Float64Array | null, settings: string): Task;
+  checkGradients(task: number, spec: string, data: NativeData, settings: string): Task;
+  learningRateTest(task: number, spec: string, data: NativeData, settings: string): Task;
   loadModel(task: number, folder: string): Task;
   metric(spec: string, truth: Float64Array, prediction: Float64Array, width: number, classes: number, weights: Float64Array | null): number;
   /** P(|T| ≥ |t|) of Student's t distribution. */

@@ -49,20 +49,38 @@ export interface Optimizer {
 const isValues: Check = (value) =>
   value instanceof Float32Array || value instanceof Float64Array ? undefined : 'to be a Float32Array or a Float64Array';
 
+/** SAM, or what is wrapped around it. */
+const looksTwice = (data: object): boolean => {
+  const { kind, base } = data as { readonly kind?: string; readonly base?: object };
+  return kind === 'sam' || (base !== undefined && looksTwice(base));
+};
+
 const start = <V extends Values>(data: Readonly<{ kind: OptimizerName }>, theta: V): OptimizerRun<V> => {
   const precision = theta instanceof Float32Array ? 'f32' : 'f64';
   const state = callNative((binding) => new binding.OptimizerState(JSON.stringify(data), theta.length, precision));
   const update = (gradient: V | Evaluate): void => {
     const where = `${data.kind}.update`;
     if (typeof gradient === 'function') {
-      throw wrong(where, `${data.kind} looks once a step, so it takes the gradient itself.`, 'a gradient', 'a function', update);
+      if (!looksTwice(data))
+        throw wrong(where, `${data.kind} looks once a step, so it takes the gradient itself.`, 'a gradient', 'a function', update);
+      const first = expectGradient(where, gradient(theta).gradient);
+      callNative(() => state.lookAround(theta, first), update);
+      const second = expectGradient(where, gradient(theta).gradient);
+      callNative(() => state.update(theta, second), update);
+      return;
     }
+    if (looksTwice(data))
+      throw wrong(where, `${data.kind} looks twice a step, so it takes a function of theta.`, 'a function', 'a gradient', update);
+    expectGradient(where, gradient);
+    callNative(() => state.update(theta, gradient), update);
+  };
+  const expectGradient = (where: string, gradient: Values): Values => {
     expectArgument(where, 'the gradient', gradient, isValues, update);
     if (gradient.length !== theta.length || gradient.constructor !== theta.constructor) {
       const [expected, received] = [theta, gradient].map((x) => `${x.constructor.name} of ${x.length}`) as [string, string];
       throw wrong(where, `expected the gradient to be a ${expected} as theta is, got a ${received}.`, expected, received, update);
     }
-    callNative(() => state.update(theta, gradient), update);
+    return gradient;
   };
   return { theta, update };
 };

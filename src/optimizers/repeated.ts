@@ -1,5 +1,5 @@
-import { planned } from '../errors/index.js';
-import type { Optimizer } from './optimizer.js';
+import { type Check, expectArgument, expectOptions, isBoolean, isInteger, isNumber, optionsOf, planned } from '../errors/index.js';
+import { isOptimizer, type Optimizer, optimizer } from './optimizer.js';
 
 /** Options of `lbfgs`. */
 export interface LbfgsOptions {
@@ -18,14 +18,24 @@ export const lbfgs: (options?: LbfgsOptions) => Optimizer = planned('optimizers/
 
 /** Options of `sam`. */
 export interface SamOptions {
-  /** Radius of the neighbourhood, default 0.05. */
+  /** Radius of the neighbourhood, above 0; default 0.05. */
   rho?: number;
-  /** Scales the neighbourhood by |θ|. Kwon et al. 2021, arXiv:2102.11600. Default `false`. */
+  /** Scales the neighbourhood by |θ|: θ + ρ·θ²g/‖θg‖. Kwon et al. 2021, arXiv:2102.11600. Default `false`. */
   adaptive?: boolean;
 }
+const samOptions = optionsOf('optimizers/sam', { rho: isNumber({ above: 0 }), adaptive: isBoolean });
 
-/** Takes the gradient at the worst point nearby, θ + ρ·g/‖g‖, and steps with `base` from θ. Foret et al. 2021, arXiv:2010.01412. */
-export const sam: (base: Optimizer, options?: SamOptions) => Optimizer = planned('optimizers/sam');
+/**
+ * Takes the gradient at the worst point nearby, θ + ρ·g/‖g‖ (the norm over all parameters), and steps with `base` from θ; two evaluations
+ * a step, on the same batch with the same noise. The training loss that is reported is the one at the worst point, which is what falls.
+ * Foret et al. 2021, arXiv:2010.01412.
+ */
+export const sam = (base: Optimizer, options: SamOptions = {}): Optimizer & Readonly<Required<SamOptions>> => {
+  expectArgument('sam', 'base', base, isBase('sam'), sam);
+  expectOptions('sam', options, samOptions, sam);
+  const { rho = 0.05, adaptive = false } = options;
+  return optimizer({ kind: 'sam', learningRate: base.learningRate, rho, adaptive, base });
+};
 
 /** Options of `lookahead`. */
 export interface LookaheadOptions {
@@ -34,6 +44,28 @@ export interface LookaheadOptions {
   /** Share of the way that the slow weights go, in (0, 1]; default 0.5. */
   alpha?: number;
 }
+const lookaheadOptions = optionsOf('optimizers/lookahead', { steps: isInteger({ min: 1 }), alpha: isNumber({ above: 0, max: 1 }) });
 
-/** Slow weights follow `base` every few steps. Zhang, Lucas, Hinton & Ba 2019, arXiv:1907.08610, Algorithm 1. */
-export const lookahead: (base: Optimizer, options?: LookaheadOptions) => Optimizer = planned('optimizers/lookahead');
+/**
+ * Slow weights φ follow `base` every few steps: φ ← φ + α(θ − φ), θ ← φ. Zhang, Lucas, Hinton & Ba 2019, arXiv:1907.08610, Algorithm 1;
+ * the base's moments are kept.
+ */
+export const lookahead = (base: Optimizer, options: LookaheadOptions = {}): Optimizer & Readonly<Required<LookaheadOptions>> => {
+  expectArgument('lookahead', 'base', base, isBase('lookahead'), lookahead);
+  expectOptions('lookahead', options, lookaheadOptions, lookahead);
+  const { steps = 6, alpha = 0.5 } = options;
+  return optimizer({ kind: 'lookahead', learningRate: base.learningRate, steps, alpha, base });
+};
+
+/** What can be wrapped: a rule, or the other wrapper around one. */
+const isBase =
+  (wrapper: string): Check =>
+  (value) => {
+    const words = isOptimizer(value);
+    if (words !== undefined) return words;
+    for (let at: unknown = value; typeof at === 'object' && at !== null; at = (at as { base?: unknown }).base) {
+      const { kind } = at as Optimizer;
+      if (kind === wrapper || kind === 'lbfgs') return `to be a rule that is not ${kind}`;
+    }
+    return undefined;
+  };

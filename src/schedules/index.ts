@@ -1,6 +1,7 @@
 export {
   type CosineOptions,
   type CosineRestartsOptions,
+  type CountOptions,
   constant,
   cosine,
   cosineRestarts,
@@ -14,6 +15,7 @@ export {
   oneCycle,
   type PolynomialOptions,
   polynomial,
+  type RateFunction,
   type ReduceOnPlateauOptions,
   reduceOnPlateau,
   type Schedule,

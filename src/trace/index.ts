@@ -1,3 +1,3 @@
 export type { OperatorName, Operators } from './operators.js';
 export { type Operand, type ReduceOptions, shapeText, Tensor, type TensorType, traceOf } from './tensor.js';
-export { type ParameterOptions, type PlainInitializer, Trace } from './trace.js';
+export { type OwnPenalty, type ParameterOptions, type PlainInitializer, type PlainPenalty, Trace } from './trace.js';

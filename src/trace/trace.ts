@@ -10,6 +10,19 @@ export interface ParameterOptions {
   trainable?: boolean;
   /** `false`: left out of penalties and weight decay, as biases and the scales of norms are. */
   decay?: boolean;
+  /** A penalty on this parameter alone, such as `l2(1e-3)`. */
+  regularizer?: PlainPenalty;
+}
+
+/** A penalty as plain data. */
+export interface PlainPenalty {
+  readonly kind: string;
+}
+
+/** A penalty and the parameters it acts on, by name. */
+export interface OwnPenalty {
+  readonly penalty: PlainPenalty;
+  readonly parameters: readonly string[];
 }
 
 /** An initializer as plain data; its values are drawn natively, keyed by seed and parameter path. */
@@ -34,6 +47,8 @@ export class Trace {
   readonly #untrained = new Map<number, { path: string; next?: Tensor }>();
   #scope: Scope = rootScope();
   #lastLayer = '';
+  /** Penalties that parameters asked for, in the order of their first use. */
+  readonly penalties: OwnPenalty[] = [];
 
   constructor() {
     this.#builder = callNative((binding) => new binding.GraphBuilder());
@@ -100,7 +115,9 @@ export class Trace {
       );
     }
     const full = path === '' ? name : `${path}/${name}`;
-    const id = this.#call((builder) => builder.parameter(full, [...shape], JSON.stringify(initializer), JSON.stringify(options)), caller);
+    const { regularizer, ...rest } = options;
+    const id = this.#call((builder) => builder.parameter(full, [...shape], JSON.stringify(initializer), JSON.stringify(rest)), caller);
+    if (regularizer !== undefined) this.penalties.push({ penalty: regularizer, parameters: [full] });
     const tensor = new Tensor(this, id, 'float');
     parameters.set(name, tensor);
     if (options.trainable === false) this.#untrained.set(id, { path: full });

@@ -51,7 +51,12 @@ export interface FitSummary {
   readonly bestEpoch: number | null;
   /** Why the fit ended. */
   readonly stopped: 'epochs' | 'early' | 'stop';
+  /** Names of the weights that came from another model. */
+  readonly taken?: readonly string[];
 }
+
+/** The native side of a model. */
+export let modelOf: (fitted: Fitted) => NativeModel;
 
 for (const name of ['session', 'generate', 'batcher']) register(`Fitted.${name}`);
 
@@ -79,6 +84,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
         (task) => task.takeNumbers(),
       );
     };
+    modelOf = (fitted) => fitted.#native;
   }
 
   /** @internal Made by a fit or by `Fitted.load`. */
@@ -142,6 +148,17 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
   /** Why the fit ended: all its epochs, early stopping, or `stop()`. Unknown for a loaded model. */
   get stopped(): FitSummary['stopped'] | undefined {
     return this.#summary?.stopped;
+  }
+
+  /** Names of the weights that this fit took `from` another model; what is not among them started from its initializer. */
+  get taken(): readonly string[] {
+    return this.#summary?.taken ?? [];
+  }
+
+  /** Share of the weights of each parameter that are exactly 0, by name: what `l1` and its kin have pruned. */
+  sparsity(): Map<string, number> {
+    const share = (values: Float64Array) => values.reduce((zeros, w) => zeros + Number(w === 0), 0) / Math.max(values.length, 1);
+    return new Map([...this.weights()].map(([name, { values }]) => [name, share(values)]));
   }
 
   /** Number of weights. */

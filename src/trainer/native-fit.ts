@@ -1,4 +1,12 @@
-import { type Binding, type FitResult, type NativeData, nativeError, type RunningTask, startTask } from '../native/index.js';
+import {
+  type Binding,
+  type FitResult,
+  type NativeData,
+  type NativeModel,
+  nativeError,
+  type RunningTask,
+  startTask,
+} from '../native/index.js';
 import { type Epoch, epochFrom, type Scores, scoresFrom } from './epoch.js';
 import { type FitSummary, Fitted, type PredictionKind } from './fitted.js';
 
@@ -11,6 +19,10 @@ export interface Job {
   readonly score?: NativeData | undefined;
   /** Scored once, at the end. */
   readonly test?: NativeData | undefined;
+  /** Whose weights it starts from, */
+  readonly from?: NativeModel | undefined;
+  /** and which of them. */
+  readonly take?: readonly string[] | undefined;
 }
 
 /** An event as it crosses from the native side. */
@@ -59,7 +71,9 @@ export class NativeFits {
     onEpoch: (job: number, epoch: Epoch) => void,
   ): Promise<FinishedFit[]> {
     const begin = (n: Binding, task: number) => {
-      const native = jobs.map(({ train, validation, score, test }) => new n.FitJob(train, validation, score, test));
+      const native = jobs.map(
+        ({ train, validation, score, test, from, take }) => new n.FitJob(train, validation, score, test, from, take && [...take]),
+      );
       return n.startFits(task, spec, native, JSON.stringify(options));
     };
     const onEvent = (json: string): void => {

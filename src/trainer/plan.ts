@@ -4,7 +4,7 @@ import { NablaError, notImplemented, register } from '../errors/index.js';
 import type { Model } from '../layers/index.js';
 import type { Loss } from '../losses/index.js';
 import { callNative } from '../native/index.js';
-import { shapeText, Tensor, Trace } from '../trace/index.js';
+import { type OwnPenalty, shapeText, Tensor, Trace } from '../trace/index.js';
 
 /** The part of a recipe that the graph depends on. */
 export interface Plannable {
@@ -18,6 +18,8 @@ export interface Plannable {
 export interface Plan {
   /** The graph as versioned plain JSON. */
   readonly graph: string;
+  /** Penalties that layers asked for. */
+  readonly penalties: readonly OwnPenalty[];
   readonly prepare: readonly Preparation[];
 }
 
@@ -148,5 +150,5 @@ export const plan = (recipe: Plannable, schema: Schema): Plan => {
       hint: 'Reduce the last axis, for instance with .mean(-1).',
     });
   }
-  return { graph: trace.finish({ prediction, loss: rows }), prepare };
+  return { graph: trace.finish({ prediction, loss: rows }), penalties: trace.penalties, prepare };
 };

@@ -1,4 +1,3 @@
-import type { Dataset } from '../data/dataset.js';
 import { planned } from '../errors/index.js';
 import type { Tensor } from '../trace/index.js';
 import type { Estimator } from './estimator.js';
@@ -7,15 +6,6 @@ import type { Trainer } from './trainer.js';
 /** Any trainer, whatever its metrics and loss. */
 // biome-ignore lint/suspicious/noExplicitAny: the parameters do not matter here
 export type AnyTrainer = Trainer<any, any>;
-
-/** Several estimators as one: average, vote, or weighted; trained side by side. */
-export const ensemble =
-  planned<
-    (
-      members: readonly Estimator[] | { readonly of: Estimator; readonly count: number; readonly sampling?: 'bootstrap' | 'none' },
-      options?: { readonly combine?: 'average' | 'vote'; readonly weights?: readonly number[]; readonly seed?: number },
-    ) => Estimator
-  >('ensemble');
 
 /** Greedy pre-training, layer by layer (restricted Boltzmann machines or denoising autoencoders), then fine-tuning by `trainer`. */
 export const pretrain =
@@ -29,16 +19,6 @@ export const pretrain =
       },
     ) => Estimator
   >('pretrain');
-
-/** Numeric against analytic gradient, in double precision. */
-export const checkGradients =
-  planned<
-    (
-      trainer: AnyTrainer,
-      data: Dataset,
-      options?: { readonly epsilon?: number },
-    ) => Promise<{ readonly maxRelativeError: number; readonly worstParameter: string }>
-  >('checkGradients');
 
 /** Values that a compiled function takes and gives. */
 export interface ArrayValue {
@@ -58,16 +38,6 @@ export const valueAndGradient =
       readonly gradients: readonly ArrayValue[];
     }
   >('valueAndGradient');
-
-/** Loss against a growing learning rate (Smith 2017). */
-export const learningRateTest =
-  planned<
-    (
-      trainer: AnyTrainer,
-      data: Dataset,
-      options?: { readonly from?: number; readonly to?: number; readonly steps?: number },
-    ) => Promise<{ readonly rates: Float64Array; readonly losses: Float64Array; readonly suggestion: number }>
-  >('learningRateTest');
 
 /** What a study gives: its numbers, and a picture of them. */
 export interface StudyPicture {

@@ -15,6 +15,7 @@ import {
   isListOf,
   isNumber,
   isOneOf,
+  isString,
   NablaError,
   optionsOf,
 } from '../errors/index.js';
@@ -27,11 +28,14 @@ import { type ResolvedMetric, resolveMetrics } from '../metrics/resolve.js';
 import { adam, type OptimizerLike } from '../optimizers/index.js';
 import { resolveOptimizer } from '../optimizers/resolve.js';
 import type { Regularizer } from '../regularizers/index.js';
+import { isRegularizer } from '../regularizers/penalties.js';
 import { progressBar } from '../report/progress.js';
 import type { ScheduleLike } from '../schedules/index.js';
+import { type ResolvedSchedule, resolveSchedule } from '../schedules/resolve.js';
+import { isSchedule } from '../schedules/schedule.js';
 import type { Epoch, Scores } from './epoch.js';
 import type { Estimator } from './estimator.js';
-import type { Fitted, PredictionKind } from './fitted.js';
+import { Fitted, modelOf, type PredictionKind } from './fitted.js';
 import { type FinishedFit, NativeFits } from './native-fit.js';
 import { plan } from './plan.js';
 import { Run } from './run.js';
@@ -52,14 +56,20 @@ export interface EarlyStopping<Name extends string = string> {
 
 /** A group of parameters with settings of their own. */
 export interface ParameterGroup {
-  /** Names, with `*` for anything: `'conv*'`. */
+  /** A layer or a parameter, with `*` for anything: `'dense'`, `'conv*'`, `'head/kernel'`. One that names nothing is an error. */
   readonly match: string;
+  /** In place of the optimizer's; a schedule multiplies it in the same proportion. */
   readonly learningRate?: number;
+  /** In place of the optimizer's, for what decays (no biases, no scales of norms). */
   readonly weightDecay?: number;
+  /** Kept as it is; no gradient is computed. */
   readonly freeze?: boolean;
 }
 
-/** Limits of the gradient. */
+/**
+ * A limit of the gradient: each number to ±`value`; each parameter's to `norm`, or all together to `globalNorm` (Pascanu, Mikolov & Bengio
+ * 2013, arXiv:1211.5063); each unit's to `adaptive` times the norm of its weights, 0.001 at least (Brock et al. 2021, arXiv:2102.06171).
+ */
 export type Clip = { readonly value: number } | { readonly norm: number } | { readonly globalNorm: number } | { readonly adaptive: number };
 
 /** The recipe. */
@@ -89,14 +99,23 @@ export interface TrainerOptions<M extends Metrics = Metrics, L extends LossLike 
   readonly augment?: readonly Augmentation[];
   /** What turns the model's output into predictions. Default: what fits the loss. */
   readonly output?: OutputActivation;
-  /** Weights of the classes; `'balanced'` gives each class the same total. */
+  /**
+   * Weights of the classes in the objective, by name (1 where nothing is said); `'balanced'` gives each class of the training rows the same
+   * total, n/(k·n_c). Losses and metrics that are reported are not weighted by them.
+   */
   readonly classWeights?: 'balanced' | Readonly<Record<string, number>>;
-  /** The learning rate over time. */
+  /** The learning rate over time: a schedule, or the rate of each step, called ahead of the fit. Default constant. */
   readonly schedule?: ScheduleLike;
+  /** A limit of the gradient, penalties included. */
   readonly clip?: Clip;
+  /** Penalties and constraints on all weights but biases and the scales of norms; `regularizer` of a layer is for its kernel alone. */
   readonly regularizers?: readonly Regularizer[];
-  /** Averaged weights: the mean over the last epochs, or an exponential mean. */
+  /**
+   * Averaged weights, which each epoch is scored by and the fit gives: the mean of the last quarter of the epochs (`'swa'`, Izmailov et al.
+   * 2018, arXiv:1803.05407), or an exponential mean over steps (`'ema'`, decay 0.999, less in the first steps).
+   */
   readonly averaging?: 'swa' | 'ema';
+  /** The first group that names a parameter decides. */
   readonly groups?: readonly ParameterGroup[];
   /** Off unless given. */
   readonly earlyStopping?: EarlyStopping<MetricKey<M>>;
@@ -134,9 +153,9 @@ export interface FitOptions<Name extends string = string> {
   readonly resume?: boolean;
   /** Records the health of gradients each so many steps. */
   readonly health?: boolean | { readonly every: number };
-  /** Starts from the weights of another model. */
+  /** Starts from the weights of another model, by name: all that both have. `fitted.taken` tells which. */
   readonly from?: Fitted;
-  /** With `from`: the layers whose weights are taken, `*` for anything. */
+  /** With `from`: the layers or parameters whose weights are taken, `*` for anything. */
   readonly take?: readonly string[];
 }
 
@@ -151,6 +170,38 @@ const isPreparation = (value: unknown): string | undefined =>
     ? undefined
     : 'to be a preparation such as standardize()';
 
+const isClassWeights = (value: unknown): string | undefined => {
+  if (value === 'balanced') return undefined;
+  const plain = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return plain && Object.values(value).every((weight) => isNumber({ above: 0 })(weight) === undefined)
+    ? undefined
+    : "to be 'balanced' or an object of class names and weights above 0";
+};
+
+const isLimit = isNumber({ above: 0 });
+const clipOptions = optionsOf('Trainer: clip', { value: isLimit, norm: isLimit, globalNorm: isLimit, adaptive: isLimit });
+const groupOptions = optionsOf('Trainer: groups', {
+  match: isString,
+  learningRate: isNumber({ min: 0 }),
+  weightDecay: isNumber({ min: 0 }),
+  freeze: isBoolean,
+});
+
+const expectClip = (clip: Clip): Clip => {
+  expectOptions('Trainer: clip', clip, clipOptions);
+  if (Object.values(clip).filter((limit) => limit !== undefined).length === 1) return { ...clip };
+  throw invalidOption('Trainer', 'clip', 'to have one of value, norm, globalNorm, adaptive', clip);
+};
+
+const expectGroup = (group: ParameterGroup): ParameterGroup => {
+  expectOptions('Trainer: groups', group, groupOptions);
+  if (group.match === undefined) throw invalidOption('Trainer: groups', 'match', 'to name parameters or layers', group.match);
+  return { ...group };
+};
+
+/** Averaging by name: the last quarter of the epochs, or a memory of some thousand steps. */
+const averages = { swa: { kind: 'swa', start: 0.75 }, ema: { kind: 'ema', decay: 0.999 } } as const;
+
 const trainerOptions = optionsOf('Trainer', {
   model: isModel,
   loss: isAnything,
@@ -164,18 +215,19 @@ const trainerOptions = optionsOf('Trainer', {
   prepareTargets: isListOf(isPreparation),
   augment: 'planned',
   output: isOneOf(['softmax', 'sigmoid', 'identity']),
-  classWeights: 'planned',
-  schedule: 'planned',
-  clip: 'planned',
-  regularizers: 'planned',
-  averaging: 'planned',
-  groups: 'planned',
+  classWeights: isClassWeights,
+  schedule: isSchedule,
+  clip: isAnything,
+  regularizers: isListOf(isRegularizer),
+  averaging: isOneOf(['swa', 'ema']),
+  groups: isListOf(isAnything),
   earlyStopping: isAnything,
   seed: isInteger({ min: 0 }),
   precision: isOneOf(['f32', 'f64']),
 });
 
 const isDataset = (value: unknown): string | undefined => (value instanceof Dataset ? undefined : 'to be a Dataset');
+const isFitted = (value: unknown): string | undefined => (value instanceof Fitted ? undefined : 'to be a fitted model');
 const isSignal = (value: unknown): string | undefined => (value instanceof AbortSignal ? undefined : 'to be an AbortSignal');
 
 const fitOptions = optionsOf('Trainer.fit', {
@@ -187,8 +239,8 @@ const fitOptions = optionsOf('Trainer.fit', {
   checkpoint: 'planned',
   resume: 'planned',
   health: 'planned',
-  from: 'planned',
-  take: 'planned',
+  from: isFitted,
+  take: isListOf(isString),
 });
 
 const earlyStoppingOptions = optionsOf('Trainer: earlyStopping', {
@@ -275,6 +327,9 @@ export class Trainer<const M extends Metrics = readonly [], const L extends Loss
   readonly #prepareTargets: readonly Preparation[];
   readonly #metrics: readonly ResolvedMetric[];
   readonly #epochs: number;
+  readonly #batchSize: number | 'full';
+  readonly #schedule: ResolvedSchedule | undefined;
+  readonly #penalties: readonly { readonly penalty: Regularizer }[];
   /** The spec without what the data decide. */
   readonly #recipe: Readonly<Record<string, unknown>>;
   /** Specs by what of the schema they depend on, so that a second fit traces nothing. */
@@ -299,6 +354,12 @@ export class Trainer<const M extends Metrics = readonly [], const L extends Loss
       prepare = [],
       prepareTargets = [],
       output,
+      classWeights,
+      schedule,
+      clip,
+      regularizers = [],
+      averaging,
+      groups = [],
       earlyStopping,
       seed = 0,
       precision = 'f32',
@@ -312,11 +373,20 @@ export class Trainer<const M extends Metrics = readonly [], const L extends Loss
     this.#prepareTargets = [...prepareTargets];
     this.#metrics = resolveMetrics(metrics ?? []);
     this.#epochs = epochs;
+    this.#batchSize = batchSize;
+    const names = this.#metrics.map(({ name }) => name);
+    const direction = (name: string) => metricDirection(this.#metrics.find((metric) => metric.name === name)?.kind ?? 'loss');
+    this.#schedule = schedule === undefined ? undefined : resolveSchedule(schedule, { names, direction });
+    this.#penalties = regularizers.map((penalty) => ({ penalty }));
     this.#recipe = {
       prepareTargets: this.#prepareTargets.map(({ spec }) => spec),
       loss: this.#loss,
       output: output ?? this.#loss.output,
       optimizer: resolveOptimizer(optimizer),
+      ...(classWeights === undefined ? {} : { classWeights }),
+      ...(clip === undefined ? {} : { clip: expectClip(clip) }),
+      ...(averaging === undefined ? {} : { averaging: averages[averaging] }),
+      groups: groups.map(expectGroup),
       metrics: this.#metrics,
       epochs,
       batchSize,
@@ -330,13 +400,20 @@ export class Trainer<const M extends Metrics = readonly [], const L extends Loss
 
   /** The fit spec for data of this schema: the graph is traced once, and again only for another schema. */
   #spec(schema: Schema): string {
-    const { sampleShape, columns, target } = schema;
-    const key = JSON.stringify([sampleShape, columns, target]);
+    const { rows, sampleShape, columns, target } = schema;
+    const schedule = this.#schedule;
+    const key = JSON.stringify([sampleShape, columns, target, schedule?.counted ? rows : 0]);
     let spec = this.#specs.get(key);
     if (spec === undefined) {
       const recipe = { model: this.#model, loss: this.#loss, prepare: this.#prepare, prepareTargets: this.#prepareTargets };
-      const { graph, prepare } = plan(recipe, schema);
-      const rest = JSON.stringify({ prepare: prepare.map((step) => step.spec), ...this.#recipe });
+      const { graph, penalties, prepare } = plan(recipe, schema);
+      const steps = this.#epochs * (this.#batchSize === 'full' ? 1 : Math.ceil(rows / this.#batchSize));
+      const rest = JSON.stringify({
+        prepare: prepare.map((step) => step.spec),
+        ...this.#recipe,
+        schedule: schedule?.data(steps),
+        regularizers: [...this.#penalties, ...penalties],
+      });
       spec = `{"version":1,"graph":${graph},${rest.slice(1)}`;
       this.#specs.set(key, spec);
     }
@@ -358,11 +435,12 @@ export class Trainer<const M extends Metrics = readonly [], const L extends Loss
     type Result = Fitted<Name, PredictionKindOf<L>>;
     expectDataset('fit', data);
     expectOptions('fit', options, fitOptions, this.fit);
-    const { validation, signal, threads, progress = false, onEpoch } = options;
+    const { validation, signal, threads, progress = false, onEpoch, from, take } = options;
+    if (take !== undefined && from === undefined) throw invalidOption('fit', 'take', 'to come with from', take, this.fit);
     const schema = schemaOf(data);
     const spec = this.#spec(schema);
     if (validation !== undefined) expectSameSchema('validation', schema, schemaOf(validation));
-    const job = { train: nativeOf(data), validation: validation && nativeOf(validation) };
+    const job = { train: nativeOf(data), validation: validation && nativeOf(validation), from: from && modelOf(from), take };
 
     const bar = progress ? progressBar(this.#epochs) : undefined;
     const onEvent =

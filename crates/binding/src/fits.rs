@@ -18,13 +18,21 @@ use crate::task::{Answer, On, Task};
 #[napi]
 pub struct FitJob {
     job: Job,
+    from: Option<(Arc<nabla_train::Model>, Option<Vec<String>>)>,
 }
 
 #[napi]
 impl FitJob {
-    /// Rows to learn from, to choose by, and to be scored on once.
+    /// Rows to learn from, to choose by, and to be scored on once; a model whose weights it starts from, and patterns of those it takes.
     #[napi(constructor, catch_unwind)]
-    pub fn new(train: &Data, validation: Option<&Data>, score: Option<&Data>, test: Option<&Data>) -> Self {
+    pub fn new(
+        train: &Data,
+        validation: Option<&Data>,
+        score: Option<&Data>,
+        test: Option<&Data>,
+        from: Option<&Model>,
+        take: Option<Vec<String>>,
+    ) -> Self {
         let inner = |data: Option<&Data>| data.map(|d| d.inner.clone());
         Self {
             job: Job {
@@ -33,6 +41,7 @@ impl FitJob {
                 test: inner(test),
                 ..Job::new(train.inner.clone())
             },
+            from: from.map(|model| (model.shared(), take)),
         }
     }
 }
@@ -66,7 +75,14 @@ pub fn start_fits(task: u32, spec: String, jobs: Vec<&FitJob>, settings: String)
     let settings: Settings = options(&settings, "fit")?;
     let threads = settings.threads.unwrap_or_else(fits::default_threads);
     let recipe = FitSpec::from_json(&spec).and_then(Recipe::new).map_err(js)?;
-    let jobs: Vec<Job> = jobs.into_iter().map(|j| j.job.clone()).collect();
+    let started = |j: &FitJob| -> Outcome<Job> {
+        let mut job = j.job.clone();
+        if let Some((model, take)) = &j.from {
+            job.from = Some(Arc::new(nabla_train::start::weights_from(&recipe, model, take.as_deref())?));
+        }
+        Ok(job)
+    };
+    let jobs: Vec<Job> = jobs.into_iter().map(started).collect::<Outcome<_>>().map_err(js)?;
     Task::start(task, On::Own, move |control, send| {
         let listen = |event: Event| {
             if let (true, Event::Epoch(job, epoch)) = (settings.events, event)
@@ -93,6 +109,7 @@ struct Summary<'a> {
     stopped: Stopped,
     scores: Option<&'a Scores>,
     test_scores: Option<&'a Scores>,
+    taken: &'a [String],
 }
 
 impl From<Outcome<nabla_train::Outcome>> for FitResult {
@@ -104,6 +121,7 @@ impl From<Outcome<nabla_train::Outcome>> for FitResult {
                 stopped: o.stopped,
                 scores: o.scores.as_ref(),
                 test_scores: o.test_scores.as_ref(),
+                taken: &o.taken,
             };
             let text = json(&summary).unwrap_or_default();
             (Arc::new(o.model), text)
@@ -136,4 +154,50 @@ impl FitResult {
     pub fn error(&self) -> Option<String> {
         self.outcome.as_ref().err().map(|e| e.to_json())
     }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct CheckSettings {
+    epsilon: f64,
+    limit: usize,
+}
+
+/// Numeric against analytic gradients in double precision: the task gives JSON.
+#[napi(catch_unwind)]
+pub fn check_gradients(task: u32, spec: String, data: &Data, settings: String) -> Result<Task> {
+    let CheckSettings { epsilon, limit } = options(&settings, "checkGradients")?;
+    let recipe = FitSpec::from_json(&spec).and_then(Recipe::new).map_err(js)?;
+    let data = data.inner.clone();
+    Task::start(task, On::Own, move |_, _| {
+        let found = nabla_train::gradient_check::check_gradients(&Arc::new(recipe), &data, epsilon, limit)?;
+        Ok(Answer::Text(serde_json::to_string(&found).unwrap_or_default()))
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RangeSettings {
+    from: f64,
+    to: f64,
+    steps: usize,
+    threads: Option<usize>,
+}
+
+/// The learning-rate range test: the task gives JSON.
+#[napi(catch_unwind)]
+pub fn learning_rate_test(task: u32, spec: String, data: &Data, settings: String) -> Result<Task> {
+    let settings: RangeSettings = options(&settings, "learningRateTest")?;
+    let recipe = FitSpec::from_json(&spec).and_then(Recipe::new).map_err(js)?;
+    let job = Job::new(data.inner.clone());
+    let threads = settings.threads.unwrap_or_else(fits::default_threads);
+    let range = nabla_train::range_test::Range {
+        from: settings.from,
+        to: settings.to,
+        steps: settings.steps,
+    };
+    Task::start(task, On::Own, move |control, _| {
+        let found = nabla_train::range_test::range_test(&Arc::new(recipe), &job, range, threads, control)?;
+        Ok(Answer::Text(serde_json::to_string(&found).unwrap_or_default()))
+    })
 }

@@ -3,10 +3,8 @@
 use nabla_data::pipeline::{Prepared, fit_values, prepared_columns};
 use nabla_data::prepare::Step as Preparation;
 use nabla_data::{Column, ColumnSchema};
-use nabla_error::{Code, Error};
-use nabla_kernels::{Real, reduce};
+use nabla_error::Error;
 use nabla_metrics::{Batch, Metric, MetricSpec, Truth};
-use nabla_optim::{Optimizer, Step};
 use nabla_params::Initializer;
 use nabla_train::least_squares;
 use napi::bindgen_prelude::{Either, Float32Array, Float64Array};
@@ -113,98 +111,6 @@ pub fn sample_initializer(spec: String, shape: Vec<u32>, random: f64) -> Result<
         .sample(&shape, seed(random)?, "sample")
         .map(output::Float64Array::new)
         .map_err(js)
-}
-
-enum Moments {
-    F32(Vec<Vec<f32>>),
-    F64(Vec<Vec<f64>>),
-}
-
-/// An optimizer over one flat vector of parameters.
-#[napi]
-pub struct OptimizerState {
-    optimizer: Optimizer,
-    moments: Moments,
-    length: usize,
-    at: Step,
-}
-
-#[napi]
-impl OptimizerState {
-    /// Of a specification, for so many parameters in `f32` or `f64`.
-    #[napi(constructor, catch_unwind)]
-    pub fn new(spec: String, length: u32, precision: String) -> Result<Self> {
-        let optimizer: Optimizer = options(&spec, "optimizer")?;
-        optimizer.validate().map_err(js)?;
-        let (count, length) = (optimizer.state_count(), length as usize);
-        let moments = match precision.as_str() {
-            "f32" => Moments::F32(vec![vec![0.0; length]; count]),
-            "f64" => Moments::F64(vec![vec![0.0; length]; count]),
-            other => return Err(js(Error::option("precision", "\"f32\" or \"f64\"", format!("{other:?}")))),
-        };
-        Ok(Self {
-            at: Step::first(&optimizer, optimizer.learning_rate()),
-            optimizer,
-            moments,
-            length,
-        })
-    }
-
-    /// One update of `theta` in place.
-    #[napi(
-        catch_unwind,
-        ts_args_type = "theta: Float32Array | Float64Array, gradient: Float32Array | Float64Array"
-    )]
-    pub fn update(&mut self, theta: Either<Float32Array, Float64Array>, gradient: Either<Float32Array, Float64Array>) -> Result<()> {
-        let at = self.at;
-        match (theta, gradient, &mut self.moments) {
-            (Either::A(mut theta), Either::A(gradient), Moments::F32(moments)) => {
-                expect_lengths(self.length, theta.len(), &gradient)?;
-                // SAFETY: JavaScript is waiting in this call, so nobody else touches the array.
-                step(&self.optimizer, at, unsafe { theta.as_mut() }, &gradient, moments);
-            }
-            (Either::B(mut theta), Either::B(gradient), Moments::F64(moments)) => {
-                expect_lengths(self.length, theta.len(), &gradient)?;
-                // SAFETY: as above.
-                step(&self.optimizer, at, unsafe { theta.as_mut() }, &gradient, moments);
-            }
-            _ => {
-                return Err(js(Error::new(
-                    Code::InvalidOption,
-                    "theta and gradient must be arrays of the precision that the optimizer was started with",
-                )
-                .at("gradient")));
-            }
-        }
-        self.at = at.next(&self.optimizer, at.learning_rate);
-        Ok(())
-    }
-}
-
-fn step<T: Real>(optimizer: &Optimizer, at: Step, theta: &mut [T], gradient: &[T], moments: &mut [Vec<T>]) {
-    let mut state: Vec<&mut [T]> = moments.iter_mut().map(Vec::as_mut_slice).collect();
-    optimizer.update(at, theta, gradient, &mut state);
-}
-
-fn expect_lengths<T: Real>(length: usize, theta: usize, gradient: &[T]) -> Result<()> {
-    if theta != length || gradient.len() != length {
-        return Err(js(Error::new(
-            Code::ShapeMismatch,
-            format!(
-                "the optimizer was started for {length} parameters, got {theta} and {} derivatives",
-                gradient.len()
-            ),
-        )
-        .at("gradient")
-        .expected(length.to_string())
-        .received(gradient.len().to_string())));
-    }
-    if !reduce::all_finite(gradient) {
-        return Err(js(
-            Error::new(Code::NotFinite, "the gradient is not finite; nothing was updated").at("gradient")
-        ));
-    }
-    Ok(())
 }
 
 /// The columns that steps make of others, `[{ name, kind, levels? }]` as JSON.

@@ -15,6 +15,7 @@ mod held;
 mod hub;
 mod instruments;
 mod model;
+mod optimizer;
 mod output;
 mod search;
 mod task;

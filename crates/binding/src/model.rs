@@ -29,6 +29,10 @@ impl Model {
         let weights = Held::new(env, inner.bytes())?;
         Ok(Model { inner, extra, weights })
     }
+
+    pub(crate) fn shared(&self) -> Arc<Fitted> {
+        Arc::clone(&self.inner)
+    }
 }
 
 impl ObjectFinalize for Model {

@@ -1,4 +1,4 @@
-//! Optimizers: one file a rule over flat slices; gradient clipping.
+//! Optimizers: one file a rule over flat slices; gradient clipping, penalties, schedules.
 //!
 //! To add one: a file with a struct that implements [`Rule`], and its row in the table below. The laws in `laws.rs` and the
 //! trajectories in the fixtures then cover it.
@@ -15,13 +15,17 @@ pub mod clip;
 mod lamb;
 #[cfg(test)]
 mod laws;
+pub mod lbfgs;
 mod lion;
+mod method;
 mod nadam;
 mod pass;
+pub mod penalty;
 mod power;
 mod radam;
 mod rmsprop;
 mod rule;
+pub mod schedule;
 mod sgd;
 #[cfg(test)]
 mod trajectories;
@@ -33,10 +37,13 @@ pub use adamax::Adamax;
 pub use adamw::Adamw;
 pub use lamb::Lamb;
 pub use lion::Lion;
+pub use method::{Lookahead, Method, Sam};
 pub use nadam::Nadam;
+pub use penalty::Penalty;
 pub use radam::Radam;
 pub use rmsprop::Rmsprop;
 pub use rule::{Rule, Step};
+pub use schedule::Schedule;
 pub use sgd::Sgd;
 
 use nabla_kernels::Real;

@@ -10,6 +10,7 @@ use nabla_kernels::gather::gather_rows;
 use nabla_metrics::Truth;
 
 use crate::recipe::Recipe;
+use crate::spec::ClassWeights;
 
 /// A data set as a recipe reads it.
 pub struct Feed<'a> {
@@ -17,6 +18,7 @@ pub struct Feed<'a> {
     preparation: &'a Fitted,
     target_preparation: &'a Fitted,
     identity: bool,
+    class_weights: Option<Vec<f64>>,
     /// Rows of the data set, as indices into its source.
     pub rows: Vec<u32>,
 }
@@ -67,15 +69,57 @@ impl<'a> Feed<'a> {
             preparation,
             target_preparation,
             identity,
+            class_weights: None,
             rows,
         })
     }
 
-    /// The weight of each row in the mean of a batch, w / Σ w.
+    /// The same with weights of the classes in the objective.
+    pub fn with_class_weights(mut self, weights: Option<&ClassWeights>) -> Result<Feed<'a>> {
+        let Some(weights) = weights else { return Ok(self) };
+        let Some(Target::Classes { names, labels }) = self.data.source().target() else {
+            return Err(Error::option("classWeights", "with targets that are classes", "numbers"));
+        };
+        self.class_weights = Some(match weights {
+            ClassWeights::Balanced(_) => {
+                let mut counts = vec![0usize; names.len()];
+                self.rows.iter().for_each(|&row| counts[labels[row as usize] as usize] += 1);
+                let present = counts.iter().filter(|c| **c > 0).count();
+                counts
+                    .iter()
+                    .map(|&c| self.rows.len() as f64 / (present * c.max(1)) as f64)
+                    .collect()
+            }
+            ClassWeights::Named(named) => {
+                if let Some(unknown) = named.keys().find(|name| !names.contains(name)) {
+                    let error = Error::option("classWeights", format!("to name classes of {names:?}"), format!("{unknown:?}"));
+                    let meant = nabla_data::nearest(unknown, names.iter().map(String::as_str));
+                    return Err(match meant {
+                        Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
+                        None => error,
+                    });
+                }
+                names.iter().map(|name| named.get(name).copied().unwrap_or(1.0)).collect()
+            }
+        });
+        Ok(self)
+    }
+
+    /// The weight of each row in the mean of a batch, w / Σ w, w the row's own times its class's.
     pub fn batch_weights(&self, rows: &[u32]) -> BatchWeights<'_> {
-        let weights = self.data.source().weights();
-        let total = weights.map_or(rows.len() as f64, |w| rows.iter().map(|&row| w[row as usize]).sum());
-        BatchWeights { weights, total }
+        let classes = match (&self.class_weights, self.data.source().target()) {
+            (Some(weights), Some(Target::Classes { labels, .. })) => Some((weights.as_slice(), labels.as_slice())),
+            _ => None,
+        };
+        let mut weights = BatchWeights {
+            weights: self.data.source().weights(),
+            classes,
+            total: rows.len() as f64,
+        };
+        if weights.weights.is_some() || classes.is_some() {
+            weights.total = rows.iter().map(|&row| weights.of(row)).sum();
+        }
+        weights
     }
 
     /// Prepared features of some rows (indices into the source).
@@ -163,19 +207,27 @@ impl<'a> Feed<'a> {
 /// The weights of one batch.
 pub struct BatchWeights<'a> {
     weights: Option<&'a [f64]>,
+    /// Of each class, and the class of each row.
+    classes: Option<(&'a [f64], &'a [u32])>,
     total: f64,
 }
 
 impl BatchWeights<'_> {
+    fn of(&self, row: u32) -> f64 {
+        let own = self.weights.map_or(1.0, |w| w[row as usize]);
+        self.classes
+            .map_or(own, |(weights, labels)| own * weights[labels[row as usize] as usize])
+    }
+
     /// Into the program's input.
     pub fn fill<T: Real>(&self, rows: &[u32], out: &mut [T]) {
-        match self.weights {
-            Some(weights) => rows
-                .iter()
-                .zip(out)
-                .for_each(|(&row, out)| *out = T::from_f64(weights[row as usize] / self.total)),
-            None => out.fill(T::from_f64(1.0 / self.total)),
+        if self.weights.is_none() && self.classes.is_none() {
+            out.fill(T::from_f64(1.0 / self.total));
+            return;
         }
+        rows.iter()
+            .zip(out)
+            .for_each(|(&row, out)| *out = T::from_f64(self.of(row) / self.total));
     }
 }
 

@@ -17,7 +17,6 @@ use nabla_kernels::denormals::flush_to_zero;
 use nabla_kernels::philox::{Stream, hash_path, shuffle};
 use nabla_kernels::team::{Member, Team};
 use nabla_kernels::{Aligned, Real, reduce};
-use nabla_params::Arena;
 
 use crate::apart::Apart;
 use crate::control::{Control, Event, Listener};
@@ -30,6 +29,7 @@ use crate::pace::Pace;
 use crate::recipe::Recipe;
 use crate::scorer::Scorer;
 use crate::spec::BatchSize;
+use crate::start::start_from;
 use crate::update::{Buffers, STATES, Update, ranges};
 
 /// Rows to fit, to watch, to score and to test.
@@ -71,6 +71,8 @@ pub struct Outcome {
     pub scores: Option<Scores>,
     /// On `test`.
     pub test_scores: Option<Scores>,
+    /// Names of the weights that came from another model.
+    pub taken: Vec<String>,
 }
 
 /// Below this cost of a step (in operations at full speed, some 10 µs) one thread is faster than two that meet ten times.
@@ -127,26 +129,12 @@ fn held_out(recipe: &Recipe, job: &Job) -> Result<(Dataset, Option<Dataset>)> {
     Ok((job.train.select(&split.train)?, Some(job.train.select(&split.validation)?)))
 }
 
-/// Replaces weights by given ones.
-fn start_from<T: Real>(arena: &Arena, from: &BTreeMap<String, Vec<f64>>, theta: &mut [T]) -> Result<()> {
-    for (name, values) in from {
-        let row = arena.find(name).ok_or_else(|| crate::model::unknown_weight(arena, name))?;
-        if values.len() != row.values() {
-            return Err(Error::new(
-                Code::ShapeMismatch,
-                format!("{} values do not fill the weight of shape {:?}", values.len(), row.spec.shape),
-            )
-            .at(name.clone())
-            .expected(format!("{} values", row.values()))
-            .received(format!("{} values", values.len())));
-        }
-        if let Some(at) = values.iter().position(|v| !v.is_finite()) {
-            return Err(Error::new(Code::NotFinite, format!("value {at} of a weight to start from is {}", values[at])).at(name.clone()));
-        }
-        let values: Vec<T> = values.iter().map(|&v| T::from_f64(v)).collect();
-        arena.write(row, &values, theta)?;
+/// How many rows take part: those of weight 0 are absent.
+fn learnt_rows(train: &Dataset) -> usize {
+    match train.source().weights() {
+        Some(weights) => train.source_rows().iter().filter(|&&row| weights[row as usize] != 0.0).count(),
+        None => train.rows(),
     }
-    Ok(())
 }
 
 /// Binary cross-entropy is of probabilities: number targets lie in [0, 1], in their own units.
@@ -185,27 +173,30 @@ struct Places {
     updates: Vec<(Place, usize)>,
 }
 
-struct Fit<'a, T: Real> {
+/// A fit in progress.
+pub(crate) struct Fit<'a, T: Real> {
     recipe: &'a Arc<Recipe>,
-    train: Dataset,
+    pub(crate) train: Dataset,
     validation: Option<Dataset>,
-    preparation: Prepared,
-    target_preparation: Fitted,
+    pub(crate) preparation: Prepared,
+    pub(crate) target_preparation: Fitted,
     program: Arc<Program>,
     places: Places,
     memory: Memory<T>,
     theta: Aligned<T>,
     gradient: Aligned<T>,
     state: Vec<Aligned<T>>,
-    update: Update,
+    pub(crate) update: Update<T>,
     team: Team,
     pace: Pace,
-    batch: usize,
+    pub(crate) batch: usize,
     step: u64,
+    /// Of the last step.
+    rate: f64,
 }
 
 impl<'a, T: Real> Fit<'a, T> {
-    fn start(recipe: &'a Arc<Recipe>, job: &Job, threads: usize) -> Result<Fit<'a, T>> {
+    pub(crate) fn start(recipe: &'a Arc<Recipe>, job: &Job, threads: usize) -> Result<Fit<'a, T>> {
         let (train, validation) = held_out(recipe, job)?;
         if train.rows() == 0 {
             return Err(Error::new(Code::InvalidData, "there are no rows to train on")
@@ -242,7 +233,9 @@ impl<'a, T: Real> Fit<'a, T> {
         if let Some(from) = &job.from {
             start_from(arena, from, &mut theta)?;
         }
-        let state = (0..spec.optimizer.state_count())
+        let per_epoch = learnt_rows(&train).div_ceil(batch.max(1));
+        let update = Update::new(spec, &recipe.graph, arena, &theta, per_epoch)?;
+        let state = (0..spec.optimizer.rule.state_count())
             .map(|_| Aligned::zeroed(arena.trained))
             .collect::<Result<_>>()?;
         let members = if program.work() < SHARED_STEP { 1 } else { threads.max(1) };
@@ -258,11 +251,12 @@ impl<'a, T: Real> Fit<'a, T> {
             theta,
             gradient: Aligned::zeroed(arena.len)?,
             state,
-            update: Update::new(spec, &recipe.graph, arena)?,
+            update,
             team: Team::new(members, crate::fits::lower_priority),
             pace: Pace::new(),
             batch,
             step: 0,
+            rate: 0.0,
         })
     }
 
@@ -273,7 +267,7 @@ impl<'a, T: Real> Fit<'a, T> {
         let (train, validation, score, test) = (self.train.clone(), self.validation.take(), job.score.as_ref(), job.test.as_ref());
         let (preparation, target_preparation) = (self.preparation.clone(), self.target_preparation.clone());
         let feed = |data| Feed::new(recipe, data, &preparation, &target_preparation, true);
-        let train_feed = feed(&train)?;
+        let train_feed = feed(&train)?.with_class_weights(spec.class_weights.as_ref())?;
         let validation_feed = validation.as_ref().map(&feed).transpose()?;
         let later = [score, test].map(|data| data.map(&feed).transpose());
         let [score_feed, test_feed] = later;
@@ -314,15 +308,17 @@ impl<'a, T: Real> Fit<'a, T> {
             if stopped == Stopped::Stop {
                 break;
             }
+            self.update.epoch(spec, index, &self.theta, recipe.arena.trained);
+            let weights = self.update.averaged().unwrap_or(&self.theta);
             let scores = match (&validation_feed, &mut examiner) {
-                (Some(feed), Some(examiner)) => Some(examiner.score(&mut self.team, &self.theta, feed, &mut examination, control)?),
+                (Some(feed), Some(examiner)) => Some(examiner.score(&mut self.team, weights, feed, &mut examination, control)?),
                 _ => None,
             };
             let epoch = Epoch {
                 index,
                 train: scorer.take(),
                 validation: scores,
-                learning_rate: self.update.learning_rate(),
+                learning_rate: self.rate,
                 batches,
                 seconds: started.elapsed().as_secs_f64(),
             };
@@ -338,6 +334,7 @@ impl<'a, T: Real> Fit<'a, T> {
                         ),
                 );
             }
+            self.update.judge(spec, epoch.validation.as_ref().unwrap_or(&epoch.train));
             let judgement = watch
                 .as_mut()
                 .zip(epoch.validation.as_ref())
@@ -350,9 +347,9 @@ impl<'a, T: Real> Fit<'a, T> {
                     match &mut best {
                         Some((epoch, kept)) => {
                             *epoch = index;
-                            kept.copy_from_slice(&self.theta);
+                            kept.copy_from_slice(self.update.averaged().unwrap_or(&self.theta));
                         }
-                        None => best = Some((index, self.theta.try_clone()?)),
+                        None => best = Some((index, self.update.averaged().unwrap_or(&self.theta).try_clone()?)),
                     }
                 }
             }
@@ -363,6 +360,8 @@ impl<'a, T: Real> Fit<'a, T> {
         }
         if let Some((_, kept)) = best {
             self.theta = kept;
+        } else if let Some(averaged) = self.update.averaged() {
+            self.theta.copy_from_slice(averaged);
         }
         let mut examine = |feed: &Option<Feed>| -> Result<Option<Scores>> {
             match (feed, &mut examiner) {
@@ -390,11 +389,12 @@ impl<'a, T: Real> Fit<'a, T> {
             stopped,
             scores,
             test_scores,
+            taken: job.from.iter().flat_map(|from| from.keys().cloned()).collect(),
         })
     }
 
     /// One step on one batch. Allocates nothing once the scorer's buffers have grown.
-    fn learn(&mut self, rows: &[u32], feed: &Feed, scorer: &mut Scorer, epoch: usize) -> Result<()> {
+    pub(crate) fn learn(&mut self, rows: &[u32], feed: &Feed, scorer: &mut Scorer, epoch: usize) -> Result<()> {
         let (n, spec) = (rows.len(), &self.recipe.spec);
         let (theta, gradient) = (Apart::of(&mut self.theta), Apart::of(&mut self.gradient));
         // SAFETY: the whole buffers, only to take their addresses; the parts are used under the rules below.
@@ -419,6 +419,7 @@ impl<'a, T: Real> Fit<'a, T> {
         let turn = self.update.begin();
         let (program, places, arena) = (&self.program, &self.places, &self.recipe.arena);
         let weights = feed.batch_weights(rows);
+        let looks_around = spec.optimizer.sam.is_some();
         let broken = AtomicBool::new(false);
         let step = |member: &Member| {
             if let Some(place) = &places.features {
@@ -439,6 +440,16 @@ impl<'a, T: Real> Fit<'a, T> {
             member.barrier();
             // SAFETY: this fit's own memory, weights and gradients, used by this team alone; n ≤ capacity, the batch size.
             unsafe { program.run(&bases, &moment, member) };
+            if looks_around {
+                // SAFETY: as above; the same batch and the same noise again, at the worst point nearby.
+                unsafe {
+                    turn.look_around(spec, arena, &buffers, member);
+                    member.barrier();
+                    program.run(&bases, &moment, member);
+                    member.barrier();
+                    turn.come_back(arena, &buffers, member);
+                }
+            }
             member.barrier();
             for (_, range) in ranges(arena, member, true) {
                 // SAFETY: gradients are only read until the next step.
@@ -458,7 +469,7 @@ impl<'a, T: Real> Fit<'a, T> {
                 return;
             }
             // SAFETY: this fit's own buffers, used by this team alone; nobody reads the weights before the next step.
-            unsafe { turn.run(arena, &buffers, member) };
+            unsafe { turn.run(spec, arena, &buffers, member) };
         };
         if self.team.size() == 1 {
             step(&Member::alone());
@@ -481,7 +492,8 @@ impl<'a, T: Real> Fit<'a, T> {
             // SAFETY: the team is done.
             arena.write(&arena.rows[*row], unsafe { bases.read(place, n) }, &mut self.theta)?;
         }
-        self.update.done(&spec.optimizer);
+        self.rate = self.update.learning_rate();
+        self.update.done(spec);
         // SAFETY: the team is done.
         let (losses, output) = unsafe { (bases.read(&places.loss, n), places.output.as_ref().map(|p| bases.read(p, n))) };
         scorer.update(feed, rows, losses, output)

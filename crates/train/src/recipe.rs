@@ -14,6 +14,7 @@ use nabla_graph::{Builder, Dim, Graph, Mode, Operator, Program, Purpose, Shape};
 use nabla_params::Arena;
 use serde_json::Value;
 
+use crate::pattern::matches;
 use crate::spec::{FitSpec, Output};
 
 /// A recipe made ready.
@@ -86,6 +87,46 @@ fn updates(graph: &Graph, arena: &Arena) -> Result<Vec<(String, usize)>> {
     Ok(found)
 }
 
+/// Freezes what the groups freeze. A pattern or a name that stands for nothing is an error.
+fn group_parameters(spec: &FitSpec, graph: &mut Graph) -> Result<()> {
+    let names: Vec<String> = graph.parameters.iter().map(|p| p.name.clone()).collect();
+    let missing = |option: &str, name: &str| {
+        let error = Error::option(option, "to name a parameter or a layer of the model", format!("{name:?}"));
+        error.hint(format!(
+            "Its parameters are {}.",
+            names.iter().take(20).cloned().collect::<Vec<_>>().join(", ")
+        ))
+    };
+    for group in &spec.groups {
+        if !names.iter().any(|name| matches(&group.pattern, name)) {
+            return Err(missing("groups.match", &group.pattern));
+        }
+    }
+    for name in spec.regularizers.iter().flat_map(|r| r.parameters.iter().flatten()) {
+        if !names.contains(name) {
+            return Err(missing("regularizers.parameters", name));
+        }
+    }
+    for parameter in &mut graph.parameters {
+        if spec
+            .groups
+            .iter()
+            .find(|g| matches(&g.pattern, &parameter.name))
+            .is_some_and(|g| g.freeze)
+        {
+            parameter.trainable = false;
+        }
+    }
+    if !names.is_empty() && !spec.groups.is_empty() && graph.parameters.iter().all(|p| !p.trainable) {
+        return Err(Error::option(
+            "groups.freeze",
+            "to leave something to train",
+            "a group for every parameter",
+        ));
+    }
+    Ok(())
+}
+
 impl Recipe {
     /// Reads and checks the graph.
     pub fn new(spec: FitSpec) -> Result<Recipe> {
@@ -101,6 +142,7 @@ impl Recipe {
                     .hint("Reduce the other axes, such as by `.mean(-1)`."));
             }
         }
+        group_parameters(&spec, &mut graph)?;
         let mut builder = Builder::from_graph(std::mem::take(&mut graph));
         let output = match spec.output {
             Output::Identity => prediction,

@@ -3,7 +3,7 @@
 use nabla_data::prepare::Step;
 use nabla_error::{Code, Error, Result};
 use nabla_metrics::MetricSpec;
-use nabla_optim::Optimizer;
+use nabla_optim::{Method, Penalty, Schedule};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -89,6 +89,85 @@ pub struct EarlyStopping {
     pub validation_fraction: f64,
 }
 
+/// A limit of the gradient, penalties included. Norms are taken over all of a parameter (`norm`), over all parameters (`globalNorm`), or
+/// over each unit's incoming weights (`adaptive`: at most so many times the norm of those weights, which counts as 0.001 at least; Brock et
+/// al. 2021, arXiv:2102.06171). A gradient that is too long is scaled to the limit; `value` cuts each number.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Clip {
+    /// Each number to [−limit, limit].
+    Value(f64),
+    /// Each parameter's gradient.
+    Norm(f64),
+    /// All gradients together.
+    GlobalNorm(f64),
+    /// Each unit's, relative to its weights.
+    Adaptive(f64),
+}
+
+/// A penalty and what it acts on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Regularizer {
+    /// The penalty.
+    pub penalty: Penalty,
+    /// Names of parameters; none is all that decay (no biases, no scales of norms).
+    #[serde(default)]
+    pub parameters: Option<Vec<String>>,
+}
+
+/// Parameters with settings of their own. The first group that names a parameter decides.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Group {
+    /// A parameter, or a layer; `*` stands for anything.
+    #[serde(rename = "match")]
+    pub pattern: String,
+    /// In place of the optimizer's; a schedule multiplies it as it does that one.
+    #[serde(default)]
+    pub learning_rate: Option<f64>,
+    /// In place of the optimizer's, for those that decay.
+    #[serde(default)]
+    pub weight_decay: Option<f64>,
+    /// Kept as they are: no gradients are computed for them.
+    #[serde(default)]
+    pub freeze: bool,
+}
+
+/// Weights of the classes in the objective.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ClassWeights {
+    /// n/(k·n_c): each of the k classes has the same total, from the training rows of this fit. King & Zeng 2001.
+    Balanced(Balanced),
+    /// By name; 1 where nothing is said.
+    Named(std::collections::BTreeMap<String, f64>),
+}
+
+/// The word `"balanced"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Balanced {
+    /// By counts.
+    Balanced,
+}
+
+/// Averaged weights: they are what an epoch is scored by and what a fit gives.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
+pub enum Averaging {
+    /// The mean of the weights at the ends of the last epochs. Izmailov et al. 2018, arXiv:1803.05407.
+    Swa {
+        /// The share of the epochs before the first that counts, default 0.75.
+        start: f64,
+    },
+    /// m ← dm + (1−d)θ after each step t (from 1), d = min(decay, t/(t + 9)). Polyak & Juditsky 1992; the beginning as in TensorFlow.
+    Ema {
+        /// In [0, 1), default 0.999.
+        decay: f64,
+    },
+}
+
 /// A recipe: everything about a fit but the rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -109,7 +188,25 @@ pub struct FitSpec {
     /// From values to predictions.
     pub output: Output,
     /// The update rule.
-    pub optimizer: Optimizer,
+    pub optimizer: Method,
+    /// The learning rate over time; none is constant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
+    /// A limit of the gradient.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<Clip>,
+    /// Penalties and constraints.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub regularizers: Vec<Regularizer>,
+    /// Parameters with settings of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Group>,
+    /// Weights of the classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_weights: Option<ClassWeights>,
+    /// Averaged weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub averaging: Option<Averaging>,
     /// What is reported beside the loss.
     #[serde(default)]
     pub metrics: Vec<MetricSpec>,
@@ -161,21 +258,9 @@ impl FitSpec {
         if self.batch_size == BatchSize::Rows(0) {
             return Err(Error::option("batchSize", "to be a whole number of at least 1, or \"full\"", 0));
         }
+        self.validate_toolbox()?;
         let Some(stop) = &self.early_stopping else { return Ok(()) };
-        let known = stop.monitor == "loss" || self.metrics.iter().any(|m| m.name() == stop.monitor);
-        if !known {
-            let names: Vec<&str> = std::iter::once("loss").chain(self.metrics.iter().map(MetricSpec::name)).collect();
-            let hint = nabla_data::nearest(&stop.monitor, names.iter().copied()).map(|n| format!("Did you mean \"{n}\"?"));
-            let error = Error::option(
-                "earlyStopping.monitor",
-                format!("to be one of {names:?}"),
-                format!("{:?}", stop.monitor),
-            );
-            return Err(match hint {
-                Some(hint) => error.hint(hint),
-                None => error.hint("It must be among the trainer's metrics."),
-            });
-        }
+        self.expect_score("earlyStopping.monitor", &stop.monitor)?;
         if stop.min_delta.is_nan() || stop.min_delta < 0.0 {
             return Err(Error::option("earlyStopping.minDelta", "to be at least 0", stop.min_delta));
         }
@@ -187,5 +272,75 @@ impl FitSpec {
             ));
         }
         Ok(())
+    }
+
+    fn expect_score(&self, option: &str, monitor: &str) -> Result<()> {
+        if monitor == "loss" || self.metrics.iter().any(|m| m.name() == monitor) {
+            return Ok(());
+        }
+        let names: Vec<&str> = std::iter::once("loss").chain(self.metrics.iter().map(MetricSpec::name)).collect();
+        let hint = nabla_data::nearest(monitor, names.iter().copied()).map(|n| format!("Did you mean \"{n}\"?"));
+        let error = Error::option(option, format!("to be one of {names:?}"), format!("{monitor:?}"));
+        Err(error.hint(hint.unwrap_or_else(|| "It must be among the trainer's metrics.".to_owned())))
+    }
+
+    /// Schedule, clipping, penalties, groups, weights of classes, averaging.
+    fn validate_toolbox(&self) -> Result<()> {
+        let positive = |name: &str, x: f64| {
+            if x > 0.0 && x.is_finite() {
+                Ok(())
+            } else {
+                Err(Error::option(name, "in (0, ∞)", x))
+            }
+        };
+        let not_negative = |name: &str, x: f64| {
+            if x >= 0.0 && x.is_finite() {
+                Ok(())
+            } else {
+                Err(Error::option(name, "in [0, ∞)", x))
+            }
+        };
+        if let Some(schedule) = &self.schedule {
+            schedule.validate()?;
+            if let Some(Schedule::ReduceOnPlateau { monitor, .. }) = schedule.plateau() {
+                self.expect_score("schedule.monitor", monitor)?;
+            }
+        }
+        match self.clip {
+            Some(Clip::Value(x)) => positive("clip.value", x)?,
+            Some(Clip::Norm(x)) => positive("clip.norm", x)?,
+            Some(Clip::GlobalNorm(x)) => positive("clip.globalNorm", x)?,
+            Some(Clip::Adaptive(x)) => positive("clip.adaptive", x)?,
+            None => {}
+        }
+        self.regularizers.iter().try_for_each(|r| r.penalty.validate())?;
+        let rule = &self.optimizer.rule;
+        for group in &self.groups {
+            group.learning_rate.map_or(Ok(()), |x| not_negative("groups.learningRate", x))?;
+            group.weight_decay.map_or(Ok(()), |x| not_negative("groups.weightDecay", x))?;
+            if group.weight_decay.is_some() && rule.decay().is_none() {
+                return Err(Error::option(
+                    "groups.weightDecay",
+                    format!("with an optimizer that decays; {} does not", rule.name()),
+                    "a decay",
+                )
+                .hint("Use adamw, lion, lamb or sgd, or the regularizer l2."));
+            }
+            if group.learning_rate.is_some() && rule.learning_rate() == 0.0 {
+                return Err(Error::option(
+                    "groups.learningRate",
+                    "with an optimizer whose own rate is not 0",
+                    "a rate",
+                ));
+            }
+        }
+        if let Some(ClassWeights::Named(named)) = &self.class_weights {
+            named.values().try_for_each(|w| positive("classWeights", *w))?;
+        }
+        match self.averaging {
+            Some(Averaging::Ema { decay }) if !(0.0..1.0).contains(&decay) => Err(Error::option("averaging.decay", "in [0, 1)", decay)),
+            Some(Averaging::Swa { start }) if !(0.0..1.0).contains(&start) => Err(Error::option("averaging.start", "in [0, 1)", start)),
+            _ => Ok(()),
+        }
     }
 }

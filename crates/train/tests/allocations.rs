@@ -130,4 +130,15 @@ fn a_step_allocates_nothing() {
         checked += 1;
     }
     assert_eq!(checked, 8);
+    let everything = json!({
+        "epochs": EPOCHS, "batchSize": batch, "classWeights": "balanced", "clip": { "globalNorm": 0.1 },
+        "optimizer": { "kind": "lookahead", "steps": 2, "base": { "kind": "sam", "base": { "kind": "lamb" } } },
+        "regularizers": [{ "penalty": { "kind": "elasticNet", "l1": 0.001, "l2": 0.01 } }, { "penalty": { "kind": "maxNorm", "limit": 0.5 } }],
+        "groups": [{ "match": "dense2", "learningRate": 0.1 }], "schedule": { "kind": "oneCycle" },
+        "averaging": { "kind": "ema", "decay": 0.9 },
+    });
+    let recipe = recipe(&network(&[96, 256, 4], &["relu"], 0.1, "crossEntropy"), everything);
+    let job = |batches: usize| Job::new(class_parts(batches * batch - 3, 96, 4).build().unwrap().into());
+    let (short, long) = (per_epoch(&recipe, &job(4), 2), per_epoch(&recipe, &job(40), 2));
+    assert_eq!(short, long, "the toolbox: allocations an epoch of 4 and of 40 batches");
 }

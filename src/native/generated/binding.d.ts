@@ -28,8 +28,8 @@ export declare class Data {
 
 /** The data sets of one fit. */
 export declare class FitJob {
-  /** Rows to learn from, to choose by, and to be scored on once. */
-  constructor(train: Data, validation?: Data | undefined | null, score?: Data | undefined | null, test?: Data | undefined | null)
+  /** Rows to learn from, to choose by, and to be scored on once; a model whose weights it starts from, and patterns of those it takes. */
+  constructor(train: Data, validation?: Data | undefined | null, score?: Data | undefined | null, test?: Data | undefined | null, from?: Model | undefined | null, take?: Array<string> | undefined | null)
 }
 
 /** What one job gave. */
@@ -86,6 +86,8 @@ export declare class Model {
 export declare class OptimizerState {
   /** Of a specification, for so many parameters in `f32` or `f64`. */
   constructor(spec: string, length: number, precision: string)
+  /** SAM: keeps `theta` and moves it to the worst point nearby; the next `update` comes back first. */
+  lookAround(theta: Float32Array | Float64Array, gradient: Float32Array | Float64Array): void
   /** One update of `theta` in place. */
   update(theta: Float32Array | Float64Array, gradient: Float32Array | Float64Array): void
 }
@@ -122,6 +124,9 @@ export declare class Task {
   takeFits(): Array<FitResult>
 }
 
+/** Numeric against analytic gradients in double precision: the task gives JSON. */
+export declare function checkGradients(task: number, spec: string, data: Data, settings: string): Task
+
 /** The columns that steps make of others, `[{ name, kind, levels? }]` as JSON. */
 export declare function columnsAfter(steps: string, columns: string): string
 
@@ -148,6 +153,9 @@ export declare function journalStep(task: number, path: string, at: number, line
 
 /** The fold of each row. */
 export declare function kFoldIndices(settings: string, labels?: Uint32Array | undefined | null, groups?: Uint32Array | undefined | null): Uint32Array
+
+/** The learning-rate range test: the task gives JSON. */
+export declare function learningRateTest(task: number, spec: string, data: Data, settings: string): Task
 
 /**
  * Least squares in closed form: the task gives JSON. Settings: `{ width, lambda, intercept }`; λ is a number or `null` for the least

@@ -1,0 +1,205 @@
+/** The training toolbox through the public interface: what the options do, and what is wrong with them. */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { checkGradients, Dataset, ensemble, learningRateTest, sequential, Trainer, type TrainerOptions } from '../src/index.js';
+import { dense } from '../src/layers/index.js';
+import { adadelta, adagrad, adam, adamax, adamw, lamb, lion, lookahead, nadam, radam, rmsprop, sam, sgd } from '../src/optimizers/index.js';
+import { elasticNet, l1, l2, lq, maxNorm } from '../src/regularizers/index.js';
+import * as schedules from '../src/schedules/index.js';
+
+let iris: Dataset;
+let train: Dataset;
+let test: Dataset;
+beforeAll(async () => {
+  iris = await Dataset.builtin('iris');
+  ({ train, test } = iris.split({ ratios: { train: 0.8, test: 0.2 }, stratify: true, seed: 1 }));
+});
+
+const trainer = (options: Partial<TrainerOptions<['accuracy'], 'crossEntropy'>> = {}) =>
+  new Trainer({
+    prepare: 'auto',
+    model: sequential([dense(8, { activation: 'tanh' }), dense(3)]),
+    loss: 'crossEntropy',
+    metrics: ['accuracy'],
+    epochs: 30,
+    batchSize: 16,
+    optimizer: adam({ learningRate: 0.02 }),
+    seed: 3,
+    ...options,
+  });
+
+describe('optimizers', () => {
+  it.each([
+    adagrad({ learningRate: 0.2 }),
+    adadelta({ learningRate: 10 }),
+    rmsprop({ learningRate: 0.01, centered: true, momentum: 0.5 }),
+    adamax({ learningRate: 0.05 }),
+    nadam({ learningRate: 0.02 }),
+    radam({ learningRate: 0.02 }),
+    adamw({ learningRate: 0.02 }),
+    lion({ learningRate: 0.01 }),
+    lamb({ learningRate: 0.05 }),
+    sam(adam({ learningRate: 0.02 })),
+    lookahead(sam(sgd({ learningRate: 0.2, momentum: 0.9 }), { rho: 0.01, adaptive: true })),
+  ])('$kind learns', async (optimizer) => {
+    const fitted = await trainer({ optimizer }).fit(train);
+    expect((await fitted.evaluate(test)).accuracy).toBeGreaterThan(0.85);
+  });
+
+  it('sam looks twice by itself', () => {
+    const theta = Float64Array.of(3, 4);
+    const evaluate = (x: Float32Array | Float64Array) => ({ loss: 0, gradient: Float64Array.from(x) });
+    sam(sgd({ learningRate: 0.1 }), { rho: 0.5 })
+      .start(theta)
+      .update(evaluate);
+    // The gradient of ½‖θ‖² at θ + 0.5·θ/5.
+    expect([...theta]).toEqual([expect.closeTo(3 - 0.1 * 3.3, 12), expect.closeTo(4 - 0.1 * 4.4, 12)]);
+    expect(() => sam(sgd()).start(theta).update(theta)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }) as Error);
+  });
+
+  it('lookahead corrects by itself', () => {
+    const theta = Float64Array.of(1);
+    const step = lookahead(sgd({ learningRate: 0.5 }), { steps: 2, alpha: 0.5 }).start(theta);
+    step.update(Float64Array.of(1));
+    step.update(Float64Array.of(1));
+    expect(theta[0]).toBe(0.5);
+  });
+
+  it('wrappers are wrapped once', () => {
+    expect(() => sam(sam(sgd()))).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }) as Error);
+    expect(() => lookahead(lookahead(sgd()))).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }) as Error);
+  });
+});
+
+describe('schedules', () => {
+  const rates = async (schedule: schedules.ScheduleLike, epochs = 4) => {
+    const { history } = await trainer({ schedule, epochs, batchSize: 'full', optimizer: sgd({ learningRate: 1 }) }).fit(train);
+    return history.map(({ learningRate }) => learningRate);
+  };
+
+  it('of every kind', async () => {
+    expect(await rates(schedules.constant({ factor: 0.5 }))).toEqual([0.5, 0.5, 0.5, 0.5]);
+    expect(await rates(schedules.step({ every: 2, factor: 0.5 }))).toEqual([1, 1, 0.5, 0.5]);
+    expect(await rates(schedules.multiStep({ milestones: [1, 3], factor: 0.5 }))).toEqual([1, 0.5, 0.5, 0.25]);
+    expect(await rates(schedules.exponential({ factor: 0.5 }))).toEqual([1, 0.5, 0.25, 0.125]);
+    expect(await rates(schedules.inverseTime({ decay: 1 }))).toEqual([1, 1 / 2, 1 / 3, 1 / 4]);
+    expect(await rates(schedules.polynomial())).toEqual([1, 0.75, 0.5, 0.25]);
+    expect(await rates(schedules.cosine({ length: 2 }))).toEqual([1, expect.closeTo(0.5, 12), 0, 0]);
+    expect(await rates(schedules.cosineRestarts({ period: 2 }))).toEqual([1, expect.closeTo(0.5, 12), 1, expect.closeTo(0.5, 12)]);
+    expect(await rates(schedules.warmup({ steps: 2, start: 0.5 }))).toEqual([0.5, 0.75, 1, 1]);
+    expect(Math.max(...(await rates(schedules.oneCycle({ peak: 3, rise: 0.5 }))))).toBe(3);
+    expect(await rates(schedules.reduceOnPlateau({ patience: 0, factor: 0.5, minDelta: 100 }))).toEqual([1, 1, 0.5, 0.25]);
+  });
+
+  it('of the user’s own, alone and after a warm-up', async () => {
+    expect(await rates((step) => 1 / (1 + step))).toEqual([1, 1 / 2, 1 / 3, 1 / 4]);
+    expect(await rates(schedules.warmup({ steps: 2, next: (step) => 0.25 + step }))).toEqual([0, 0.5, 0.25, 1.25]);
+    expect(() => trainer({ schedule: () => Number.NaN }).fit(train)).toThrow(/rate of step 0/);
+    expect(() => trainer({ schedule: 'cosine' as never })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }) as Error);
+  });
+});
+
+describe('the training step', () => {
+  it('clips', async () => {
+    const clips = [{ value: 0.01 }, { norm: 0.1 }, { globalNorm: 0.1 }, { adaptive: 0.05 }] as const;
+    for (const clip of clips) expect((await trainer({ clip }).fit(train)).history).toHaveLength(30);
+    expect(() => trainer({ clip: {} as never })).toThrow(/one of value, norm, globalNorm, adaptive/);
+    expect(() => trainer({ clip: { norm: -1 } })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }) as Error);
+  });
+
+  it('regularizes all layers or one, with zeros that are exact', async () => {
+    const sparse = await trainer({ regularizers: [l1(0.04)], optimizer: sgd({ learningRate: 0.1 }), epochs: 60 }).fit(train);
+    const shares = sparse.sparsity();
+    expect(shares.get('dense/kernel')).toBeGreaterThan(0.2);
+    const model = sequential([dense(8, { activation: 'tanh', regularizer: lq(0.02, { q: 0.5 }) }), dense(3)]);
+    const first = await trainer({ model, optimizer: sgd({ learningRate: 0.1 }), epochs: 60 }).fit(train);
+    expect(first.sparsity().get('dense/kernel')).toBeGreaterThan(0.2);
+    expect(first.sparsity().get('dense2/kernel')).toBe(0);
+    const short = await trainer({ regularizers: [elasticNet({ l1: 1e-4, l2: 1e-3 }), l2(1e-4), maxNorm(0.3)] }).fit(train);
+    const { shape, values } = short.weights().get('dense2/kernel') as { shape: readonly number[]; values: Float64Array };
+    const columns = shape[1] as number;
+    for (let j = 0; j < columns; j++) {
+      const length = Math.hypot(...values.filter((_, i) => i % columns === j));
+      expect(length).toBeLessThan(0.3 + 1e-6);
+    }
+  });
+
+  it('freezes, and has rates of a group’s own', async () => {
+    const start = await trainer({ optimizer: sgd({ learningRate: 0 }), epochs: 1 }).fit(train);
+    const fitted = await trainer({
+      groups: [
+        { match: 'dense', freeze: true },
+        { match: '*', learningRate: 0.01 },
+      ],
+    }).fit(train);
+    expect(fitted.weights().get('dense/kernel')).toEqual(start.weights().get('dense/kernel'));
+    expect(fitted.weights().get('dense2/kernel')).not.toEqual(start.weights().get('dense2/kernel'));
+    await expect(trainer({ groups: [{ match: 'conv*', freeze: true }] }).fit(train)).rejects.toThrow(/conv\*/);
+    expect(() => trainer({ groups: [{ freeze: true } as never] })).toThrow(/match/);
+  });
+
+  it('weighs classes and averages weights', async () => {
+    const plain = await trainer().fit(train);
+    for (const options of [
+      { classWeights: 'balanced' },
+      { classWeights: { setosa: 5 } },
+      { averaging: 'swa' },
+      { averaging: 'ema' },
+    ] as const) {
+      const fitted = await trainer(options).fit(train);
+      expect((await fitted.evaluate(test)).accuracy).toBeGreaterThan(0.85);
+      // Iris is balanced, but not to the last row after the split by classes: 40 each.
+      if (options !== undefined && !('classWeights' in options && options.classWeights === 'balanced'))
+        expect(fitted.weights().get('dense/kernel')).not.toEqual(plain.weights().get('dense/kernel'));
+    }
+    await expect(trainer({ classWeights: { rose: 2 } }).fit(train)).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      place: 'classWeights',
+    });
+  });
+});
+
+it('goes on from another model', async () => {
+  const old = await trainer().fit(train);
+  const still = trainer({ optimizer: sgd({ learningRate: 0 }), epochs: 1 });
+  const whole = await still.fit(train, { from: old });
+  expect(whole.taken).toEqual(['dense/bias', 'dense/kernel', 'dense2/bias', 'dense2/kernel']);
+  expect(whole.weights()).toEqual(old.weights());
+  const part = await still.fit(train, { from: old, take: ['dense2'] });
+  expect(part.taken).toEqual(['dense2/bias', 'dense2/kernel']);
+  expect(part.weights().get('dense/kernel')).not.toEqual(old.weights().get('dense/kernel'));
+  await expect(still.fit(train, { from: old, take: ['conv'] })).rejects.toMatchObject({ code: 'INVALID_OPTION', place: 'take' });
+  expect(() => still.fit(train, { take: ['dense'] })).toThrow(/from/);
+});
+
+it('checks gradients', async () => {
+  const found = await checkGradients(trainer(), train.take(8));
+  expect(found.maxRelativeError).toBeLessThan(1e-6);
+  expect(found.checked).toBe(4 * 8 + 8 + 8 * 3 + 3);
+  expect(found.parameters.map(({ name }) => name)).toContain(found.worstParameter);
+});
+
+it('tests a range of rates', async () => {
+  const { rates, losses, suggestion } = await learningRateTest(trainer(), train, { from: 1e-5, to: 100, steps: 80 });
+  expect(rates.length).toBe(losses.length);
+  expect(rates[1]).toBeGreaterThan(rates[0] as number);
+  expect(suggestion).toBeGreaterThan(1e-5);
+  expect(suggestion).toBeLessThan(10);
+  await expect(learningRateTest(trainer(), train, { from: 1, to: 0.1 })).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+});
+
+describe('ensembles', () => {
+  it.each(['average', 'vote'] as const)('by %s', async (combine) => {
+    const seeds = [1, 2, 3].map((seed) => trainer({ seed }));
+    const fitted = await ensemble(seeds, { combine, weights: [1, 1, 2] }).fit(train, { threads: 2 });
+    expect(fitted.members).toHaveLength(3);
+    expect((await fitted.evaluate(test)).accuracy).toBeGreaterThan(0.85);
+    const rows = await fitted.probabilities(test);
+    for (const row of rows) expect(row.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 6);
+  });
+
+  it('refuses what cannot be combined', async () => {
+    expect(() => ensemble([])).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }) as Error);
+    expect(() => ensemble([trainer()], { weights: [1, 2] })).toThrow(/one a member/);
+    expect(() => ensemble({ of: trainer(), count: 2 })).toThrow(expect.objectContaining({ code: 'NOT_IMPLEMENTED' }) as Error);
+  });
+});

@@ -1,0 +1,175 @@
+//! An optimizer by itself, on one flat vector of parameters.
+
+use nabla_error::{Code, Error};
+use nabla_kernels::{Real, reduce};
+use nabla_optim::clip::norm;
+use nabla_optim::{Method, Step};
+use napi::bindgen_prelude::{Either, Float32Array, Float64Array};
+use napi_derive::napi;
+
+use crate::errors::{Result, js, options};
+
+/// What is carried from step to step, in one precision.
+struct Memory<T> {
+    state: Vec<Vec<T>>,
+    /// Lookahead's weights, from the first update on.
+    slow: Option<Vec<T>>,
+    /// SAM's, while it is elsewhere.
+    saved: Option<Vec<T>>,
+}
+
+impl<T: Real> Memory<T> {
+    fn new(count: usize, length: usize) -> Self {
+        Self {
+            state: vec![vec![T::ZERO; length]; count],
+            slow: None,
+            saved: None,
+        }
+    }
+
+    fn look_around(&mut self, method: &Method, theta: &mut [T], gradient: &[T]) {
+        let Some(sam) = method.sam else { return };
+        self.saved = Some(theta.to_vec());
+        let direction = |theta: T, g: T| if sam.adaptive { theta * theta * g } else { g };
+        let length = if sam.adaptive {
+            let scaled: Vec<T> = theta.iter().zip(gradient).map(|(theta, g)| *theta * *g).collect();
+            norm(&scaled)
+        } else {
+            norm(gradient)
+        };
+        let step = T::from_f64(if length > 0.0 { sam.rho / length } else { 0.0 });
+        for (theta, g) in theta.iter_mut().zip(gradient) {
+            *theta += step * direction(*theta, *g);
+        }
+    }
+
+    fn update(&mut self, method: &Method, at: Step, theta: &mut [T], gradient: &[T]) {
+        if let Some(saved) = self.saved.take() {
+            theta.copy_from_slice(&saved);
+        }
+        if method.lookahead.is_some() && self.slow.is_none() {
+            self.slow = Some(theta.to_vec());
+        }
+        let mut state: Vec<&mut [T]> = self.state.iter_mut().map(Vec::as_mut_slice).collect();
+        method.rule.update(at, theta, gradient, &mut state);
+        if let (Some(lookahead), Some(slow)) = (method.lookahead, &mut self.slow)
+            && at.t.is_multiple_of(lookahead.steps)
+        {
+            let alpha = T::from_f64(lookahead.alpha);
+            for (slow, theta) in slow.iter_mut().zip(theta) {
+                *slow += alpha * (*theta - *slow);
+                *theta = *slow;
+            }
+        }
+    }
+}
+
+enum Memories {
+    F32(Memory<f32>),
+    F64(Memory<f64>),
+}
+
+/// An optimizer over one flat vector of parameters.
+#[napi]
+pub struct OptimizerState {
+    method: Method,
+    memory: Memories,
+    length: usize,
+    at: Step,
+}
+
+#[napi]
+impl OptimizerState {
+    /// Of a specification, for so many parameters in `f32` or `f64`.
+    #[napi(constructor, catch_unwind)]
+    pub fn new(spec: String, length: u32, precision: String) -> Result<Self> {
+        let method: Method = options(&spec, "optimizer")?;
+        method.validate().map_err(js)?;
+        let (count, length) = (method.rule.state_count(), length as usize);
+        let memory = match precision.as_str() {
+            "f32" => Memories::F32(Memory::new(count, length)),
+            "f64" => Memories::F64(Memory::new(count, length)),
+            other => return Err(js(Error::option("precision", "\"f32\" or \"f64\"", format!("{other:?}")))),
+        };
+        Ok(Self {
+            at: Step::first(&method.rule, method.rule.learning_rate()),
+            method,
+            memory,
+            length,
+        })
+    }
+
+    /// SAM: keeps `theta` and moves it to the worst point nearby; the next `update` comes back first.
+    #[napi(
+        catch_unwind,
+        ts_args_type = "theta: Float32Array | Float64Array, gradient: Float32Array | Float64Array"
+    )]
+    pub fn look_around(&mut self, theta: Either<Float32Array, Float64Array>, gradient: Either<Float32Array, Float64Array>) -> Result<()> {
+        self.with(theta, gradient, true)
+    }
+
+    /// One update of `theta` in place.
+    #[napi(
+        catch_unwind,
+        ts_args_type = "theta: Float32Array | Float64Array, gradient: Float32Array | Float64Array"
+    )]
+    pub fn update(&mut self, theta: Either<Float32Array, Float64Array>, gradient: Either<Float32Array, Float64Array>) -> Result<()> {
+        self.with(theta, gradient, false)?;
+        self.at = self.at.next(&self.method.rule, self.at.learning_rate);
+        Ok(())
+    }
+
+    fn with(&mut self, theta: Either<Float32Array, Float64Array>, gradient: Either<Float32Array, Float64Array>, look: bool) -> Result<()> {
+        match (theta, gradient, &mut self.memory) {
+            (Either::A(mut theta), Either::A(gradient), Memories::F32(memory)) => {
+                expect_lengths(self.length, theta.len(), &gradient)?;
+                // SAFETY: JavaScript is waiting in this call, so nobody else touches the array.
+                let theta = unsafe { theta.as_mut() };
+                if look {
+                    memory.look_around(&self.method, theta, &gradient);
+                } else {
+                    memory.update(&self.method, self.at, theta, &gradient);
+                }
+            }
+            (Either::B(mut theta), Either::B(gradient), Memories::F64(memory)) => {
+                expect_lengths(self.length, theta.len(), &gradient)?;
+                // SAFETY: as above.
+                let theta = unsafe { theta.as_mut() };
+                if look {
+                    memory.look_around(&self.method, theta, &gradient);
+                } else {
+                    memory.update(&self.method, self.at, theta, &gradient);
+                }
+            }
+            _ => {
+                return Err(js(Error::new(
+                    Code::InvalidOption,
+                    "theta and gradient must be arrays of the precision that the optimizer was started with",
+                )
+                .at("gradient")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn expect_lengths<T: Real>(length: usize, theta: usize, gradient: &[T]) -> Result<()> {
+    if theta != length || gradient.len() != length {
+        return Err(js(Error::new(
+            Code::ShapeMismatch,
+            format!(
+                "the optimizer was started for {length} parameters, got {theta} and {} derivatives",
+                gradient.len()
+            ),
+        )
+        .at("gradient")
+        .expected(length.to_string())
+        .received(gradient.len().to_string())));
+    }
+    if !reduce::all_finite(gradient) {
+        return Err(js(
+            Error::new(Code::NotFinite, "the gradient is not finite; nothing was updated").at("gradient")
+        ));
+    }
+    Ok(())
+}

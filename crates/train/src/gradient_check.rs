@@ -1,0 +1,169 @@
+//! Numeric against analytic gradients in double precision, for any recipe and batch.
+//!
+//! numeric = (L(θ + ε) − L(θ − ε))/2ε; the error of one derivative is |a − n|/max(|a| + |n|, 10⁻³·largest |a| of its parameter, 10⁻⁸).
+//! Where it is large the difference is taken again with smaller steps, since a kink (of relu, of |x|) may lie within ε; the least counts.
+
+use std::sync::Arc;
+
+use nabla_data::{Dataset, Target, prepare};
+use nabla_error::{Code, Error, Result};
+use nabla_graph::{Bases, Moment};
+use nabla_kernels::Aligned;
+use nabla_kernels::team::Member;
+use nabla_params::{Layout, Row};
+use serde::Serialize;
+
+use crate::feed::Feed;
+use crate::recipe::Recipe;
+
+/// What a check found.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GradientCheck {
+    /// The largest error of all.
+    pub max_relative_error: f64,
+    /// Where it is.
+    pub worst_parameter: String,
+    /// The index in that parameter, row-major.
+    pub worst_index: usize,
+    /// The derivative there by the graph's rules,
+    pub analytic: f64,
+    /// and by differences.
+    pub numeric: f64,
+    /// Derivatives that were compared.
+    pub checked: usize,
+    /// The largest error of each parameter.
+    pub parameters: Vec<ParameterError>,
+}
+
+/// The largest error of one parameter.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ParameterError {
+    /// Its name.
+    pub name: String,
+    /// Its error.
+    pub max_relative_error: f64,
+}
+
+/// Where a value lies in its row of the arena.
+fn stored(row: &Row, index: usize) -> usize {
+    match (row.spec.layout, &row.spec.shape[..]) {
+        (Layout::Panels, &[rows, columns]) => {
+            let (k, j) = (index / columns, index % columns);
+            row.offset + j / 16 * rows * 16 + k * 16 + j % 16
+        }
+        _ => row.offset + index,
+    }
+}
+
+/// Checks at the recipe's first weights, with its noise held; at most `limit` derivatives of each parameter, evenly chosen.
+///
+/// # Errors
+/// What a fit of the same data would say; `NOT_FINITE` when the loss is not.
+pub fn check_gradients(recipe: &Arc<Recipe>, data: &Dataset, epsilon: f64, limit: usize) -> Result<GradientCheck> {
+    if !(epsilon > 0.0 && epsilon < 1.0) {
+        return Err(Error::option("epsilon", "in (0, 1)", epsilon));
+    }
+    let spec = &recipe.spec;
+    let preparation = nabla_data::pipeline::fit(&spec.prepare, data)?;
+    let targets = match data.source().target() {
+        Some(Target::Numbers { .. }) => prepare::fit_targets(&spec.prepare_targets, data)?,
+        _ => prepare::Fitted::identity(0),
+    };
+    let feed = Feed::new(recipe, data, &preparation, &targets, true)?.with_class_weights(spec.class_weights.as_ref())?;
+    let rows = &feed.rows;
+    let n = rows.len();
+    if n == 0 {
+        return Err(Error::new(Code::InvalidData, "there are no rows to check on").expected("at least one row"));
+    }
+    let program = recipe.training(n)?;
+    let mut memory = program.memory::<f64>()?;
+    let arena = &recipe.arena;
+    let (mut theta, mut gradient) = (Aligned::zeroed(arena.len)?, Aligned::zeroed(arena.len)?);
+    arena.initialize(spec.seed, &mut theta)?;
+    let missing = || Error::internal("the training program has no loss");
+    let (place, weights) = (
+        program.place("loss").ok_or_else(missing)?,
+        program.place("rowWeights").ok_or_else(missing)?,
+    );
+    let mut loss = |theta: &mut [f64], gradient: &mut [f64]| -> f64 {
+        let bases = Bases::new(&mut memory, theta, gradient);
+        let moment = Moment {
+            batch: n,
+            seed: spec.seed,
+            step: 0,
+            rates: &recipe.rates,
+        };
+        // SAFETY: the memory was made for this program, and this call alone uses it.
+        unsafe {
+            if let Some(place) = program.place("features") {
+                feed.features(rows, bases.write(&place, n, 0..place.len.at(n)));
+            }
+            if let Some(place) = program.place("targets") {
+                feed.targets(rows, bases.write(&place, n, 0..place.len.at(n)));
+            }
+            let row_weights = bases.write(&weights, n, 0..n);
+            feed.batch_weights(rows).fill(rows, row_weights);
+            let row_weights = row_weights.to_vec();
+            program.run(&bases, &moment, &Member::alone());
+            bases.read(&place, n).iter().zip(row_weights).map(|(l, w)| l * w).sum()
+        }
+    };
+    if !loss(&mut theta, &mut gradient).is_finite() {
+        return Err(Error::new(Code::NotFinite, "the loss is not finite at the first weights").at("loss"));
+    }
+    let analytic = gradient.try_clone()?;
+    let mut found = GradientCheck {
+        max_relative_error: 0.0,
+        worst_parameter: String::new(),
+        worst_index: 0,
+        analytic: 0.0,
+        numeric: 0.0,
+        checked: 0,
+        parameters: Vec::new(),
+    };
+    for row in arena.rows.iter().filter(|r| r.spec.trainable && r.values() > 0) {
+        let largest = analytic[row.range()].iter().fold(0.0f64, |a, g| a.max(g.abs()));
+        let (values, mut worst) = (row.values(), 0.0f64);
+        for i in 0..values.min(limit) {
+            let index = if values <= limit {
+                i
+            } else {
+                (i * (values - 1)) / (limit - 1).max(1)
+            };
+            let at = stored(row, index);
+            let (kept, a) = (theta[at], analytic[at]);
+            let mut best = (f64::INFINITY, 0.0);
+            for shrink in [1.0, 0.1, 0.01] {
+                let step = epsilon * shrink * kept.abs().max(1.0);
+                let mut side = |x: f64| {
+                    theta[at] = x;
+                    loss(&mut theta, &mut gradient)
+                };
+                let numeric = (side(kept + step) - side(kept - step)) / ((kept + step) - (kept - step));
+                theta[at] = kept;
+                let error = (a - numeric).abs() / (a.abs() + numeric.abs()).max(1e-3 * largest).max(1e-8);
+                // NaN is the worst of all
+                if error < best.0 || error.is_nan() {
+                    best = (if error.is_nan() { f64::INFINITY } else { error }, numeric);
+                }
+                if best.0 < 1e-6 {
+                    break;
+                }
+            }
+            found.checked += 1;
+            worst = worst.max(best.0);
+            if best.0 > found.max_relative_error || found.worst_parameter.is_empty() {
+                found.max_relative_error = best.0;
+                found.worst_parameter.clone_from(&row.spec.name);
+                (found.worst_index, found.analytic, found.numeric) = (index, a, best.1);
+            }
+        }
+        found.parameters.push(ParameterError {
+            name: row.spec.name.clone(),
+            max_relative_error: worst,
+        });
+    }
+    Ok(found)
+}
