@@ -31,6 +31,7 @@ import {
 import { type NpyArray, readNpz } from './npy.js';
 import type { Column, Schema, Task } from './schema.js';
 import { type ExactSplit, type Part, type PartsOf, type SplitOptions, splitIndices } from './split.js';
+import { readText, textWindows } from './text.js';
 import { readGroups, readTargets, readWeights, type Targets } from './targets.js';
 
 /** What `Dataset.from` takes. */
@@ -100,8 +101,14 @@ export interface ImageOptions {
 
 /** Options of `Dataset.fromText`. */
 export interface TextOptions {
+  /** What is counted: characters (Unicode code points, the default); words are not built yet. */
   readonly unit?: 'character' | 'word';
+  /** Characters a window. Default 64. */
   readonly length?: number;
+  /** From the start of a window to the start of the next. Default `length`: windows side by side. */
+  readonly stride?: number;
+  /** The characters and their order. Default: those that occur, sorted; another file read with `classes` of the first fits its model. */
+  readonly vocabulary?: readonly string[];
 }
 
 /** Options of `data.windows`. */
@@ -160,9 +167,17 @@ export interface NpzOptions {
 }
 const npzOptions = optionsOf('Dataset.fromNpz', { features: isString, targets: isString, task: isTask });
 
+const textOptions = optionsOf('Dataset.fromText', {
+  unit: isOneOf(['character', 'word']),
+  length: isInteger({ min: 1 }),
+  stride: isInteger({ min: 1 }),
+  vocabulary: isListOf(isString),
+});
+
 const idxOptions = optionsOf('Dataset.fromIdx', { labels: isString, classes: isListOf(isString) });
 
-for (const name of ['fromParquet', 'fromImages', 'fromText', 'fromArrow', 'stream', 'windows', 'augmented']) register(`Dataset.${name}`);
+for (const name of ['fromParquet', 'fromImages', 'fromText: words', 'fromArrow', 'stream', 'windows', 'augmented'])
+  register(`Dataset.${name}`);
 
 /** Takes the column `name` out of rows given as objects, or out of an object of columns. */
 const takeColumn = (features: unknown, name: string): { features: Features; targets: readonly unknown[] } => {
@@ -347,9 +362,20 @@ export class Dataset {
     return notImplemented('Dataset.fromImages');
   }
 
-  /** Reads text as sequences of characters or words. */
-  static async fromText(_path: string, _options: TextOptions = {}): Promise<Dataset> {
-    return notImplemented('Dataset.fromText');
+  /**
+   * Reads a text (UTF-8) as windows for a language model: a row is `length` characters as indices, its targets the characters that
+   * follow each of them. `classes` are the characters.
+   * @throws {NablaError} `IO` with the path, `INVALID_DATA` for a text shorter than one window or a character outside `vocabulary`
+   * @example
+   * const text = await Dataset.fromText('shakespeare.txt', { length: 50 });
+   * const model = sequential([embedding(text.classes.length, 64), lstm(128, { returnSequences: true }), dense(text.classes.length)]);
+   */
+  static async fromText(path: string, options: TextOptions = {}): Promise<Dataset> {
+    expectArgument('Dataset.fromText', 'path', path, isString);
+    expectOptions('Dataset.fromText', options, textOptions);
+    if (options.unit === 'word') notImplemented('Dataset.fromText: words');
+    const { spec, buffers } = textWindows(await readText(path), path, options);
+    return Dataset.#wrap(callNative((n) => n.Data.create(JSON.stringify(spec), buffers), Dataset.fromText));
   }
 
   /** Reads an Arrow table from its IPC bytes. */
@@ -372,10 +398,10 @@ export class Dataset {
     return this.#schema.sampleShape;
   }
 
-  /** Names of the classes, in the order of their indices; empty when the target is numbers. */
+  /** Names of the classes (of a text: its characters), in the order of their indices; empty when the target is numbers. */
   get classes(): readonly string[] {
     const { target } = this.#schema;
-    return target?.kind === 'classes' ? target.names : [];
+    return target === null || target.kind === 'numbers' ? [] : target.names;
   }
 
   /** Columns of the features, with their kinds. */

@@ -3,9 +3,10 @@ export type Column =
   | { readonly name: string; readonly kind: 'number' }
   | { readonly name: string; readonly kind: 'category'; readonly levels: readonly string[] };
 
-/** What a target is: classes by name, or numbers. */
+/** What a target is: classes by name, one for each position of a row (the next characters of a text), or numbers. */
 export type TargetSchema =
   | { readonly kind: 'classes'; readonly names: readonly string[] }
+  | { readonly kind: 'sequence'; readonly names: readonly string[]; readonly width: number }
   | { readonly kind: 'numbers'; readonly names: readonly string[]; readonly width: number };
 
 /** What a data set holds, without its values. */

@@ -20,7 +20,7 @@ const LEAST = 1e-7;
  * −log p of the right class, p = softmax(logits): log Σⱼ exp(zⱼ) − z_label, in one numerically stable operator.
  * With label smoothing ε: (1−ε)·(−log p_label) + ε·mean_j(−log pⱼ), PyTorch's form.
  *
- * Shapes: logits [batch, classes], class indices [batch] → [batch]. With `fromLogits: false` the model gives the probabilities.
+ * Shapes: logits [batch, classes], class indices [batch] → [batch]; of sequences [batch, time, classes], [batch, time] → the mean over time. With `fromLogits: false` the model gives the probabilities.
  * @example new Trainer({ model: sequential([dense(10)]), loss: crossEntropy({ labelSmoothing: 0.1 }) })
  */
 export const crossEntropy = (options: CrossEntropyOptions = {}): Loss => {
@@ -33,8 +33,8 @@ export const crossEntropy = (options: CrossEntropyOptions = {}): Loss => {
       // softmax(log p) = p, so probabilities go through the same operator.
       const logits = fromLogits ? prediction : prediction.maximum(LEAST).log();
       const hard = traceOf(logits).apply('softmaxCrossEntropy', [logits, target], {}, crossEntropy);
-      if (labelSmoothing === 0) return hard;
-      return hard.multiply(1 - labelSmoothing).subtract(logits.logSoftmax().mean(-1).multiply(labelSmoothing));
+      if (labelSmoothing === 0) return meanOfRow(hard);
+      return meanOfRow(hard.multiply(1 - labelSmoothing).subtract(logits.logSoftmax().mean(-1).multiply(labelSmoothing)));
     },
   );
 };

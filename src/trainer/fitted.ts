@@ -6,6 +6,7 @@ import {
   expectOptions,
   invalidOption,
   isBoolean,
+  isInteger,
   isNumber,
   isString,
   NablaError,
@@ -13,7 +14,9 @@ import {
   optionsOf,
   register,
 } from '../errors/index.js';
+import { encode } from '../data/text.js';
 import { callNative, type NativeData, type NativeModel, runTask } from '../native/index.js';
+import { continuation, type GenerateOptions } from './generate.js';
 import { type Epoch, epochFrom, type Scores, scoresFrom } from './epoch.js';
 
 /** What a model predicts: classes by name, or numbers. */
@@ -58,7 +61,14 @@ export interface FitSummary {
 /** The native side of a model. */
 export let modelOf: (fitted: Fitted) => NativeModel;
 
-for (const name of ['session', 'generate', 'batcher']) register(`Fitted.${name}`);
+const generateOptions = optionsOf('generate', {
+  length: isInteger({ min: 0 }),
+  temperature: isNumber({ min: 0 }),
+  topK: isInteger({ min: 1 }),
+  seed: isInteger({ min: 0 }),
+});
+
+for (const name of ['session', 'batcher']) register(`Fitted.${name}`);
 
 const width = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
@@ -349,9 +359,12 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
     const native = this.#read(data);
     const { target } = schemaOf(data);
     const { classes } = this;
-    const wanted = classes.length > 0 ? `classes ${classes.slice(0, 12).join(', ')}` : 'numbers';
+    const own = this.#info.schema.target;
+    const wanted = own?.kind === 'sequence' ? `the next of ${own.names.length} characters` : classes.length > 0 ? `classes ${classes.slice(0, 12).join(', ')}` : 'numbers';
     const fits =
-      classes.length > 0 ? target?.kind === 'classes' && target.names.join('\n') === classes.join('\n') : target?.kind === 'numbers';
+      own?.kind === 'sequence'
+        ? target?.kind === 'sequence' && target.names.join('\n') === own.names.join('\n')
+        : classes.length > 0 ? target?.kind === 'classes' && target.names.join('\n') === classes.join('\n') : target?.kind === 'numbers';
     if (!fits) {
       const received =
         target === null ? 'no target' : target.kind === 'classes' ? `classes ${target.names.slice(0, 12).join(', ')}` : 'numbers';
@@ -427,12 +440,24 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
     return notImplemented('Fitted.session', this.session);
   }
 
-  /** Continues a sequence. */
-  generate(
-    _prompt: string,
-    _options: { readonly length: number; readonly temperature?: number; readonly topK?: number; readonly seed?: number },
-  ): AsyncIterable<string> {
-    return notImplemented('Fitted.generate', this.generate);
+  /**
+   * Continues a text, one character after the other, each drawn from what the model expects after the last window of characters (as
+   * long as the windows it was fitted on). The model must look back only: recurrent and causal layers do.
+   * @throws {NablaError} `INVALID_DATA` for a prompt without characters or with one the model does not know; `INVALID_OPTION`
+   * @example for await (const character of fitted.generate('ROMEO:', { length: 200, temperature: 0.8 })) process.stdout.write(character);
+   */
+  generate(prompt: string, options: GenerateOptions): AsyncIterable<string> {
+    expectArgument('generate', 'the prompt', prompt, isString, this.generate);
+    expectOptions('generate', options, generateOptions, this.generate);
+    if (options.length === undefined) throw invalidOption('generate', 'length', 'to be given', undefined, this.generate);
+    const { target, width } = this.#info.schema;
+    if (target?.kind !== 'sequence') {
+      const expected = 'a model of text (Dataset.fromText)';
+      throw new NablaError({ code: 'INVALID_DATA', message: `expected ${expected}`, place: 'generate', expected }, { caller: this.generate });
+    }
+    const model = this.#native;
+    const predict = (window: Float32Array): Float64Array => callNative(() => model.predictSync(window));
+    return continuation(encode('prompt', Array.from(prompt), target.names), target.names, width, predict, options);
   }
 
   /** Joins single requests into batches, off the event loop. */

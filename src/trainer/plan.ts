@@ -29,6 +29,7 @@ const describedTarget = (target: TargetSchema | null): string => {
   if (target === null) return 'no target';
   if (target.kind === 'numbers') return target.width === 1 ? 'numbers' : `${target.width} numbers a row`;
   const { names } = target;
+  if (target.kind === 'sequence') return `${target.width} of ${names.length} classes a row`;
   return `${names.length} class${names.length === 1 ? '' : 'es'} (${names.slice(0, 6).join(', ')}${names.length > 6 ? ', …' : ''})`;
 };
 
@@ -47,12 +48,13 @@ const targetShape = (loss: Loss, target: TargetSchema | null): readonly number[]
   if (target === null) throw wrongTarget(loss, 'a target', target, 'Give targets to Dataset.from, or name the target column of the file.');
   switch (loss.targets) {
     case 'classes':
+      if (target.kind === 'sequence') return [-1, target.width];
       if (target.kind !== 'classes') throw wrongTarget(loss, 'classes', target, "Numbers are classes with task: 'classification'.");
       if (target.names.length < 2) throw wrongTarget(loss, 'at least two classes', target);
       return [-1];
     case 'binary':
       if (target.kind === 'numbers') return [-1, target.width];
-      if (target.names.length !== 2)
+      if (target.kind === 'sequence' || target.names.length !== 2)
         throw wrongTarget(loss, 'two classes, or numbers 0 and 1', target, "For more classes use loss: 'crossEntropy'.");
       return [-1, 1];
     case 'numbers':
@@ -81,6 +83,12 @@ const expectOutput = (loss: Loss, prediction: Tensor, target: TargetSchema, laye
     const count = target.names.length;
     if (shape.length !== 2 || width !== count)
       throw misfit(layer, loss, prediction, `[batch, ${count}]`, `one output for each of the ${count} classes`);
+  } else if (loss.targets === 'classes' && target.kind === 'sequence') {
+    const count = target.names.length;
+    if (shape.length !== 3 || shape[1] !== target.width || width !== count) {
+      const expected = `[batch, ${target.width}, ${count}]`;
+      throw misfit(layer, loss, prediction, expected, `one output for each of the ${count} classes at each of the ${target.width} positions`);
+    }
   } else if (loss.targets === 'binary' || loss.targets === 'numbers') {
     const outputs = target.kind === 'numbers' ? target.width : 1;
     if (shape.length !== 2 || width !== outputs) {
@@ -137,7 +145,7 @@ export const plan = (recipe: Plannable, schema: Schema): Plan => {
   // The layer that ran last is the one whose width is wrong; a loss may run layers of its own afterwards.
   const layer = trace.lastLayer === '' ? 'model' : trace.lastLayer;
   expectOutput(loss, prediction, schema.target as TargetSchema, layer);
-  const targets = trace.input('targets', shape, shape.length === 1 ? 'index' : 'float');
+  const targets = trace.input('targets', shape, shape.length === 1 || schema.target?.kind === 'sequence' ? 'index' : 'float');
   const rows: unknown = loss(prediction, targets);
   if (!(rows instanceof Tensor) || rows.shape.length !== 1 || rows.shape[0] !== -1) {
     const received = rows instanceof Tensor ? shapeText(rows.shape) : typeof rows;

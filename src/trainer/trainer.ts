@@ -267,11 +267,12 @@ export function expectDataset(where: string, value: unknown): asserts value is D
 /** Whether `other` can be scored by a model of `train`: the same features, the same target. */
 export const expectSameSchema = (where: string, train: Schema, other: Schema): void => {
   const text = ({ sampleShape, target }: Schema): string =>
-    `[rows, ${sampleShape.join(', ')}], ${target === null ? 'no target' : target.kind === 'classes' ? `classes ${target.names.slice(0, 12).join(', ')}` : `${target.width} numbers`}`;
+    `[rows, ${sampleShape.join(', ')}], ${target === null ? 'no target' : target.kind === 'numbers' ? `${target.width} numbers` : `classes ${target.names.slice(0, 12).join(', ')}`}`;
   const sameShape =
     train.sampleShape.join() === other.sampleShape.join() && train.columns.every(({ name }, i) => other.columns[i]?.name === name);
   const sameTarget =
-    train.target?.kind === 'classes' && other.target?.kind === 'classes'
+    (train.target?.kind === 'classes' && other.target?.kind === 'classes') ||
+    (train.target?.kind === 'sequence' && other.target?.kind === 'sequence')
       ? train.target.names.join('\n') === other.target.names.join('\n')
       : train.target?.kind === other.target?.kind &&
         train.target?.kind === 'numbers' &&

@@ -97,6 +97,11 @@ enum TargetSpec {
         names: Vec<String>,
         buffer: usize,
     },
+    Sequence {
+        names: Vec<String>,
+        width: usize,
+        buffer: usize,
+    },
     Numbers {
         names: Option<Vec<String>>,
         width: usize,
@@ -172,6 +177,11 @@ impl Data {
         parts.target = match spec.targets {
             Some(TargetSpec::Classes { names, buffer }) => Some(TargetParts::Classes {
                 names,
+                labels: indices(&buffers, buffer, "targets")?,
+            }),
+            Some(TargetSpec::Sequence { names, width, buffer }) => Some(TargetParts::Sequence {
+                names,
+                width,
                 labels: indices(&buffers, buffer, "targets")?,
             }),
             Some(TargetSpec::Numbers { names, width, buffer }) => Some(TargetParts::Numbers {

@@ -37,6 +37,15 @@ pub enum TargetParts {
         /// One a row.
         labels: Vec<u32>,
     },
+    /// `width` classes a row, each below `names.len()`.
+    Sequence {
+        /// Unique.
+        names: Vec<String>,
+        /// At least 1.
+        width: usize,
+        /// Row-major.
+        labels: Vec<u32>,
+    },
     /// `width` numbers a row.
     Numbers {
         /// `y`, or `y0`, `y1`, … by default.
@@ -192,6 +201,22 @@ fn checked_target(rows: usize, target: TargetParts) -> Result<Target> {
                 .expected(format!("an integer from 0 to {}", names.len() as i64 - 1)));
             }
             Ok(Target::Classes { names, labels })
+        }
+        TargetParts::Sequence { names, width, labels } => {
+            if width == 0 {
+                return Err(Error::option("width", "at least 1", width).at("targets"));
+            }
+            expect_length("labels", labels.len(), rows.saturating_mul(width))?;
+            expect_unique("classes", names.iter().map(String::as_str))?;
+            if let Some(at) = labels.iter().position(|&label| label as usize >= names.len()) {
+                return Err(Error::new(
+                    Code::InvalidData,
+                    format!("class {} in row {}, but there are {} classes", labels[at], at / width, names.len()),
+                )
+                .at("labels")
+                .expected(format!("an integer from 0 to {}", names.len() as i64 - 1)));
+            }
+            Ok(Target::Sequence { names, width, labels })
         }
         TargetParts::Numbers { names, width, values } => {
             if width == 0 {

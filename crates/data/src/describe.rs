@@ -129,6 +129,12 @@ pub(crate) fn describe(data: &Dataset) -> Description {
                 classes: counted(names, labels),
             }
         }
+        Target::Sequence { names, width, labels } => {
+            let row = |row: usize| &labels[data.row_index(row) as usize * width..][..*width];
+            TargetSummary::Classes {
+                classes: counted(names, (0..rows).flat_map(row).map(|&label| label as usize)),
+            }
+        }
         Target::Numbers { names, width, values } => {
             let value = |row: usize, j: usize| values[data.row_index(row) as usize * width + j];
             let moments = Moments::of(rows, *width, |row, out| {

@@ -36,7 +36,7 @@ pub struct ColumnSchema {
     pub kind: Kind,
 }
 
-/// `{ kind: "classes", names }` or `{ kind: "numbers", names, width }`.
+/// `{ kind: "classes", names }`, `{ kind: "sequence", names, width }` or `{ kind: "numbers", names, width }`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
 pub enum TargetSchema {
@@ -44,6 +44,13 @@ pub enum TargetSchema {
     Classes {
         /// Names of the classes.
         names: Vec<String>,
+    },
+    /// One class for each position of a row.
+    Sequence {
+        /// Names of the classes.
+        names: Vec<String>,
+        /// Positions a row.
+        width: usize,
     },
     /// Numbers.
     Numbers {
@@ -77,6 +84,10 @@ impl Schema {
                 .collect(),
             target: source.target.as_ref().map(|target| match target {
                 Target::Classes { names, .. } => TargetSchema::Classes { names: names.clone() },
+                Target::Sequence { names, width, .. } => TargetSchema::Sequence {
+                    names: names.clone(),
+                    width: *width,
+                },
                 Target::Numbers { names, width, .. } => TargetSchema::Numbers {
                     names: names.clone(),
                     width: *width,

@@ -108,6 +108,15 @@ pub enum Target {
         /// One a row, each below `names.len()`.
         labels: Vec<u32>,
     },
+    /// One class for each position of a row: the next characters of a text.
+    Sequence {
+        /// Names of the classes; label i is `names[i]`.
+        names: Vec<String>,
+        /// Positions a row.
+        width: usize,
+        /// Row-major, each below `names.len()`.
+        labels: Vec<u32>,
+    },
     /// One or more numbers a row.
     Numbers {
         /// One a number.

@@ -14,6 +14,7 @@ use crate::passes::common_subexpressions::common_subexpressions;
 use crate::passes::dead_code::dead_code;
 use crate::passes::differentiate::differentiate;
 use crate::passes::fuse_linear::fuse_linear;
+use crate::passes::gathered_rows::gathered_rows;
 use crate::passes::mode::{Mode, mode};
 use crate::passes::share_moments::share_moments;
 use crate::plan::{Instruction, Place, Plan, Space, layouts, plan};
@@ -60,7 +61,8 @@ pub fn arena(graph: &Graph) -> Result<Arena> {
 impl Program {
     /// Compiles a traced graph.
     pub fn compile(graph: &Graph, arena: &Arc<Arena>, purpose: &Purpose) -> Result<Program> {
-        let (mut graph, rates) = mode(graph, purpose.mode)?;
+        let (graph, rates) = mode(graph, purpose.mode)?;
+        let mut graph = dead_code(&gathered_rows(&graph, purpose.capacity));
         if purpose.gradients {
             graph = differentiate(graph)?;
         }

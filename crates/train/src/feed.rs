@@ -149,6 +149,15 @@ impl<'a> Feed<'a> {
                     .zip(out)
                     .for_each(|(&row, out)| *out = T::from_f64(f64::from(labels[row as usize])));
             }
+            Some(Target::Sequence { width, labels, .. }) => {
+                for (&row, out) in rows.iter().zip(out.chunks_exact_mut(*width)) {
+                    let labels = &labels[row as usize * width..][..*width];
+                    labels
+                        .iter()
+                        .zip(out)
+                        .for_each(|(&label, out)| *out = T::from_f64(f64::from(label)));
+                }
+            }
             Some(Target::Numbers { width, values, .. }) => {
                 let (shift, factor) = (self.target_preparation.shift(), self.target_preparation.factor());
                 for (&row, out) in rows.iter().zip(out.chunks_exact_mut(*width)) {
@@ -159,6 +168,14 @@ impl<'a> Feed<'a> {
                 }
             }
             None => {}
+        }
+    }
+
+    /// How many predictions a row has: one, or one for each position.
+    pub fn positions(&self) -> usize {
+        match self.data.source().target() {
+            Some(Target::Sequence { width, .. }) => *width,
+            _ => 1,
         }
     }
 
@@ -183,6 +200,16 @@ impl<'a> Feed<'a> {
                     count: names.len(),
                 })
             }
+            // Each position is one prediction.
+            Target::Sequence { names, width, labels: all } => {
+                labels.clear();
+                rows.iter()
+                    .for_each(|&row| labels.extend_from_slice(&all[row as usize * width..][..*width]));
+                Some(Truth::Classes {
+                    labels,
+                    count: names.len(),
+                })
+            }
             Target::Numbers { width, values, .. } => {
                 numbers.clear();
                 rows.iter()
@@ -197,7 +224,9 @@ impl<'a> Feed<'a> {
 
     /// Predictions back in the target's own units.
     pub fn to_own_units(&self, predictions: &mut [f64]) -> Result<()> {
-        if matches!(self.data.source().target(), Some(Target::Classes { .. })) || self.target_preparation.is_identity() {
+        if matches!(self.data.source().target(), Some(Target::Classes { .. } | Target::Sequence { .. }))
+            || self.target_preparation.is_identity()
+        {
             return Ok(());
         }
         self.target_preparation.inverse(predictions)
@@ -241,9 +270,14 @@ fn check_targets(recipe: &Recipe, data: &Dataset) -> Result<()> {
     let Some(shape) = recipe.target_shape() else { return Ok(()) };
     let width = shape.0[1..].iter().map(|d| d.size).product::<usize>();
     let (fits, has) = match (target, recipe.classes()) {
-        (Target::Classes { names, .. }, Some(outputs)) => {
-            (names.len() <= outputs, format!("{} classes for {outputs} outputs", names.len()))
-        }
+        (Target::Classes { names, .. }, Some(outputs)) => (
+            names.len() <= outputs && width == 1,
+            format!("{} classes for {outputs} outputs", names.len()),
+        ),
+        (Target::Sequence { names, width: w, .. }, outputs) => (
+            *w == width && shape.rank() == 2 && outputs.is_none_or(|n| names.len() <= n),
+            format!("{w} of {} classes a row", names.len()),
+        ),
         (Target::Numbers { width, .. }, Some(_)) => (false, format!("{width} numbers a row")),
         (Target::Classes { names, .. }, None) => (
             shape.rank() == 1 || (names.len() == 2 && width == 1),
@@ -256,6 +290,8 @@ fn check_targets(recipe: &Recipe, data: &Dataset) -> Result<()> {
     }
     let expected = if shape.rank() == 1 {
         "class indices".to_owned()
+    } else if recipe.classes().is_some() {
+        format!("{width} class indices a row")
     } else {
         format!("{width} numbers a row")
     };

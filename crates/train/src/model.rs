@@ -309,10 +309,10 @@ impl Model {
                 error.hint(format!("Columns missing here: {lost:?}; columns unknown to the model: {new:?}."))
             });
         }
-        let (Some(TargetSchema::Classes { names: here }), Some(TargetSchema::Classes { names: fitted })) =
-            (&schema.target, &self.schema.target)
-        else {
-            return Ok(());
+        let (here, fitted) = match (&schema.target, &self.schema.target) {
+            (Some(TargetSchema::Classes { names: here }), Some(TargetSchema::Classes { names: fitted }))
+            | (Some(TargetSchema::Sequence { names: here, .. }), Some(TargetSchema::Sequence { names: fitted, .. })) => (here, fitted),
+            _ => return Ok(()),
         };
         if here == fitted {
             return Ok(());

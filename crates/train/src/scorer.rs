@@ -54,6 +54,11 @@ impl Scorer {
         let Some(truth) = feed.truth(rows, &mut self.labels, &mut self.numbers) else {
             return Ok(());
         };
+        let positions = feed.positions();
+        if weighted && positions > 1 {
+            let own = std::mem::take(&mut self.weights);
+            self.weights = own.iter().flat_map(|&w| std::iter::repeat_n(w, positions)).collect();
+        }
         let batch = Batch {
             truth,
             prediction: &self.prediction,

@@ -4,6 +4,7 @@ pub mod common_subexpressions;
 pub mod dead_code;
 pub mod differentiate;
 pub mod fuse_linear;
+pub mod gathered_rows;
 pub mod mode;
 pub mod share_moments;
 
