@@ -1,7 +1,10 @@
 /** Sequence layers on the real addon: shapes, names, what they refuse, and that they learn. */
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
 import { NablaError } from '../src/errors/index.js';
-import { Dataset, Trainer } from '../src/index.js';
+import { Dataset, Fitted, Trainer } from '../src/index.js';
 import {
   attention,
   bidirectional,
@@ -180,5 +183,69 @@ describe('learning', () => {
     ],
   ])('%s learns to compare the ends of a sequence', async (_, model) => {
     expect(await accuracyOf(model, 0.01, 25)).toBeGreaterThan(0.9);
+  });
+});
+
+describe('text', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'nabla-text-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const file = (text: string): string => {
+    const path = join(folder, `${text.length}.txt`);
+    writeFileSync(path, text);
+    return path;
+  };
+  const line = 'the sea, the sky. ';
+
+  it('becomes windows of characters and what follows them', async () => {
+    const text = await Dataset.fromText(file('abcabd€'), { length: 3, stride: 2 });
+    expect([text.rows, text.sampleShape, text.classes]).toEqual([2, [3], ['a', 'b', 'c', 'd', '€']]);
+    expect(Array.from(text.features())).toEqual([0, 1, 2, 2, 0, 1]);
+    expect(String(text.describe())).toContain('target: a (2), b (2), c (1), d (1), € (0)');
+  });
+
+  it('refuses what is too short, missing or unknown', async () => {
+    await expect(Dataset.fromText(file('abc'), { length: 3 })).rejects.toMatchObject({ code: 'INVALID_DATA' });
+    await expect(Dataset.fromText(join(folder, 'none.txt'))).rejects.toMatchObject({ code: 'IO' });
+    await expect(Dataset.fromText(file('abcdef'), { length: 2, vocabulary: ['a', 'b'] })).rejects.toMatchObject({ code: 'INVALID_DATA' });
+    await expect(Dataset.fromText(file('abcdef'), { length: 2, unit: 'word' })).rejects.toMatchObject({ code: 'NOT_IMPLEMENTED' });
+  });
+
+  it.each([
+    ['an LSTM', (n: number) => sequential([embedding(n, 16), lstm(32, { returnSequences: true }), dense(n)])],
+    [
+      'a transformer',
+      (n: number) =>
+        sequential([embedding(n, 32), positionalEmbedding({ kind: 'learned' }), transformerBlock({ heads: 2, causal: true }), dense(n)]),
+    ],
+  ])('is learned by heart and continued by %s', async (_, model) => {
+    const data = await Dataset.fromText(file(line.repeat(120)), { length: 18, stride: 5 });
+    const n = data.classes.length;
+    const trainer = new Trainer({
+      model: model(n),
+      loss: 'crossEntropy',
+      optimizer: adam({ learningRate: 0.01 }),
+      metrics: ['accuracy'],
+      epochs: 12,
+      batchSize: 32,
+      seed: 5,
+    });
+    const fitted = await trainer.fit(data);
+    const { loss, accuracy } = await fitted.evaluate(data);
+    expect(loss).toBeLessThan(0.3);
+    expect(accuracy).toBeGreaterThan(0.85);
+    const path = join(folder, 'model.nabla');
+    await fitted.save(path);
+    const written: string[] = [];
+    for await (const character of (await Fitted.load(path)).generate('the sea, the', { length: 24, temperature: 0 }))
+      written.push(character);
+    expect(written.join('')).toBe(' sky. the sea, the sky. ');
+    expect(caught(() => fitted.generate('xyz!', { length: 3 })).code).toBe('INVALID_DATA');
+    expect(caught(() => fitted.generate('the', { length: 3, topK: 0 })).code).toBe('INVALID_OPTION');
+  });
+
+  it('needs one output for each character at each position', async () => {
+    const data = await Dataset.fromText(file(line.repeat(4)), { length: 18 });
+    const trainer = new Trainer({ model: sequential([embedding(9, 4), lstm(4), dense(9)]), loss: 'crossEntropy', epochs: 1 });
+    await expect(async () => trainer.fit(data)).rejects.toMatchObject({ code: 'SHAPE_MISMATCH' });
   });
 });

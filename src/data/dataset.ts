@@ -31,8 +31,8 @@ import {
 import { type NpyArray, readNpz } from './npy.js';
 import type { Column, Schema, Task } from './schema.js';
 import { type ExactSplit, type Part, type PartsOf, type SplitOptions, splitIndices } from './split.js';
-import { readText, textWindows } from './text.js';
 import { readGroups, readTargets, readWeights, type Targets } from './targets.js';
+import { readText, textWindows } from './text.js';
 
 /** What `Dataset.from` takes. */
 export interface DatasetInput {

@@ -19,7 +19,11 @@ export const encode = (place: string, characters: readonly string[], vocabulary:
   return Uint32Array.from(characters, (character, at) => {
     const code = codes.get(character);
     if (code === undefined)
-      throw invalidData(`${place}, character ${at}`, `one of the ${vocabulary.length} characters of the vocabulary`, JSON.stringify(character));
+      throw invalidData(
+        `${place}, character ${at}`,
+        `one of the ${vocabulary.length} characters of the vocabulary`,
+        JSON.stringify(character),
+      );
     return code;
   });
 };
@@ -28,12 +32,21 @@ export const encode = (place: string, characters: readonly string[], vocabulary:
 export const textWindows = (
   text: string,
   place: string,
-  { length = 64, stride = length, vocabulary }: { readonly length?: number; readonly stride?: number; readonly vocabulary?: readonly string[] },
+  {
+    length = 64,
+    stride = length,
+    vocabulary,
+  }: { readonly length?: number; readonly stride?: number; readonly vocabulary?: readonly string[] },
 ): { spec: Record<string, unknown>; buffers: NativeArray[] } => {
   const characters = Array.from(text);
   const rows = Math.floor((characters.length - 1 - length) / stride) + 1;
   if (characters.length <= length) {
-    throw invalidData(place, `more than ${length} characters, one window and what follows it`, `${characters.length}`, 'Ask for a shorter length.');
+    throw invalidData(
+      place,
+      `more than ${length} characters, one window and what follows it`,
+      `${characters.length}`,
+      'Ask for a shorter length.',
+    );
   }
   const names = vocabulary ?? [...new Set(characters)].sort();
   const codes = encode(place, characters, names);

@@ -1,6 +1,7 @@
 import { Dataset, nativeOf, schemaOf } from '../data/dataset.js';
 import { described, type Features, isTypedArray, type NumberArray, readFeatures } from '../data/features.js';
 import type { Schema } from '../data/schema.js';
+import { encode } from '../data/text.js';
 import {
   expectArgument,
   expectOptions,
@@ -14,10 +15,9 @@ import {
   optionsOf,
   register,
 } from '../errors/index.js';
-import { encode } from '../data/text.js';
 import { callNative, type NativeData, type NativeModel, runTask } from '../native/index.js';
-import { continuation, type GenerateOptions } from './generate.js';
 import { type Epoch, epochFrom, type Scores, scoresFrom } from './epoch.js';
+import { continuation, type GenerateOptions } from './generate.js';
 
 /** What a model predicts: classes by name, or numbers. */
 export type PredictionKind = 'classes' | 'numbers';
@@ -360,11 +360,18 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
     const { target } = schemaOf(data);
     const { classes } = this;
     const own = this.#info.schema.target;
-    const wanted = own?.kind === 'sequence' ? `the next of ${own.names.length} characters` : classes.length > 0 ? `classes ${classes.slice(0, 12).join(', ')}` : 'numbers';
+    const wanted =
+      own?.kind === 'sequence'
+        ? `the next of ${own.names.length} characters`
+        : classes.length > 0
+          ? `classes ${classes.slice(0, 12).join(', ')}`
+          : 'numbers';
     const fits =
       own?.kind === 'sequence'
         ? target?.kind === 'sequence' && target.names.join('\n') === own.names.join('\n')
-        : classes.length > 0 ? target?.kind === 'classes' && target.names.join('\n') === classes.join('\n') : target?.kind === 'numbers';
+        : classes.length > 0
+          ? target?.kind === 'classes' && target.names.join('\n') === classes.join('\n')
+          : target?.kind === 'numbers';
     if (!fits) {
       const received =
         target === null ? 'no target' : target.kind === 'classes' ? `classes ${target.names.slice(0, 12).join(', ')}` : 'numbers';
@@ -453,7 +460,10 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
     const { target, width } = this.#info.schema;
     if (target?.kind !== 'sequence') {
       const expected = 'a model of text (Dataset.fromText)';
-      throw new NablaError({ code: 'INVALID_DATA', message: `expected ${expected}`, place: 'generate', expected }, { caller: this.generate });
+      throw new NablaError(
+        { code: 'INVALID_DATA', message: `expected ${expected}`, place: 'generate', expected },
+        { caller: this.generate },
+      );
     }
     const model = this.#native;
     const predict = (window: Float32Array): Float64Array => callNative(() => model.predictSync(window));

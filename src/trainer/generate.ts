@@ -14,7 +14,11 @@ export interface GenerateOptions {
 }
 
 /** The index at which the running sum of p^(1/temperature) over the allowed classes passes `u` of its total. */
-export const draw = (p: Float64Array, u: number, { temperature = 1, topK = p.length }: Pick<GenerateOptions, 'temperature' | 'topK'>): number => {
+export const draw = (
+  p: Float64Array,
+  u: number,
+  { temperature = 1, topK = p.length }: Pick<GenerateOptions, 'temperature' | 'topK'>,
+): number => {
   const order = Array.from(p.keys()).sort((a, b) => p[b]! - p[a]! || a - b);
   const likeliest = order[0]!;
   if (temperature === 0) return likeliest;

@@ -87,7 +87,13 @@ const expectOutput = (loss: Loss, prediction: Tensor, target: TargetSchema, laye
     const count = target.names.length;
     if (shape.length !== 3 || shape[1] !== target.width || width !== count) {
       const expected = `[batch, ${target.width}, ${count}]`;
-      throw misfit(layer, loss, prediction, expected, `one output for each of the ${count} classes at each of the ${target.width} positions`);
+      throw misfit(
+        layer,
+        loss,
+        prediction,
+        expected,
+        `one output for each of the ${count} classes at each of the ${target.width} positions`,
+      );
     }
   } else if (loss.targets === 'binary' || loss.targets === 'numbers') {
     const outputs = target.kind === 'numbers' ? target.width : 1;

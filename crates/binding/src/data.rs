@@ -48,7 +48,7 @@ impl ObjectFinalize for Data {
 /// Memory of the rows.
 fn bytes(source: &Source) -> usize {
     let targets = source.target().map_or(0, |target| match target {
-        Target::Classes { labels, .. } => size_of_val(labels.as_slice()),
+        Target::Classes { labels, .. } | Target::Sequence { labels, .. } => size_of_val(labels.as_slice()),
         Target::Numbers { values, .. } => size_of_val(values.as_slice()),
     });
     let weights = source.weights().map_or(0, size_of_val);

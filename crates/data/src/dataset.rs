@@ -106,6 +106,17 @@ impl Dataset {
                 names: names.clone(),
                 labels: self.pick(labels),
             },
+            Target::Sequence { names, width, labels } => {
+                let mut own = Vec::with_capacity(self.rows() * width);
+                for row in self.source_rows() {
+                    own.extend_from_slice(&labels[row as usize * width..][..*width]);
+                }
+                Target::Sequence {
+                    names: names.clone(),
+                    width: *width,
+                    labels: own,
+                }
+            }
             Target::Numbers { names, width, .. } => Target::Numbers {
                 names: names.clone(),
                 width: *width,
