@@ -17,8 +17,9 @@ const resident = async () => {
 const [, , what] = process.argv;
 const data = rows(256);
 
-/** Growth in MiB of each kind of work, after as much of it has warmed up pools, compiled code and the allocator. */
+/** Growth in MiB of each kind of work, after twice as much of it has warmed up pools, compiled code and the allocator. */
 const growth = async (work, times) => {
+  await work(times);
   await work(times);
   const before = await resident();
   await work(times);
