@@ -213,3 +213,13 @@ describe('tuning', () => {
     }
   });
 });
+
+describe('split', () => {
+  it('takes only the names there are', () => {
+    data.split({ ratios: { train: 0.8, test: 0.2 }, stratify: true });
+    // @ts-expect-error: stratify
+    data.split({ ratios: 'auto', startify: true });
+    // @ts-expect-error: test
+    data.split({ ratios: { train: 0.8, tset: 0.2 } });
+  });
+});
