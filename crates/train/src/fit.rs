@@ -283,7 +283,7 @@ impl<'a, T: Real> Fit<'a, T> {
         let mut examination = Scorer::new(&spec.metrics)?;
         let mut watch = spec.early_stopping.clone().map(Watch::new);
         let restore = spec.early_stopping.as_ref().is_some_and(|s| s.restore_best);
-        let mut best: Option<(usize, Aligned<T>)> = None;
+        let mut best: Option<Aligned<T>> = None;
         let mut best_epoch = None;
         let mut history: Vec<Epoch> = Vec::new();
         let mut stopped = Stopped::Epochs;
@@ -344,12 +344,10 @@ impl<'a, T: Real> Fit<'a, T> {
             if judgement.best {
                 best_epoch = Some(index);
                 if restore {
+                    let weights = self.update.averaged().unwrap_or(&self.theta);
                     match &mut best {
-                        Some((epoch, kept)) => {
-                            *epoch = index;
-                            kept.copy_from_slice(self.update.averaged().unwrap_or(&self.theta));
-                        }
-                        None => best = Some((index, self.update.averaged().unwrap_or(&self.theta).try_clone()?)),
+                        Some(kept) => kept.copy_from_slice(weights),
+                        None => best = Some(weights.try_clone()?),
                     }
                 }
             }
@@ -358,7 +356,7 @@ impl<'a, T: Real> Fit<'a, T> {
                 break;
             }
         }
-        if let Some((_, kept)) = best {
+        if let Some(kept) = best {
             self.theta = kept;
         } else if let Some(averaged) = self.update.averaged() {
             self.theta.copy_from_slice(averaged);

@@ -29,6 +29,21 @@ fn samples(op: impl Fn() -> super::Operator) -> Vec<Sample> {
     all
 }
 
+/// x − max x, its exponentials and their sum, in simpler operators.
+fn parts(b: &mut Builder, inputs: &[Id]) -> Result<(Id, Id, Id)> {
+    let last = b.shape(inputs[0]).rank() - 1;
+    let max = Reduce {
+        kind: ReduceKind::Max,
+        axes: Some(vec![-1]),
+        keep_dims: true,
+    };
+    let top = b.apply(max.into(), inputs)?;
+    let centred = b.binary(BinaryKind::Subtract, inputs[0], top)?;
+    let exponentials = b.unary(UnaryKind::Exp, centred)?;
+    let total = b.sum(exponentials, &[last], true)?;
+    Ok((centred, exponentials, total))
+}
+
 fn run_rows<T: Real>(io: &Io<T>, kernel: fn(usize, &[T], &mut [T])) {
     let last = io.out_shape().last(io.batch());
     let part = io.part(io.len() / last.max(1));
@@ -67,16 +82,7 @@ impl Op for Softmax {
 
     fn decompose(&self, b: &mut Builder, inputs: &[Id]) -> Option<Result<Id>> {
         let mut build = || {
-            let last = b.shape(inputs[0]).rank() - 1;
-            let max = Reduce {
-                kind: ReduceKind::Max,
-                axes: Some(vec![-1]),
-                keep_dims: true,
-            };
-            let top = b.apply(max.into(), inputs)?;
-            let centred = b.binary(BinaryKind::Subtract, inputs[0], top)?;
-            let e = b.unary(UnaryKind::Exp, centred)?;
-            let total = b.sum(e, &[last], true)?;
+            let (_, e, total) = parts(b, inputs)?;
             b.binary(BinaryKind::Divide, e, total)
         };
         Some(build())
@@ -129,16 +135,7 @@ impl Op for LogSoftmax {
 
     fn decompose(&self, b: &mut Builder, inputs: &[Id]) -> Option<Result<Id>> {
         let mut build = || {
-            let last = b.shape(inputs[0]).rank() - 1;
-            let max = Reduce {
-                kind: ReduceKind::Max,
-                axes: Some(vec![-1]),
-                keep_dims: true,
-            };
-            let top = b.apply(max.into(), inputs)?;
-            let centred = b.binary(BinaryKind::Subtract, inputs[0], top)?;
-            let e = b.unary(UnaryKind::Exp, centred)?;
-            let total = b.sum(e, &[last], true)?;
+            let (centred, _, total) = parts(b, inputs)?;
             let log = b.unary(UnaryKind::Log, total)?;
             b.binary(BinaryKind::Subtract, centred, log)
         };
