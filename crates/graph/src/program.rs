@@ -181,6 +181,18 @@ impl Program {
         }
     }
 
+    /// Runs alone, and tells after each instruction, by its number: for benchmarks of the parts.
+    ///
+    /// # Safety
+    /// As [`Program::run`].
+    pub unsafe fn run_watched<T: Real>(&self, bases: &Bases<T>, moment: &Moment, mut after: impl FnMut(usize)) {
+        let alone = Member::alone();
+        for (index, i) in self.plan.instructions.iter().enumerate() {
+            self.step(i, bases, moment, &alone);
+            after(index);
+        }
+    }
+
     /// Runs alone, and stops at the first instruction whose output is not finite.
     ///
     /// # Safety

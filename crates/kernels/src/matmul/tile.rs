@@ -151,8 +151,9 @@ impl<T: Real> Tiles<'_, T> {
                 for (r, row) in sums.iter_mut().enumerate() {
                     // SAFETY: a(i + r, k) exists.
                     let x = L::splat(unsafe { a.wrapping_add(r * left.row).read() });
-                    for (sum, column) in row.iter_mut().zip(columns) {
-                        *sum = x.mul_add(column, *sum);
+                    // By reference: an iterator over an array by value is a call where the compiler does not inline it.
+                    for (sum, column) in row.iter_mut().zip(&columns) {
+                        *sum = x.mul_add(*column, *sum);
                     }
                 }
                 a = a.wrapping_add(left.col);
@@ -168,8 +169,8 @@ impl<T: Real> Tiles<'_, T> {
                 *column = unsafe { L::load_first_at(bias.as_ptr().add((j + p) * PANEL), width) };
             }
             for row in &mut sums {
-                for (sum, column) in row.iter_mut().zip(columns) {
-                    *sum = sum.add(column);
+                for (sum, column) in row.iter_mut().zip(&columns) {
+                    *sum = sum.add(*column);
                 }
             }
         }
@@ -180,8 +181,8 @@ impl<T: Real> Tiles<'_, T> {
                 }
             }
         }
-        for (r, row) in sums.into_iter().enumerate() {
-            for (p, sum) in row.into_iter().enumerate() {
+        for (r, row) in sums.iter().enumerate() {
+            for (p, &sum) in row.iter().enumerate() {
                 // SAFETY: row i + r and panel j + p of C exist.
                 unsafe { store(sum, c.add(r * out.row + p * out.panel), width, out.padded) };
             }

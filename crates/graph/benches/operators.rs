@@ -1,0 +1,240 @@
+//! Where a training step of a convolutional network goes, operator by operator, on one thread: the works W2 and W3 of the benchmarks.
+//! `cargo bench -p nabla-graph --bench operators -- [W2 | W3]`; `NABLA_SIMD` chooses the level, `REPEATS` how often (default 20). Each
+//! figure is the least of the repeats; GFLOP/s count a convolution as direct work, however it is computed.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use nabla_graph::{Bases, Builder, Dim, Graph, Id, Mode, Moment, Operator, Program, Purpose, Shape, program};
+use nabla_kernels::{Aligned, denormals, level};
+use nabla_params::Initializer;
+use serde_json::{Value, json};
+
+struct Network {
+    b: Builder,
+    layers: usize,
+}
+
+impl Network {
+    fn weight(&mut self, shape: &[usize]) -> Id {
+        self.layers += 1;
+        let (name, one) = (format!("w{}", self.layers), shape.len() == 1);
+        let initializer = if one {
+            Initializer::Ones {}
+        } else {
+            Initializer::XavierUniform { gain: 1.0 }
+        };
+        self.b.parameter(&name, shape, initializer, true, !one).expect("a weight")
+    }
+
+    fn apply(&mut self, name: &str, inputs: &[Id], attributes: Value) -> Id {
+        self.b.apply_named(name, inputs, attributes).expect("an operator")
+    }
+
+    fn last(&self, x: Id) -> usize {
+        self.b.shape(x).0.last().expect("an axis").size
+    }
+
+    fn conv(&mut self, x: Id, filters: usize, kernel: usize, stride: usize, padding: usize) -> Id {
+        let w = self.weight(&[kernel, kernel, self.last(x), filters]);
+        self.apply(
+            "conv",
+            &[x, w],
+            json!({ "stride": [stride, stride], "padding": [padding, padding, padding, padding] }),
+        )
+    }
+
+    fn biased(&mut self, x: Id) -> Id {
+        let bias = self.weight(&[self.last(x)]);
+        self.apply("add", &[x, bias], Value::Null)
+    }
+
+    fn relu(&mut self, x: Id) -> Id {
+        self.apply("relu", &[x], Value::Null)
+    }
+
+    fn norm(&mut self, x: Id) -> Id {
+        let (scale, shift) = (self.weight(&[self.last(x)]), self.weight(&[self.last(x)]));
+        self.apply("batchNormTraining", &[x, scale, shift], Value::Null)
+    }
+
+    fn dense(&mut self, x: Id, units: usize) -> Id {
+        let w = self.weight(&[self.last(x), units]);
+        let y = self.apply("matmul", &[x, w], Value::Null);
+        self.biased(y)
+    }
+
+    fn finish(mut self, y: Id) -> Graph {
+        let targets = self.b.input("targets", Shape(vec![Dim::BATCH])).expect("an input");
+        let loss = self.apply("softmaxCrossEntropy", &[y, targets], Value::Null);
+        self.b.finish(&[("prediction", y), ("loss", loss)])
+    }
+}
+
+/// Conv 3×3 → 32, ReLU, conv 3×3 → 64, ReLU, max-pool 2, dense 128, ReLU, dense 10, on 28×28×1.
+fn w2() -> Graph {
+    let mut n = Network {
+        b: Builder::default(),
+        layers: 0,
+    };
+    let mut x = n.b.input("features", Shape::batched(&[28, 28, 1])).expect("an input");
+    for filters in [32, 64] {
+        x = n.conv(x, filters, 3, 1, 0);
+        x = n.biased(x);
+        x = n.relu(x);
+    }
+    x = n.apply("maxPool", &[x], json!({ "window": [2, 2] }));
+    x = n.apply("reshape", &[x], json!({ "shape": [-1, 9216] }));
+    x = n.dense(x, 128);
+    x = n.relu(x);
+    x = n.dense(x, 10);
+    n.finish(x)
+}
+
+/// Conv 16, three basic blocks (16; 32 and 64 with stride 2) with batch norm, global average, dense 10, on 32×32×3.
+fn w3() -> Graph {
+    let mut n = Network {
+        b: Builder::default(),
+        layers: 0,
+    };
+    let mut x = n.b.input("features", Shape::batched(&[32, 32, 3])).expect("an input");
+    x = n.conv(x, 16, 3, 1, 1);
+    x = n.norm(x);
+    x = n.relu(x);
+    for (filters, stride) in [(16, 1), (32, 2), (64, 2)] {
+        let mut y = n.conv(x, filters, 3, stride, 1);
+        y = n.norm(y);
+        y = n.relu(y);
+        y = n.conv(y, filters, 3, 1, 1);
+        y = n.norm(y);
+        if stride > 1 {
+            x = n.conv(x, filters, 1, stride, 0);
+            x = n.norm(x);
+        }
+        x = n.apply("add", &[x, y], Value::Null);
+        x = n.relu(x);
+    }
+    x = n.apply("mean", &[x], json!({ "axes": [1, 2] }));
+    x = n.dense(x, 10);
+    n.finish(x)
+}
+
+/// Seconds that this thread has computed: what else runs on the machine does not count.
+fn computed() -> f64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the call writes the one value that it is given.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
+/// Multiplications and additions of a convolution's definition.
+fn operations(i: &nabla_graph::plan::Instruction, batch: usize) -> Option<usize> {
+    let product = |shape: &Shape| shape.elements(batch);
+    let positions = |y: &Shape| product(y) / y.0.last().map_or(1, |d| d.size);
+    Some(match i.op {
+        Operator::Conv(_) | Operator::ConvLinear(_) => 2 * positions(&i.out_shape) * product(&i.shapes[1]),
+        Operator::ConvInput(_) => 2 * positions(&i.shapes[0]) * product(&i.shapes[1]),
+        Operator::ConvKernel(_) => 2 * positions(&i.shapes[1]) * product(&i.out_shape),
+        Operator::Matmul(_) | Operator::Linear(_) => 2 * product(&i.out_shape) * product(&i.shapes[0]) / i.out_shape.0[0].at(batch),
+        _ => return None,
+    })
+}
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let repeats: usize = std::env::var("REPEATS").ok().and_then(|r| r.parse().ok()).unwrap_or(20);
+    let _flush = denormals::flush_to_zero();
+    println!("level: {}, one thread", level::level().name());
+    for (name, graph) in [("W2", w2()), ("W3", w3())] {
+        if !words.is_empty() && !words.iter().any(|w| w == name) {
+            continue;
+        }
+        let batch = 64;
+        let purpose = Purpose {
+            mode: Mode::Train,
+            gradients: true,
+            outputs: vec!["loss".to_owned()],
+            capacity: batch,
+        };
+        let arena = Arc::new(program::arena(&graph).expect("an arena"));
+        let start = Instant::now();
+        let program = Program::compile(&graph, &arena, &purpose).expect("a program");
+        let compiled = start.elapsed();
+        let mut memory = program.memory::<f32>().expect("memory");
+        let mut theta: Aligned<f32> = Aligned::zeroed(arena.len).expect("memory");
+        let mut gradient: Aligned<f32> = Aligned::zeroed(arena.len).expect("memory");
+        let numbers = |seed: u32| {
+            let mut state = seed;
+            move || {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 8) as f32 / (1 << 24) as f32
+            }
+        };
+        for row in &arena.rows {
+            let mut next = numbers(row.offset as u32);
+            let (count, fan) = (
+                row.spec.shape.iter().product(),
+                row.spec.shape.iter().rev().skip(1).product::<usize>(),
+            );
+            let values: Vec<f32> = (0..count)
+                .map(|_| {
+                    if fan > 1 {
+                        (next() - 0.5) * (24.0 / fan as f32).sqrt()
+                    } else {
+                        1.0
+                    }
+                })
+                .collect();
+            arena.write(row, &values, &mut theta).expect("a weight");
+        }
+        let bases = Bases::new(&mut memory, &mut theta, &mut gradient);
+        for (input, scale) in [("features", 1.0), ("targets", 9.9), ("rowWeights", 0.0)] {
+            let place = program.place(input).expect("an input");
+            let mut next = numbers(7);
+            // SAFETY: nothing runs yet.
+            let values = unsafe { bases.write(&place, batch, 0..place.len.at(batch)) };
+            values.fill_with(|| if scale > 0.0 { next() * scale } else { 1.0 / batch as f32 });
+            if input == "targets" {
+                values.iter_mut().for_each(|v| *v = v.floor());
+            }
+        }
+        let moment = Moment {
+            batch,
+            seed: 1,
+            step: 0,
+            rates: &program.rates,
+        };
+        let mut least = vec![f64::INFINITY; program.instructions().len()];
+        for _ in 0..=repeats {
+            let mut before = computed();
+            // SAFETY: the memory was made for this program, which nothing else runs.
+            unsafe {
+                program.run_watched(&bases, &moment, |index| {
+                    least[index] = least[index].min((computed() - before) * 1e6);
+                    before = computed();
+                });
+            }
+        }
+        let total: f64 = least.iter().sum();
+        for (i, &time) in program.instructions().iter().zip(&least) {
+            if time < total / 1000.0 {
+                continue;
+            }
+            let speed = operations(i, batch).map_or(String::new(), |n| format!("{:8.1} GFLOP/s", n as f64 / time / 1e3));
+            let shapes: Vec<String> = i.shapes.iter().map(|s| s.to_string()).collect();
+            println!(
+                "{:24} {time:10.1} µs {:5.1} % {speed:18} {} → {}",
+                i.op.name(),
+                100.0 * time / total,
+                shapes.join(" "),
+                i.out_shape
+            );
+        }
+        let workspace = program.workspace_len() as f64 * 4e-6;
+        println!(
+            "{name}: {:.2} ms a step, workspace {workspace:.1} MB, compiled in {:.1} ms\n",
+            total / 1e3,
+            compiled.as_secs_f64() * 1e3
+        );
+    }
+}
