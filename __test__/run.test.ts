@@ -207,6 +207,23 @@ describe('Run', () => {
     await expect(run).rejects.toThrow('at the end');
   });
 
+  it('resolves once what its callback began has ended', async () => {
+    const c = controls();
+    let finish!: () => void;
+    const said: string[] = [];
+    const seen = new Promise<void>((resolve) => (finish = resolve)).then(() => void said.push('callback'));
+    const run = new Run(c.source, { onEvent: () => seen });
+    const done = run.then(() => said.push('run'));
+    await sleep(0);
+    c.emit(0);
+    c.resolve('weights');
+    await sleep(0);
+    expect(said).toEqual([]);
+    finish();
+    await done;
+    expect(said).toEqual(['callback', 'run']);
+  });
+
   it('is stopped before, while and after it runs', async () => {
     const c = controls();
     const run = new Run(c.source);

@@ -22,3 +22,12 @@ it.each(nodes)('process.exit() with four fits in flight exits with its code on $
   const ends = await inLanes(2, jobs);
   expect(ends).toEqual(ends.map(() => ({ code: 42, signal: null, stdout: 'exit', stderr: '' })));
 });
+
+it.each([
+  ['NABLA_SIMD', 'avx9', 'expected scalar, avx2, avx512 or neon'],
+  ['NABLA_THREADS', 'abc', 'a whole number from 1 to 1024'],
+])('a setting that cannot be followed ends the first use with its name: %s=%s', async (name, value, expected) => {
+  const ended = await run('exit', ['pending'], { env: { [name]: value } });
+  expect(ended).toMatchObject({ code: 1, signal: null, stdout: 'exit' });
+  for (const words of ['INVALID_OPTION', name, value, expected]) expect(ended.stderr).toContain(words);
+});

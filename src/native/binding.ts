@@ -138,6 +138,8 @@ export interface Binding {
   /** How many programs this process has compiled. */
   compilations(): number;
   simdLevel(): string;
+  /** `NABLA_THREADS`, else all cores. */
+  defaultThreads(): number;
   version(): string;
   /** Every error code, as JSON. */
   errorCodes(): string;

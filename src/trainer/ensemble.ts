@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import type { Dataset } from '../data/dataset.js';
 import {
   expectOptions,
@@ -12,6 +11,7 @@ import {
   register,
 } from '../errors/index.js';
 import { accuracy, meanSquaredError } from '../metrics/index.js';
+import { native } from '../native/index.js';
 import type { Estimator, EstimatorFitOptions, FittedEstimator } from './estimator.js';
 import { Fitted, type PredictInput, type PredictionKind } from './fitted.js';
 import { expectDataset } from './trainer.js';
@@ -107,14 +107,15 @@ export const ensemble = (members: EnsembleMembers, options: EnsembleOptions = {}
   return {
     async fit(data: Dataset, fitOptions: EstimatorFitOptions = {}): Promise<FittedEnsemble> {
       expectDataset('fit', data);
-      const cores = Math.min(fitOptions.threads ?? availableParallelism(), list.length);
+      const threads = fitOptions.threads ?? native().defaultThreads();
+      const cores = Math.min(threads, list.length);
       const fitted: Fitted<string, PredictionKind>[] = new Array(list.length);
       let next = 0;
       const work = async (): Promise<void> => {
         for (let m = next++; m < list.length; m = next++) {
           const member: unknown = await (list[m] as Estimator).fit(data, {
             ...fitOptions,
-            threads: Math.max(1, Math.floor((fitOptions.threads ?? availableParallelism()) / cores)),
+            threads: Math.max(1, Math.floor(threads / cores)),
           });
           if (!(member instanceof Fitted)) {
             throw new NablaError({

@@ -16,7 +16,7 @@ export interface RunSource<Result, Event> {
 /** What a run is watched and ended by. */
 export interface RunOptions<Event> {
   readonly signal?: AbortSignal | undefined;
-  /** Sees each event; what it throws (or rejects with) ends the run and rejects it. */
+  /** Sees each event; what it throws (or rejects with) ends the run and rejects it. The run resolves once all its promises have. */
   readonly onEvent?: ((event: Event) => unknown) | undefined;
 }
 
@@ -53,6 +53,7 @@ export class Run<Result, Event> implements PromiseLike<Result>, AsyncIterable<Ev
 
   async #drive({ signal, onEvent }: RunOptions<Event>): Promise<Result> {
     let failure: { readonly error: unknown } | undefined;
+    const observing: Promise<unknown>[] = [];
     const fail = (error: unknown): void => {
       failure ??= { error };
       this.#source.abort();
@@ -66,7 +67,7 @@ export class Run<Result, Event> implements PromiseLike<Result>, AsyncIterable<Ev
       if (onEvent === undefined) return;
       try {
         const seen = onEvent(event);
-        if (seen instanceof Promise) seen.catch(fail);
+        if (seen instanceof Promise) observing.push(seen.catch(fail));
       } catch (error) {
         fail(error);
       }
@@ -90,6 +91,7 @@ export class Run<Result, Event> implements PromiseLike<Result>, AsyncIterable<Ev
       }
       const history = this.#source.history(result);
       for (let i = this.#events.length; i < history.length && failure === undefined; i++) emit(history[i] as Event);
+      await Promise.all(observing);
       if (failure !== undefined) throw (failure as { readonly error: unknown }).error;
       return result;
     } finally {

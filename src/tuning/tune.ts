@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { Dataset, schemaOf } from '../data/dataset.js';
 import {
   expectOptions,
@@ -15,6 +14,7 @@ import {
   optionsOf,
 } from '../errors/index.js';
 import type { Direction } from '../metrics/names.js';
+import { native } from '../native/index.js';
 import { countBar } from '../report/progress.js';
 import type { Estimator } from '../trainer/estimator.js';
 import { Run } from '../trainer/run.js';
@@ -142,11 +142,6 @@ const tuneOptions = optionsOf('tuning/tune', {
   progress: isEither(isBoolean),
 });
 
-const coresOf = (): number => {
-  const asked = Number(process.env.NABLA_THREADS);
-  return Number.isInteger(asked) && asked > 0 ? asked : availableParallelism();
-};
-
 /** The same code as the first failure has, and all of its words. */
 const allFailed = (count: number, cause: unknown): NablaError =>
   new NablaError(
@@ -191,7 +186,7 @@ export const tune = <S extends Space, E extends Estimator, T extends Dataset | u
     throw invalidOption('tune', 'refit', 'to be true: the test rows are scored by the refitted model', refit, tune);
   if (test !== undefined) expectSameSchema('test', schemaOf(data), schemaOf(test));
   const space = new FlatSpace(options.space);
-  const lanes = options.threads ?? coresOf();
+  const lanes = options.threads ?? native().defaultThreads();
   const bar = progress ? countBar('trial', trials) : undefined;
   let emit: (trial: Trial) => void = () => {};
   const search = new Search(

@@ -34,6 +34,12 @@ pub fn simd_level() -> String {
     nabla_kernels::level::level().name().to_string()
 }
 
+/// Threads where nobody says how many: `NABLA_THREADS`, else all cores.
+#[napi(catch_unwind)]
+pub fn default_threads() -> u32 {
+    nabla_train::fits::default_threads() as u32
+}
+
 /// Every error code, as JSON.
 #[napi(catch_unwind)]
 pub fn error_codes() -> String {

@@ -4,16 +4,33 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use nabla_error::{Error, Result};
+use nabla_error::{Code, Error, Result};
 
 use crate::control::{Control, Listener};
 use crate::fit::{Job, Outcome, fit};
 use crate::recipe::Recipe;
 
+/// The most threads that anyone may ask for.
+pub const MOST_THREADS: usize = 1024;
+
 /// Cores to use where nobody says: `NABLA_THREADS`, else all there are.
 pub fn default_threads() -> usize {
-    let asked = std::env::var("NABLA_THREADS").ok().and_then(|t| t.parse().ok()).filter(|&t| t > 0);
+    let asked = asked_threads(std::env::var("NABLA_THREADS").ok().as_deref()).ok().flatten();
     asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+/// What the value of `NABLA_THREADS` asks for; nothing where it is unset or empty.
+pub fn asked_threads(value: Option<&str>) -> Result<Option<usize>> {
+    let Some(text) = value.map(str::trim).filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    match text.parse() {
+        Ok(threads) if (1..=MOST_THREADS).contains(&threads) => Ok(Some(threads)),
+        _ => Err(Error::new(Code::InvalidOption, "the number of threads cannot be followed")
+            .at("NABLA_THREADS")
+            .expected(format!("a whole number from 1 to {MOST_THREADS}"))
+            .received(format!("{text:?}"))),
+    }
 }
 
 /// Training yields to the server: on Linux a thread can have a lower priority of its own.
@@ -73,4 +90,20 @@ pub fn bug(panic: &(dyn std::any::Any + Send)) -> Error {
         "the native code panicked: {}",
         text.unwrap_or_else(|| "no message".to_owned())
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_threads_is_followed_or_refused() {
+        for (value, threads) in [(None, None), (Some(""), None), (Some(" 3 "), Some(3)), (Some("1024"), Some(1024))] {
+            assert_eq!(asked_threads(value).unwrap(), threads);
+        }
+        for value in ["abc", "0", "-1", "1.5", "1025", "99999999999999999999"] {
+            let error = asked_threads(Some(value)).unwrap_err();
+            assert_eq!((error.code, error.place.as_deref()), (Code::InvalidOption, Some("NABLA_THREADS")));
+        }
+    }
 }

@@ -136,6 +136,9 @@ export declare function compilations(): number
 /** Connects this environment: `callback(task, event)` hears every event from now on. Called once, by the loader. */
 export declare function connect(callback: (task: number, event: string) => void): void
 
+/** Threads where nobody says how many: `NABLA_THREADS`, else all cores. */
+export declare function defaultThreads(): number
+
 /** Every error code, as JSON. */
 export declare function errorCodes(): string
 
