@@ -25,7 +25,6 @@ const notBuilt = {
   losses: 'triplet contrastive ctc',
   regularizers: '',
   initializers: 'lsuv',
-  optimizers: 'lbfgs',
   tuning: 'populationBased queue',
 };
 const words = (list: string): string[] => list.split(' ').filter(Boolean);

@@ -1,8 +1,23 @@
 /** The training toolbox through the public interface: what the options do, and what is wrong with them. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { checkGradients, Dataset, ensemble, learningRateTest, sequential, Trainer, type TrainerOptions } from '../src/index.js';
+import { checkGradients, Dataset, ensemble, learningRateTest, norm, sequential, Trainer, type TrainerOptions } from '../src/index.js';
 import { dense } from '../src/layers/index.js';
-import { adadelta, adagrad, adam, adamax, adamw, lamb, lion, lookahead, nadam, radam, rmsprop, sam, sgd } from '../src/optimizers/index.js';
+import {
+  adadelta,
+  adagrad,
+  adam,
+  adamax,
+  adamw,
+  lamb,
+  lbfgs,
+  lion,
+  lookahead,
+  nadam,
+  radam,
+  rmsprop,
+  sam,
+  sgd,
+} from '../src/optimizers/index.js';
 import { elasticNet, l1, l2, lq, maxNorm } from '../src/regularizers/index.js';
 import * as schedules from '../src/schedules/index.js';
 
@@ -62,6 +77,53 @@ describe('optimizers', () => {
     step.update(Float64Array.of(1));
     step.update(Float64Array.of(1));
     expect(theta[0]).toBe(0.5);
+  });
+
+  it('lbfgs takes full batches', async () => {
+    const full = await trainer({ optimizer: lbfgs(), batchSize: 'full', epochs: 40 }).fit(train);
+    expect(full.history.at(-1)?.train.loss).toBeLessThan(0.05);
+    expect(() => trainer({ optimizer: lbfgs() }).fit(train)).toThrow(/batchSize/);
+    const small = await trainer({ optimizer: lbfgs(), batchSize: 'full', epochs: 40, regularizers: [l2(0.1)] }).fit(train);
+    const size = (fitted: typeof full) => norm(fitted.weights().get('dense/kernel')!.values, 2);
+    expect(size(small)).toBeLessThan(0.5 * size(full));
+  });
+
+  it('lbfgs searches by itself', () => {
+    for (const theta of [Float64Array.of(-1.2, 1), Float32Array.of(-1.2, 1)]) {
+      const step = lbfgs().start(theta);
+      let looks = 0;
+      const evaluate = (x: Float32Array | Float64Array) => {
+        looks += 1;
+        const [a, b] = [x[0]!, x[1]!];
+        const gradient = x.slice();
+        gradient.set([-2 * (1 - a) - 400 * a * (b - a * a), 200 * (b - a * a)]);
+        return { loss: (1 - a) ** 2 + 100 * (b - a * a) ** 2, gradient };
+      };
+      for (let i = 0; i < 50; i++) step.update(evaluate);
+      expect(theta[0]).toBeCloseTo(1, 2);
+      expect(looks).toBeLessThan(120);
+    }
+    const theta = Float64Array.of(1, 2);
+    const step = lbfgs().start(theta);
+    expect(() => step.update(theta)).toThrow(/takes a function/);
+    expect(() => step.update(() => ({ loss: Number.NaN, gradient: theta.slice() }))).toThrow(
+      expect.objectContaining({ code: 'NOT_FINITE' }) as Error,
+    );
+    expect(() => step.update(() => ({ loss: 1, gradient: new Float64Array(3) }))).toThrow(
+      expect.objectContaining({ code: 'SHAPE_MISMATCH' }) as Error,
+    );
+    let looks = 0;
+    const breaks = () => {
+      if (looks++ > 0) throw new Error('mine');
+      return { loss: 1, gradient: Float64Array.of(1, 1) };
+    };
+    expect(() => step.update(breaks)).toThrow('mine');
+    expect([...theta]).toEqual([1, 2]);
+    const inside = () => {
+      step.update(() => ({ loss: 1, gradient: theta }));
+      return { loss: 1, gradient: theta };
+    };
+    expect(() => step.update(inside)).toThrow(/going on/);
   });
 
   it('wrappers are wrapped once', () => {

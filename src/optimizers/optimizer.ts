@@ -58,8 +58,39 @@ const looksTwice = (data: object): boolean => {
 const start = <V extends Values>(data: Readonly<{ kind: OptimizerName }>, theta: V): OptimizerRun<V> => {
   const precision = theta instanceof Float32Array ? 'f32' : 'f64';
   const state = callNative((binding) => new binding.OptimizerState(JSON.stringify(data), theta.length, precision));
+  let searching = false;
+  const search = (where: string, evaluate: Evaluate): void => {
+    if (searching)
+      throw wrong(where, 'a search is going on: evaluate only computes loss and gradient.', 'loss and gradient', 'a step', update);
+    searching = true;
+    const gradient = theta.slice().fill(0) as V;
+    let failure: { readonly error: unknown } | undefined;
+    const look = (): number | null => {
+      try {
+        const found = evaluate(theta);
+        gradient.set(expectGradient(where, found.gradient));
+        expectArgument(where, 'the loss', found.loss, (loss) => (typeof loss === 'number' ? undefined : 'to be a number'), update);
+        return found.loss;
+      } catch (error) {
+        failure = { error };
+        return null;
+      }
+    };
+    try {
+      callNative(() => state.search(theta, gradient, look), update);
+    } finally {
+      searching = false;
+    }
+    if (failure !== undefined) throw failure.error;
+  };
   const update = (gradient: V | Evaluate): void => {
     const where = `${data.kind}.update`;
+    if (data.kind === 'lbfgs') {
+      if (typeof gradient !== 'function')
+        throw wrong(where, 'lbfgs looks several times a step, so it takes a function of theta.', 'a function', 'a gradient', update);
+      search(where, gradient);
+      return;
+    }
     if (typeof gradient === 'function') {
       if (!looksTwice(data))
         throw wrong(where, `${data.kind} looks once a step, so it takes the gradient itself.`, 'a gradient', 'a function', update);

@@ -1,20 +1,37 @@
-import { type Check, expectArgument, expectOptions, isBoolean, isInteger, isNumber, optionsOf, planned } from '../errors/index.js';
+import { type Check, expectArgument, expectOptions, isBoolean, isInteger, isNumber, optionsOf } from '../errors/index.js';
 import { isOptimizer, type Optimizer, optimizer } from './optimizer.js';
 
 /** Options of `lbfgs`. */
 export interface LbfgsOptions {
-  /** First step length of the line search, default 1. */
+  /** First step length of the line search, above 0; default 1. */
   learningRate?: number;
   /** Pairs of steps and gradient changes that are remembered, default 10. */
   history?: number;
   /** Evaluations within one line search at most, default 25. */
   maxEvaluations?: number;
-  /** Stops when the largest gradient is below; default 1e-7. */
+  /** Nothing moves where no derivative is larger; default 1e-7. */
   tolerance?: number;
 }
-
-/** Limited-memory BFGS with a strong-Wolfe line search, for full batches. Nocedal & Wright 2006, Algorithms 7.4 and 3.5. */
-export const lbfgs: (options?: LbfgsOptions) => Optimizer = planned('optimizers/lbfgs');
+const lbfgsOptions = optionsOf('optimizers/lbfgs', {
+  learningRate: isNumber({ above: 0 }),
+  history: isInteger({ min: 1 }),
+  maxEvaluations: isInteger({ min: 1 }),
+  tolerance: isNumber({ min: 0 }),
+});
+/**
+ * Limited-memory BFGS with a strong-Wolfe line search: θ ← θ − t·H·g, H from the last pairs of steps and gradient changes. One iteration a
+ * step, as PyTorch's `LBFGS(line_search_fn: 'strong_wolfe', max_iter: 1, max_eval: 26)`. Nocedal & Wright 2006, Algorithms 7.4 and 3.5.
+ * In a trainer it needs `batchSize: 'full'` and takes `l2` (and `lq` with q > 1), `freeze`, `'swa'` and a schedule of the first length, but
+ * neither `clip`, `'ema'`, rates of groups nor penalties with a kink. State: 2·`history` + 3 numbers a parameter.
+ * @example
+ * const step = lbfgs().start(theta);
+ * for (let i = 0; i < 50; i++) step.update((theta) => ({ loss: f(theta), gradient: df(theta) }));
+ */
+export const lbfgs = (options: LbfgsOptions = {}): Optimizer & Readonly<Required<LbfgsOptions>> => {
+  expectOptions('lbfgs', options, lbfgsOptions, lbfgs);
+  const { learningRate = 1, history = 10, maxEvaluations = 25, tolerance = 1e-7 } = options;
+  return optimizer({ kind: 'lbfgs', learningRate, history, maxEvaluations, tolerance });
+};
 
 /** Options of `sam`. */
 export interface SamOptions {

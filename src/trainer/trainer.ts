@@ -379,11 +379,14 @@ export class Trainer<const M extends Metrics = readonly [], const L extends Loss
     const direction = (name: string) => metricDirection(this.#metrics.find((metric) => metric.name === name)?.kind ?? 'loss');
     this.#schedule = schedule === undefined ? undefined : resolveSchedule(schedule, { names, direction });
     this.#penalties = regularizers.map((penalty) => ({ penalty }));
+    const rule = resolveOptimizer(optimizer);
+    if (rule.kind === 'lbfgs' && batchSize !== 'full')
+      throw invalidOption('Trainer', 'batchSize', "to be 'full' with lbfgs, whose line search compares losses of one batch", batchSize);
     this.#recipe = {
       prepareTargets: this.#prepareTargets.map(({ spec }) => spec),
       loss: this.#loss,
       output: output ?? this.#loss.output,
-      optimizer: resolveOptimizer(optimizer),
+      optimizer: rule,
       ...(classWeights === undefined ? {} : { classWeights }),
       ...(clip === undefined ? {} : { clip: expectClip(clip) }),
       ...(averaging === undefined ? {} : { averaging: averages[averaging] }),

@@ -3,28 +3,48 @@
 use nabla_error::{Code, Error};
 use nabla_kernels::{Real, reduce};
 use nabla_optim::clip::norm;
+use nabla_optim::lbfgs::Curvature;
 use nabla_optim::{Method, Step};
-use napi::bindgen_prelude::{Either, Float32Array, Float64Array};
+use napi::bindgen_prelude::{Either, Float32Array, Float64Array, Function};
 use napi_derive::napi;
 
 use crate::errors::{Result, js, options};
 
+/// Loss and gradient at some weights, by JavaScript.
+type Look<'a, T> = dyn FnMut(&[T], &mut [T]) -> nabla_error::Result<f64> + 'a;
+
 /// What is carried from step to step, in one precision.
-struct Memory<T> {
+struct Memory<T: Real> {
     state: Vec<Vec<T>>,
     /// Lookahead's weights, from the first update on.
     slow: Option<Vec<T>>,
     /// SAM's, while it is elsewhere.
     saved: Option<Vec<T>>,
+    /// Of L-BFGS.
+    curvature: Option<Curvature<T>>,
 }
 
 impl<T: Real> Memory<T> {
-    fn new(count: usize, length: usize) -> Self {
-        Self {
-            state: vec![vec![T::ZERO; length]; count],
+    fn new(method: &Method, length: usize) -> nabla_error::Result<Self> {
+        Ok(Self {
+            state: vec![vec![T::ZERO; length]; method.rule.state_count()],
             slow: None,
             saved: None,
+            curvature: method.lbfgs.map(|lbfgs| Curvature::new(lbfgs, length)).transpose()?,
+        })
+    }
+
+    /// One step of L-BFGS. The arrays belong to JavaScript, whose function reads and writes them: here they are copied before and after.
+    fn search(&mut self, theta: &mut [T], evaluate: &mut Look<'_, T>) -> nabla_error::Result<()> {
+        let Some(curvature) = &mut self.curvature else {
+            return Err(Error::internal("only lbfgs searches"));
+        };
+        let mut gradient = vec![T::ZERO; theta.len()];
+        let loss = evaluate(theta, &mut gradient)?;
+        if !loss.is_finite() || !reduce::all_finite(&gradient) {
+            return Err(Error::new(Code::NotFinite, "the loss or its gradient is not finite; nothing was updated").at("gradient"));
         }
+        curvature.step(theta, loss, &mut gradient, &mut |theta, gradient| evaluate(theta, gradient))
     }
 
     fn look_around(&mut self, method: &Method, theta: &mut [T], gradient: &[T]) {
@@ -85,10 +105,10 @@ impl OptimizerState {
     pub fn new(spec: String, length: u32, precision: String) -> Result<Self> {
         let method: Method = options(&spec, "optimizer")?;
         method.validate().map_err(js)?;
-        let (count, length) = (method.rule.state_count(), length as usize);
+        let length = length as usize;
         let memory = match precision.as_str() {
-            "f32" => Memories::F32(Memory::new(count, length)),
-            "f64" => Memories::F64(Memory::new(count, length)),
+            "f32" => Memories::F32(Memory::new(&method, length).map_err(js)?),
+            "f64" => Memories::F64(Memory::new(&method, length).map_err(js)?),
             other => return Err(js(Error::option("precision", "\"f32\" or \"f64\"", format!("{other:?}")))),
         };
         Ok(Self {
@@ -117,6 +137,54 @@ impl OptimizerState {
         self.with(theta, gradient, false)?;
         self.at = self.at.next(&self.method.rule, self.at.learning_rate);
         Ok(())
+    }
+
+    /// One step of L-BFGS: `evaluate` writes the gradient at `theta` into `gradient` and gives the loss; `null` gives up. Gives whether it
+    /// did not: `theta` is then where it was.
+    #[napi(
+        catch_unwind,
+        ts_args_type = "theta: Float32Array | Float64Array, gradient: Float32Array | Float64Array, evaluate: () => number | null"
+    )]
+    pub fn search(
+        &mut self,
+        theta: Either<Float32Array, Float64Array>,
+        gradient: Either<Float32Array, Float64Array>,
+        evaluate: Function<'_, (), Option<f64>>,
+    ) -> Result<bool> {
+        macro_rules! run {
+            ($theta:ident, $gradient:ident, $memory:ident) => {{
+                expect_lengths(self.length, $theta.len(), &$gradient)?;
+                let before = $theta.to_vec();
+                let mut now = before.clone();
+                let mut given_up = false;
+                let found = $memory.search(&mut now, &mut |at, out| {
+                    // SAFETY: JavaScript is waiting in this call or in `evaluate`, never at the same time.
+                    unsafe { $theta.as_mut() }.copy_from_slice(at);
+                    let loss = evaluate.call(()).map_err(|e| Error::internal(e.reason.clone()))?;
+                    out.copy_from_slice(&$gradient);
+                    given_up = loss.is_none();
+                    loss.ok_or_else(|| Error::internal("given up"))
+                });
+                // SAFETY: as above.
+                unsafe { $theta.as_mut() }.copy_from_slice(if found.is_ok() { &now } else { &before });
+                if given_up {
+                    return Ok(false);
+                }
+                found.map_err(js)?;
+            }};
+        }
+        match (theta, gradient, &mut self.memory) {
+            (Either::A(mut theta), Either::A(gradient), Memories::F32(memory)) => run!(theta, gradient, memory),
+            (Either::B(mut theta), Either::B(gradient), Memories::F64(memory)) => run!(theta, gradient, memory),
+            _ => {
+                return Err(js(Error::new(
+                    Code::InvalidOption,
+                    "theta and gradient must be arrays of the precision that the optimizer was started with",
+                )
+                .at("gradient")));
+            }
+        }
+        Ok(true)
     }
 
     fn with(&mut self, theta: Either<Float32Array, Float64Array>, gradient: Either<Float32Array, Float64Array>, look: bool) -> Result<()> {

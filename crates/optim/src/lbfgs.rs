@@ -45,6 +45,8 @@ type Pair<T> = (Aligned<T>, Aligned<T>, f64);
 #[derive(Debug)]
 pub struct Curvature<T: Real> {
     options: Lbfgs,
+    /// η of the next step.
+    pub rate: f64,
     /// s, y and 1/(s·y) of the last steps; `kept` counts them, `oldest` is the first.
     pairs: Vec<Pair<T>>,
     kept: usize,
@@ -118,6 +120,7 @@ impl<T: Real> Curvature<T> {
         let pair = |_| Ok((Aligned::zeroed(len)?, Aligned::zeroed(len)?, 0.0));
         Ok(Self {
             options,
+            rate: options.learning_rate,
             pairs: (0..options.history).map(pair).collect::<Result<_>>()?,
             alphas: vec![0.0; options.history],
             kept: 0,
@@ -196,7 +199,7 @@ impl<T: Real> Curvature<T> {
         self.alphas = alphas;
         self.before.copy_from_slice(gradient);
         self.start.copy_from_slice(theta);
-        let rate = self.options.learning_rate;
+        let rate = self.rate;
         let first = if self.steps == 0 {
             rate * (1.0 / reduce::sum_abs(gradient).to_f64()).min(1.0)
         } else {

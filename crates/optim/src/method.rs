@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Optimizer;
+use crate::lbfgs::Lbfgs;
 
 /// Sharpness-aware minimization: the gradient is taken at θ + ρ·g/‖g‖, the worst point nearby, and the rule steps from θ. Foret et al. 2021,
 /// arXiv:2010.01412. Adaptive: θ + ρ·θ²g/‖θg‖ (Kwon et al. 2021, arXiv:2102.11600, equation 6 with T_w = |w|).
@@ -37,6 +38,8 @@ pub struct Method {
     pub sam: Option<Sam>,
     /// At most one.
     pub lookahead: Option<Lookahead>,
+    /// In place of the rule, which then only carries the rate.
+    pub lbfgs: Option<Lbfgs>,
 }
 
 #[derive(Deserialize)]
@@ -61,6 +64,21 @@ impl TryFrom<Value> for Method {
     type Error = String;
 
     fn try_from(value: Value) -> std::result::Result<Self, String> {
+        if value["kind"] == "lbfgs" {
+            let mut options = value;
+            options.as_object_mut().map(|o| o.remove("kind"));
+            let lbfgs: Lbfgs = serde_json::from_value(options).map_err(|e| e.to_string())?;
+            let rule = crate::Sgd {
+                learning_rate: lbfgs.learning_rate,
+                ..Default::default()
+            };
+            return Ok(Method {
+                rule: Optimizer::Sgd(rule),
+                sam: None,
+                lookahead: None,
+                lbfgs: Some(lbfgs),
+            });
+        }
         let wraps = matches!(value["kind"].as_str(), Some("sam" | "lookahead"));
         if !wraps {
             let rule = serde_json::from_value(value).map_err(|e| e.to_string())?;
@@ -68,10 +86,14 @@ impl TryFrom<Value> for Method {
                 rule,
                 sam: None,
                 lookahead: None,
+                lbfgs: None,
             });
         }
         let wrapper: Wrapper = serde_json::from_value(value).map_err(|e| e.to_string())?;
         let mut method = Method::try_from(wrapper.base)?;
+        if method.lbfgs.is_some() {
+            return Err(format!("{} cannot be wrapped around lbfgs", wrapper.kind));
+        }
         let twice = if wrapper.kind == "sam" {
             method
                 .sam
@@ -99,6 +121,10 @@ impl TryFrom<Value> for Method {
 impl From<Method> for Value {
     fn from(method: Method) -> Value {
         let mut value = serde_json::to_value(&method.rule).unwrap_or_default();
+        if let Some(lbfgs) = method.lbfgs {
+            value = serde_json::to_value(lbfgs).unwrap_or_default();
+            value["kind"] = "lbfgs".into();
+        }
         if let Some(Sam { rho, adaptive }) = method.sam {
             value = serde_json::json!({ "kind": "sam", "rho": rho, "adaptive": adaptive, "base": value });
         }
@@ -115,6 +141,9 @@ impl Method {
     /// # Errors
     /// `INVALID_OPTION`, naming the option and its range.
     pub fn validate(&self) -> Result<()> {
+        if let Some(lbfgs) = self.lbfgs {
+            return lbfgs.validate();
+        }
         self.rule.validate()?;
         if let Some(sam) = self.sam
             && !(sam.rho > 0.0 && sam.rho.is_finite())
@@ -153,7 +182,14 @@ mod tests {
         );
         let twice = serde_json::json!({ "kind": "sam", "base": { "kind": "sam", "base": { "kind": "sgd" } } });
         assert!(serde_json::from_value::<Method>(twice).is_err());
+        let lbfgs: Method = serde_json::from_str(r#"{"kind":"lbfgs","history":3}"#).unwrap();
+        assert_eq!((lbfgs.lbfgs.unwrap().history, lbfgs.rule.learning_rate()), (3, 1.0));
+        assert_eq!(
+            serde_json::from_value::<Method>(serde_json::to_value(&lbfgs).unwrap()).unwrap(),
+            lbfgs
+        );
         for (json, option) in [
+            (r#"{"kind":"lbfgs","history":0}"#, "history"),
             (r#"{"kind":"sam","rho":0,"base":{"kind":"sgd"}}"#, "rho"),
             (r#"{"kind":"lookahead","steps":0,"base":{"kind":"sgd"}}"#, "steps"),
             (r#"{"kind":"lookahead","alpha":2,"base":{"kind":"sgd"}}"#, "alpha"),

@@ -141,6 +141,19 @@ impl Terms {
         }
     }
 
+    /// The smooth penalties at θ, in one chain of f64: what a line search adds to the loss.
+    pub fn value<T: Real>(&self, theta: &[T]) -> f64 {
+        let sum = |term: &dyn Fn(f64) -> f64| theta.iter().fold(0.0, |sum, w| sum + term(w.to_f64()));
+        let mut value = 0.0;
+        if self.l2 != 0.0 {
+            value += self.l2 / 2.0 * sum(&|w| w * w);
+        }
+        for &(lambda, q) in &self.powers {
+            value += lambda * sum(&|w| libm::pow(w.abs(), q));
+        }
+        value
+    }
+
     /// The proximal steps, with the rate of the update before.
     pub fn proximal<T: Real>(&self, rate: f64, theta: &mut [T]) {
         if self.l1 != 0.0 {

@@ -17,6 +17,7 @@ use nabla_kernels::denormals::flush_to_zero;
 use nabla_kernels::philox::{Stream, hash_path, shuffle};
 use nabla_kernels::team::{Member, Team};
 use nabla_kernels::{Aligned, Real, reduce};
+use nabla_optim::lbfgs::Curvature;
 
 use crate::apart::Apart;
 use crate::control::{Control, Event, Listener};
@@ -187,6 +188,7 @@ pub(crate) struct Fit<'a, T: Real> {
     gradient: Aligned<T>,
     state: Vec<Aligned<T>>,
     pub(crate) update: Update<T>,
+    curvature: Option<Curvature<T>>,
     team: Team,
     pace: Pace,
     pub(crate) batch: usize,
@@ -252,6 +254,7 @@ impl<'a, T: Real> Fit<'a, T> {
             gradient: Aligned::zeroed(arena.len)?,
             state,
             update,
+            curvature: spec.optimizer.lbfgs.map(|lbfgs| Curvature::new(lbfgs, arena.len)).transpose()?,
             team: Team::new(members, crate::fits::lower_priority),
             pace: Pace::new(),
             batch,
@@ -418,6 +421,7 @@ impl<'a, T: Real> Fit<'a, T> {
         let (program, places, arena) = (&self.program, &self.places, &self.recipe.arena);
         let weights = feed.batch_weights(rows);
         let looks_around = spec.optimizer.sam.is_some();
+        let searches = spec.optimizer.lbfgs.is_some();
         let broken = AtomicBool::new(false);
         let step = |member: &Member| {
             if let Some(place) = &places.features {
@@ -463,7 +467,7 @@ impl<'a, T: Real> Fit<'a, T> {
                 }
             }
             member.barrier();
-            if broken.load(Ordering::Relaxed) {
+            if broken.load(Ordering::Relaxed) || searches {
                 return;
             }
             // SAFETY: this fit's own buffers, used by this team alone; nobody reads the weights before the next step.
@@ -492,9 +496,49 @@ impl<'a, T: Real> Fit<'a, T> {
         }
         self.rate = self.update.learning_rate();
         self.update.done(spec);
+        if searches {
+            return self.search(rows, feed, scorer);
+        }
         // SAFETY: the team is done.
         let (losses, output) = unsafe { (bases.read(&places.loss, n), places.output.as_ref().map(|p| bases.read(p, n))) };
         scorer.update(feed, rows, losses, output)
+    }
+
+    /// One step of L-BFGS: the inputs of the batch lie in the program, its loss and gradient are computed. Losses and outputs are taken in
+    /// first, for the search evaluates elsewhere.
+    fn search(&mut self, rows: &[u32], feed: &Feed, scorer: &mut Scorer) -> Result<()> {
+        let (n, places, program) = (rows.len(), &self.places, &self.program);
+        let weighted = |bases: &Bases<T>| -> f64 {
+            // SAFETY: nobody writes them now.
+            let (losses, weights) = unsafe { (bases.read(&places.loss, n), bases.read(&places.weights, n)) };
+            losses.iter().zip(weights).map(|(l, w)| l.to_f64() * w.to_f64()).sum()
+        };
+        let bases = Bases::new(&mut self.memory, &mut self.theta, &mut self.gradient);
+        // SAFETY: the team is done.
+        let (losses, output) = unsafe { (bases.read(&places.loss, n), places.output.as_ref().map(|p| bases.read(p, n))) };
+        scorer.update(feed, rows, losses, output)?;
+        let loss = weighted(&bases) + self.update.penalize(&self.recipe.arena, &self.theta, &mut self.gradient);
+        let moment = Moment {
+            batch: n,
+            seed: self.recipe.spec.seed,
+            step: self.step - 1,
+            rates: &self.recipe.rates,
+        };
+        let (memory, team, update, arena) = (&mut self.memory, &mut self.team, &self.update, &self.recipe.arena);
+        let mut evaluate = |theta: &mut [T], gradient: &mut [T]| -> Result<f64> {
+            let bases = Bases::new(memory, theta, gradient);
+            // SAFETY: this fit's own memory, weights and gradients, used by this team alone.
+            let run = |member: &Member| unsafe { program.run(&bases, &moment, member) };
+            if team.size() == 1 {
+                run(&Member::alone());
+            } else {
+                team.run(&run);
+            }
+            Ok(weighted(&bases) + update.penalize(arena, theta, gradient))
+        };
+        let Some(curvature) = &mut self.curvature else { return Ok(()) };
+        curvature.rate = self.rate;
+        curvature.step(&mut self.theta, loss, &mut self.gradient, &mut evaluate)
     }
 
     /// Loss and gradients are checked before each update; what the last update made of the weights only here.

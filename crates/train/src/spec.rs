@@ -314,6 +314,9 @@ impl FitSpec {
             None => {}
         }
         self.regularizers.iter().try_for_each(|r| r.penalty.validate())?;
+        if self.optimizer.lbfgs.is_some() {
+            self.validate_line_search()?;
+        }
         let rule = &self.optimizer.rule;
         for group in &self.groups {
             group.learning_rate.map_or(Ok(()), |x| not_negative("groups.learningRate", x))?;
@@ -342,5 +345,29 @@ impl FitSpec {
             Some(Averaging::Swa { start }) if !(0.0..1.0).contains(&start) => Err(Error::option("averaging.start", "in [0, 1)", start)),
             _ => Ok(()),
         }
+    }
+
+    /// L-BFGS compares losses of one batch along one direction: what changes the step afterwards, or the loss between two evaluations, is
+    /// refused.
+    fn validate_line_search(&self) -> Result<()> {
+        let refuse = |name: &str, why: &str| Err(Error::option(name, "to be left out with lbfgs", "a value").hint(why));
+        if !matches!(self.batch_size, BatchSize::Full(_)) {
+            return Err(Error::option("batchSize", "to be \"full\" with lbfgs", "a part of the rows")
+                .hint("Its line search compares losses of one batch; for small batches use adam."));
+        }
+        if self.clip.is_some() {
+            return refuse("clip", "The line search bounds the step already.");
+        }
+        let smooth = |penalty: &Penalty| matches!(penalty, Penalty::L2 { .. }) || matches!(penalty, Penalty::Lq { q, .. } if *q > 1.0);
+        if self.regularizers.iter().any(|r| !smooth(&r.penalty)) {
+            return refuse("regularizers", "Only l2 and lq with q > 1 are smooth enough for its line search.");
+        }
+        if self.groups.iter().any(|g| g.learning_rate.is_some()) {
+            return refuse("groups.learningRate", "One direction is taken for all weights; `freeze` works.");
+        }
+        if matches!(self.averaging, Some(Averaging::Ema { .. })) {
+            return refuse("averaging", "'swa' works.");
+        }
+        Ok(())
     }
 }

@@ -208,6 +208,19 @@ impl<T: Real> Update<T> {
         }
     }
 
+    /// Adds the smooth penalties' gradient, and gives their value: for a line search, which needs both.
+    pub fn penalize(&self, arena: &Arena, theta: &[T], gradient: &mut [T]) -> f64 {
+        if !self.smooth {
+            return 0.0;
+        }
+        let mut value = 0.0;
+        for (row, setting) in arena.rows.iter().zip(&self.settings).filter(|(row, _)| row.spec.trainable) {
+            setting.terms.add_gradient(&theta[row.range()], &mut gradient[row.range()]);
+            value += setting.terms.value(&theta[row.range()]);
+        }
+        value
+    }
+
     /// After an update.
     pub fn done(&mut self, spec: &FitSpec) {
         self.clock.step += 1;

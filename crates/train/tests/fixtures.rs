@@ -2,7 +2,7 @@
 
 mod networks;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,15 +10,19 @@ use nabla_data::{Dataset, Matrix, SourceParts, TargetParts};
 use nabla_graph::passes::differentiate::gradients;
 use nabla_graph::program::evaluate;
 use nabla_graph::{Builder, Dim, Graph, Mode, Purpose, Shape};
+use nabla_optim::Optimizer;
 use nabla_train::Job;
 use networks::{assert_near, loss, network, recipe, train};
 use serde_json::{Value, json};
 
 fn cases(file: &str) -> Vec<Value> {
+    fixture(file)["cases"].as_array().unwrap().clone()
+}
+
+fn fixture(file: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../__test__/fixtures").join(file);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let json: Value = serde_json::from_str(&text).unwrap();
-    json["cases"].as_array().unwrap().clone()
+    serde_json::from_str(&text).unwrap()
 }
 
 fn number(value: &Value) -> f64 {
@@ -209,4 +213,45 @@ fn trajectories() {
         seen += 1;
     }
     assert!(seen >= 8, "only {seen} cases");
+}
+
+/// 100 steps of every rule, wrapper and option on one small network: the loss before each step, and the last weights.
+#[test]
+fn every_optimizer_on_a_network() {
+    let all = fixture("optimizers-network.json");
+    let graph = network(&sizes(&all["sizes"]), &["tanh"], 0.0, "meanSquaredError");
+    let first = all["first"].as_object().unwrap();
+    let weights: BTreeMap<String, Vec<f64>> = first.iter().map(|(n, w)| (n.clone(), numbers(&w["values"]))).collect();
+    let data = data(&json!({
+        "rows": all["rows"], "outputs": 2, "loss": "meanSquaredError", "features": all["features"], "targets": all["targets"],
+    }));
+    let mut kinds = BTreeSet::new();
+    for case in all["cases"].as_array().unwrap() {
+        let (spec, losses) = (&case["spec"], numbers(&case["losses"]));
+        let changes = json!({
+            "precision": "f64", "batchSize": "full", "epochs": losses.len(), "optimizer": spec, "output": "identity",
+        });
+        let job = Job {
+            from: Some(Arc::new(weights.clone())),
+            ..Job::new(data.clone())
+        };
+        let model = train(&recipe(&graph, changes), &job, 1).model;
+        let found: Vec<f64> = model.history.iter().map(|e| e.train.get("loss").unwrap()).collect();
+        // SAM reports the loss at the worst point nearby.
+        if !spec.to_string().contains("\"sam\"") {
+            let near = found.iter().zip(&losses).all(|(a, b)| (a - b).abs() <= 1e-6 * b.abs());
+            assert!(near, "{spec}: {found:?}, expected {losses:?}");
+        }
+        for (name, expected) in case["last"].as_object().unwrap() {
+            let (found, expected) = (model.weight(name).unwrap(), numbers(expected));
+            let size = expected.iter().map(|x| x * x).sum::<f64>().sqrt();
+            let error = found.iter().zip(&expected).map(|(a, b)| (a - b).abs() / size).fold(0.0, f64::max);
+            // mission: 1e-6 relative; L-BFGS as far as PyTorch itself stays within 1e-7
+            assert!(error < 1e-6, "{spec} {name}: off by {error:e}");
+        }
+        kinds.insert(spec["kind"].as_str().unwrap().to_owned());
+    }
+    let wrappers = ["lbfgs", "lookahead", "sam"];
+    let expected: BTreeSet<String> = Optimizer::NAMES.iter().chain(&wrappers).map(|&n| n.to_owned()).collect();
+    assert_eq!(kinds, expected);
 }

@@ -486,3 +486,36 @@ fn the_range_test_ends_where_the_loss_breaks_out() {
         );
     }
 }
+
+#[test]
+fn lbfgs_goes_down_to_the_bottom() {
+    let changes = json!({ "epochs": 60, "optimizer": { "kind": "lbfgs" } });
+    let (found, plain) = (fitted(changes.clone()), fitted(json!({ "epochs": 60 })));
+    let last = |model: &Model| model.history.last().unwrap().train.get("loss").unwrap();
+    assert!(last(&found) < 0.1 * last(&plain), "{} {}", last(&found), last(&plain));
+    let losses: Vec<f64> = found.history.iter().map(|e| e.train.get("loss").unwrap()).collect();
+    assert!(losses.windows(2).all(|w| w[1] <= w[0]), "a search never goes up: {losses:?}");
+    let job = Job::new(number_data(30, 4, 2));
+    assert_eq!(weight_bits(&train(&small(&changes), &job, 3).model), weight_bits(&found));
+    let graph = network(&[4, 9, 2], &["tanh"], 0.0, "meanSquaredError");
+    for (more, place) in [
+        (json!({}), "batchSize"),
+        (json!({ "batchSize": "full", "clip": { "norm": 1 } }), "clip"),
+        (
+            json!({ "batchSize": "full", "averaging": { "kind": "ema", "decay": 0.9 } }),
+            "averaging",
+        ),
+        (
+            json!({ "batchSize": "full", "groups": [{ "match": "*", "learningRate": 1 }] }),
+            "groups.learningRate",
+        ),
+        (
+            json!({ "batchSize": "full", "regularizers": [{ "penalty": { "kind": "l1", "lambda": 1 } }] }),
+            "regularizers",
+        ),
+    ] {
+        let mut all = json!({ "output": "identity", "optimizer": { "kind": "lbfgs" } });
+        more.as_object().unwrap().iter().for_each(|(key, value)| all[key] = value.clone());
+        assert_eq!(try_recipe(&graph, all).unwrap_err().place.as_deref(), Some(place));
+    }
+}

@@ -90,6 +90,11 @@ export declare class OptimizerState {
   lookAround(theta: Float32Array | Float64Array, gradient: Float32Array | Float64Array): void
   /** One update of `theta` in place. */
   update(theta: Float32Array | Float64Array, gradient: Float32Array | Float64Array): void
+  /**
+   * One step of L-BFGS: `evaluate` writes the gradient at `theta` into `gradient` and gives the loss; `null` gives up. Gives whether it
+   * did not: `theta` is then where it was.
+   */
+  search(theta: Float32Array | Float64Array, gradient: Float32Array | Float64Array, evaluate: () => number | null): boolean
 }
 
 /** A fitted preparation. */
