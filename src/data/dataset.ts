@@ -3,6 +3,7 @@ import {
   expectInteger,
   expectOneOf,
   expectOptions,
+  invalidOption,
   isAnything,
   isBoolean,
   isEither,
@@ -28,6 +29,7 @@ import {
   type NumberArray,
   readFeatures,
 } from './features.js';
+import { type ImageOptions, imageOptions, type LabelledImage, readImages } from './images.js';
 import { type NpyArray, readNpz } from './npy.js';
 import type { Column, Schema, Task } from './schema.js';
 import { type ExactSplit, type Part, type PartsOf, type SplitOptions, splitIndices } from './split.js';
@@ -84,19 +86,6 @@ export interface IdxOptions {
   readonly labels?: string;
   /** Names of the classes: `classes[i]` for label i. Default: the labels as text, in numerical order. */
   readonly classes?: readonly string[];
-}
-
-/** An image in memory, with its class. */
-export interface LabelledImage {
-  readonly bytes: Uint8Array;
-  readonly label: string;
-}
-
-/** Options of `Dataset.fromImages`. */
-export interface ImageOptions {
-  readonly size: readonly [height: number, width: number];
-  readonly channels?: 1 | 3 | 4;
-  readonly fit?: 'cover' | 'contain' | 'fill';
 }
 
 /** Options of `Dataset.fromText`. */
@@ -176,8 +165,7 @@ const textOptions = optionsOf('Dataset.fromText', {
 
 const idxOptions = optionsOf('Dataset.fromIdx', { labels: isString, classes: isListOf(isString) });
 
-for (const name of ['fromParquet', 'fromImages', 'fromText: words', 'fromArrow', 'stream', 'windows', 'augmented'])
-  register(`Dataset.${name}`);
+for (const name of ['fromParquet', 'fromText: words', 'fromArrow', 'stream', 'windows', 'augmented']) register(`Dataset.${name}`);
 
 /** Takes the column `name` out of rows given as objects, or out of an object of columns. */
 const takeColumn = (features: unknown, name: string): { features: Features; targets: readonly unknown[] } => {
@@ -357,9 +345,20 @@ export class Dataset {
     });
   }
 
-  /** Reads images: a folder of one folder a class, or bytes with labels. */
-  static async fromImages(_source: string | readonly LabelledImage[], _options: ImageOptions): Promise<Dataset> {
-    return notImplemented('Dataset.fromImages');
+  /**
+   * Reads JPEG and PNG images: a folder with one folder a class, a tar archive of such a folder (plain or gzip), or bytes with labels.
+   * Rows are `[height, width, channels]`, in the order of their names, kept as bytes (0…255) and turned into numbers while they are gathered
+   * into a batch: `prepare: [minMax()]` or `[standardize()]` scales them. Folders that all files of an archive share are not classes; of
+   * folders within a class only the first counts. Files of other kinds are passed over, images of other formats refused.
+   * @throws {NablaError} `IO` and `DATA_FORMAT` with the file (not an image, cut, over 2²⁶ pixels), `INVALID_DATA` for no images, one
+   * outside of a class folder, or one with other channels than the first
+   * @example const flowers = await Dataset.fromImages('flowers', { size: [64, 64], channels: 3 });
+   */
+  static async fromImages(source: string | readonly LabelledImage[], options: ImageOptions): Promise<Dataset> {
+    if (!Array.isArray(source)) expectArgument('Dataset.fromImages', 'the source', source, isString);
+    expectOptions('Dataset.fromImages', options, imageOptions);
+    if (options.size === undefined) throw invalidOption('Dataset.fromImages', 'size', 'to be [height, width]', undefined);
+    return Dataset.#wrap(await readImages(source, options));
   }
 
   /**

@@ -21,14 +21,13 @@ export {
   Dataset,
   type DatasetInput,
   type IdxOptions,
-  type ImageOptions,
-  type LabelledImage,
   type NpzOptions,
   type TextOptions,
   type WindowOptions,
 } from './dataset.js';
 export type { ColumnSummary, Description, LevelCount, TargetSummary } from './description.js';
 export type { Cell, Columns, Features, NestedRows, NumberArray, ObjectRows } from './features.js';
+export type { ImageFit, ImageOptions, LabelledImage } from './images.js';
 export {
   type ColumnOptions,
   type FittedPreparation,

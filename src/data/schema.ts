@@ -1,3 +1,5 @@
+import type { ImageFit } from './images.js';
+
 /** A column of numbers, or of categories by the names of their levels. */
 export type Column =
   | { readonly name: string; readonly kind: 'number' }
@@ -20,6 +22,8 @@ export interface Schema {
   readonly target: TargetSchema | null;
   readonly weights: boolean;
   readonly groups: boolean;
+  /** Of rows that were images: how those came to their size. */
+  readonly images?: ImageFit;
 }
 
 /** The task a target makes. */

@@ -100,6 +100,7 @@ export interface Binding {
   operators(): string;
   Data: { create(spec: string, buffers: NativeArray[]): NativeData };
   readCsvFile(task: number, path: string, options: string): Task;
+  readImages(task: number, path: string | null, bytes: Uint8Array[], labels: string[] | null, options: string): Task;
   readIdxFiles(task: number, images: string, labels: string | null, options: string): Task;
   permutation(rows: number, seed: number): Uint32Array;
   holdOutIndices(options: string, labels: Uint32Array | null, groups: Uint32Array | null): Uint32Array[];

@@ -76,6 +76,30 @@ export const progressBar = (epochs: number, stream: ProgressStream = process.std
   };
 };
 
+/** A line that counts what has been read; `total` where it is known. Outside of a terminal ten lines, or one each ten thousand. */
+export const readingLine = (
+  what: string,
+  stream: ProgressStream = process.stderr,
+): { read(count: number, total: number | null): void; done(): void } => {
+  let said = 0;
+  let drawn = false;
+  return {
+    read(count, total) {
+      const text = `reading ${what} ${count}${total === null ? '' : `/${total}`}`;
+      if (stream.isTTY === true) {
+        stream.write(`\r\u001b[2K${total === null ? text : `${text} ${bar(count / total, 20)}`}`);
+        drawn = true;
+      } else if (count - said >= (total === null ? 10_000 : total / 10) || count === total) {
+        said = count;
+        stream.write(`${text}\n`);
+      }
+    },
+    done() {
+      if (drawn) stream.write('\n');
+    },
+  };
+};
+
 /** A bar that counts finished parts (folds, trials). */
 export const countBar = (what: string, total: number, stream: ProgressStream = process.stderr): { tick(): void; done(): void } => {
   let count = 0;

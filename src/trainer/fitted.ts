@@ -1,5 +1,6 @@
 import { Dataset, nativeOf, schemaOf } from '../data/dataset.js';
 import { described, type Features, isTypedArray, type NumberArray, readFeatures } from '../data/features.js';
+import { decodeImages, isImage } from '../data/images.js';
 import type { Schema } from '../data/schema.js';
 import { encode } from '../data/text.js';
 import {
@@ -35,8 +36,8 @@ export interface PredictOptions {
 }
 const predictOptions = optionsOf('predict', { probabilities: isBoolean });
 
-/** Features in any form, or a data set. */
-export type PredictInput = Dataset | Features;
+/** Features in any form, a data set, or JPEG and PNG images for a model of images. */
+export type PredictInput = Dataset | Features | readonly Uint8Array[];
 
 /** What the native model says of itself. */
 interface ModelInfo {
@@ -187,7 +188,18 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
     return new Map(list.map(({ name, shape }) => [name, { shape, values: callNative(() => this.#native.weight(name)) }]));
   }
 
-  #read(input: PredictInput): NativeData {
+  /** Encoded images for a model of images, brought to its size in the way the training images were. */
+  async #images(input: PredictInput): Promise<NativeData | undefined> {
+    const { sampleShape, images } = this.#info.schema;
+    const [height, width, channels] = sampleShape;
+    if (sampleShape.length !== 3 || ![1, 3, 4].includes(channels as number)) return undefined;
+    const list = isImage(input) ? [input] : Array.isArray(input) && input.length > 0 && input.every(isImage) ? [...input] : undefined;
+    if (list === undefined) return undefined;
+    const size = [height as number, width as number] as const;
+    return decodeImages(null, list, null, { size, channels: channels as 1 | 3 | 4, fit: images ?? 'cover' });
+  }
+
+  #read(input: Dataset | Features): NativeData {
     const { schema } = this.#info;
     if (input instanceof Dataset) {
       const given = schemaOf(input);
@@ -268,7 +280,8 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
 
   /**
    * Predicts off the event loop: class names, or `{ probabilities: true }` for the matrix; numbers in the target's own units.
-   * Takes a data set, nested or typed arrays, rows as objects, or an object of columns.
+   * Takes a data set, nested or typed arrays, rows as objects, or an object of columns; of a model of images also JPEG and PNG bytes, one
+   * image or an array of them.
    * @example const names = await fitted.predict(test);
    */
   predict(input: PredictInput, options: PredictOptions & { readonly probabilities: true }): Promise<Float64Array[]>;
@@ -277,7 +290,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
     expectOptions('predict', options, predictOptions);
     const probabilities = this.#expectProbabilities(options);
     const model = this.#native;
-    const data = this.#read(input);
+    const data = (await this.#images(input)) ?? this.#read(input as Dataset | Features);
     const values = await runTask(
       (_, task) => model.predict(task, data),
       (task) => task.takeNumbers(),

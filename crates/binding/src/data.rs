@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use nabla_data::split::{HoldOutOptions, KFoldOptions, hold_out, k_fold};
-use nabla_data::{Column, CsvOptions, Dataset, IdxOptions, Kind, Matrix, Source, SourceParts, Target, TargetParts, read_csv, read_idx};
+use nabla_data::{
+    Column, CsvOptions, Dataset, IdxOptions, ImageOptions, Kind, Matrix, Pictures, Source, SourceParts, Target, TargetParts, read_csv,
+    read_idx,
+};
 use nabla_error::{Code, Error};
 use napi::Env;
 use napi::bindgen_prelude::{Either4, Float32Array, Float64Array, ObjectFinalize, Uint8Array, Uint32Array};
@@ -277,6 +280,24 @@ pub fn read_idx_files(task: u32, images: String, labels: Option<String>, setting
     let settings: IdxOptions = options(&settings, "fromIdx")?;
     Task::start(task, On::Pool, move |_, _| {
         read_idx(&PathBuf::from(images), labels.map(PathBuf::from).as_deref(), &settings).map(Answer::Data)
+    })
+}
+
+/// Reads pictures: a folder or an archive, or bytes with the class of each. Tells how many are done as `{"done", "total"}`.
+#[napi(catch_unwind)]
+pub fn read_images(task: u32, path: Option<String>, bytes: Vec<Uint8Array>, labels: Option<Vec<String>>, settings: String) -> Result<Task> {
+    let settings: ImageOptions = options(&settings, "fromImages")?;
+    let pictures = match path {
+        Some(path) => Pictures::Path(PathBuf::from(path)),
+        None => Pictures::Bytes(bytes.iter().map(|b| copied(b)).collect::<Result<_>>()?, labels),
+    };
+    Task::start(task, On::Pool, move |control, send| {
+        let watch = |done: usize, total: Option<usize>| {
+            control.check()?;
+            send(serde_json::json!({ "done": done, "total": total }).to_string());
+            Ok(())
+        };
+        nabla_data::read_images(pictures, &settings, &watch).map(Answer::Data)
     })
 }
 

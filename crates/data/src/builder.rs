@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use nabla_error::{Code, Error, Result};
+use nabla_formats::image::Fit;
 
 use crate::source::{Column, Groups, Kind, Matrix, Source, Target};
 
@@ -25,6 +26,8 @@ pub struct SourceParts {
     pub groups: Option<Vec<u32>>,
     /// Names of the groups; their numbers by default.
     pub group_names: Option<Vec<String>>,
+    /// Of rows that were pictures: how those came to their size.
+    pub images: Option<Fit>,
 }
 
 /// The target before validation.
@@ -60,7 +63,7 @@ pub enum TargetParts {
 impl SourceParts {
     /// Features alone; add the rest by setting fields.
     pub fn new(rows: usize, features: Matrix) -> Self {
-        let (sample_shape, columns, target, weights, groups, group_names) = Default::default();
+        let (sample_shape, columns, target, weights, groups, group_names, images) = Default::default();
         Self {
             rows,
             features,
@@ -70,6 +73,7 @@ impl SourceParts {
             weights,
             groups,
             group_names,
+            images,
         }
     }
 
@@ -101,6 +105,7 @@ impl SourceParts {
             target: None,
             weights: None,
             groups: None,
+            images: self.images,
         };
         check_features(&source)?;
         source.target = self.target.map(|target| checked_target(rows, target)).transpose()?;

@@ -136,6 +136,7 @@ impl Dataset {
             target,
             weights: self.weights(),
             groups,
+            images: None,
         };
         Dataset {
             source: Arc::new(source),

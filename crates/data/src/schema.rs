@@ -1,5 +1,6 @@
 //! What a data set is, without its values: goes to TypeScript and into saved models.
 
+use nabla_formats::image::Fit;
 use serde::{Deserialize, Serialize};
 
 use crate::source::{Column, Kind, Source, Target};
@@ -24,6 +25,9 @@ pub struct Schema {
     pub weights: bool,
     /// Whether rows have groups.
     pub groups: bool,
+    /// Of rows that were pictures: how those came to their size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<Fit>,
 }
 
 /// `{ name, kind, levels? }`.
@@ -95,6 +99,7 @@ impl Schema {
             }),
             weights: source.weights.is_some(),
             groups: source.groups.is_some(),
+            images: source.images,
         }
     }
 }

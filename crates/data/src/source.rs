@@ -1,5 +1,6 @@
 //! The rows themselves: one row-major matrix of one storage type, its columns, and what belongs to each row.
 
+use nabla_formats::image::Fit;
 use serde::{Deserialize, Serialize};
 
 /// Feature values, row-major. A missing cell is NaN; `U8` has none.
@@ -148,6 +149,7 @@ pub struct Source {
     pub(crate) target: Option<Target>,
     pub(crate) weights: Option<Vec<f64>>,
     pub(crate) groups: Option<Groups>,
+    pub(crate) images: Option<Fit>,
 }
 
 impl Source {

@@ -7,10 +7,12 @@
 pub mod atomic_write;
 pub mod csv;
 pub mod idx;
+pub mod image;
 pub mod journal;
 pub mod nearest;
 pub mod safetensors;
 pub mod table;
+pub mod tar;
 
 pub use nearest::nearest;
 pub use table::{Cells, Column, MISSING, Table};

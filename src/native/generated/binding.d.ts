@@ -195,6 +195,9 @@ export declare function readCsvFile(task: number, path: string, settings: string
 /** Reads images and labels of IDX files. */
 export declare function readIdxFiles(task: number, images: string, labels: string | undefined | null, settings: string): Task
 
+/** Reads pictures: a folder or an archive, or bytes with the class of each. Tells how many are done as `{"done", "total"}`. */
+export declare function readImages(task: number, path: string | undefined | null, bytes: Array<Uint8Array>, labels: Array<string> | undefined | null, settings: string): Task
+
 /** Values of an initializer, row-major. */
 export declare function sampleInitializer(spec: string, shape: Array<number>, random: number): Float64Array
 
