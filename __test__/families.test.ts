@@ -66,7 +66,15 @@ describe('initializers', () => {
 
 describe('optimizers', () => {
   it('are plain data with the defaults of their papers', () => {
-    expect({ ...adam() }).toEqual({ kind: 'adam', learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, amsgrad: false });
+    expect({ ...adam() }).toEqual({
+      kind: 'adam',
+      learningRate: 0.001,
+      beta1: 0.9,
+      beta2: 0.999,
+      epsilon: 1e-8,
+      amsgrad: false,
+      epsilonInRoot: false,
+    });
     expect({ ...sgd({ momentum: 0.9, nesterov: true }) }).toEqual({
       kind: 'sgd',
       learningRate: 0.01,

@@ -71,6 +71,26 @@ describe('optimizers', () => {
     expect(() => sam(sgd()).start(theta).update(theta)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }) as Error);
   });
 
+  it('nesterov looks ahead by itself', () => {
+    const [theta, rewritten] = [Float64Array.of(3, 4), Float64Array.of(3, 4)];
+    const options = { learningRate: 0.1, momentum: 0.5 };
+    const step = sgd({ ...options, nesterov: 'lookAhead' }).start(theta);
+    const other = sgd({ ...options, nesterov: true }).start(rewritten);
+    const seen: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      // The gradient of ½‖θ‖², at the point where the rewritten form stands.
+      step.update((x) => {
+        seen.push(x[0]! - rewritten[0]!);
+        return { loss: 0, gradient: Float64Array.from(x) };
+      });
+      other.update(rewritten.slice());
+    }
+    expect(Math.max(...seen.map(Math.abs))).toBeLessThan(1e-15);
+    expect(theta[0]).not.toBe(rewritten[0]);
+    expect(() => step.update(theta)).toThrow(/takes a function/);
+    expect(() => sam(sgd({ momentum: 0.5, nesterov: 'lookAhead' }))).toThrow(/lookAhead/);
+  });
+
   it('lookahead corrects by itself', () => {
     const theta = Float64Array.of(1);
     const step = lookahead(sgd({ learningRate: 0.5 }), { steps: 2, alpha: 0.5 }).start(theta);

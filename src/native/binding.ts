@@ -80,6 +80,8 @@ export interface NativeModel {
 export interface OptimizerState {
   /** SAM: keeps `theta` and moves it to the worst point nearby; `update` comes back first. */
   lookAround(theta: Float32Array | Float64Array, gradient: Float32Array | Float64Array): void;
+  /** Nesterov's look-ahead: keeps `theta` and moves it to where the gradient is wanted; `update` comes back first. */
+  goAhead(theta: Float32Array | Float64Array): void;
   update(theta: Float32Array | Float64Array, gradient: Float32Array | Float64Array): void;
   /** L-BFGS: `evaluate` writes the gradient at `theta` into `gradient` and gives the loss, or `null` to give up. */
   search(theta: Float32Array | Float64Array, gradient: Float32Array | Float64Array, evaluate: () => number | null): boolean;

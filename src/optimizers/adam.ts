@@ -13,6 +13,8 @@ export interface AdamOptions {
   epsilon?: number;
   /** Divides by the largest second moment so far. Reddi, Kale & Kumar 2018, arXiv:1904.09237. Default `false`. */
   amsgrad?: boolean;
+  /** √(v̂ + ε) in place of √v̂ + ε; default `false`, as in the paper, PyTorch and Keras. */
+  epsilonInRoot?: boolean;
 }
 
 const adamOptions = optionsOf('optimizers/adam', {
@@ -21,6 +23,7 @@ const adamOptions = optionsOf('optimizers/adam', {
   beta2: isNumber({ min: 0, below: 1 }),
   epsilon: isNumber({ above: 0 }),
   amsgrad: isBoolean,
+  epsilonInRoot: isBoolean,
 });
 
 /**
@@ -30,6 +33,6 @@ const adamOptions = optionsOf('optimizers/adam', {
  */
 export const adam = (options: AdamOptions = {}): Optimizer & Readonly<Required<AdamOptions>> => {
   expectOptions('adam', options, adamOptions, adam);
-  const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, amsgrad = false } = options;
-  return optimizer({ kind: 'adam', learningRate, beta1, beta2, epsilon, amsgrad });
+  const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, amsgrad = false, epsilonInRoot = false } = options;
+  return optimizer({ kind: 'adam', learningRate, beta1, beta2, epsilon, amsgrad, epsilonInRoot });
 };

@@ -16,24 +16,27 @@ export interface AdagradOptions {
   initialAccumulator?: number;
   /** ε > 0 beside the root, default 1e-10. */
   epsilon?: number;
+  /** √(s + ε), as Keras 3 has it; default `false`: beside the root, as in PyTorch. */
+  epsilonInRoot?: boolean;
 }
 const adagradOptions = optionsOf('optimizers/adagrad', {
   learningRate: isRate,
   learningRateDecay: isRate,
   initialAccumulator: isRate,
   epsilon: isEpsilon,
+  epsilonInRoot: isBoolean,
 });
 
 /** s ← s + g², θ ← θ − η·g/(√s + ε). Duchi, Hazan & Singer 2011, JMLR 12. State: one number a parameter. */
 export const adagrad = (options: AdagradOptions = {}): Optimizer & Readonly<Required<AdagradOptions>> => {
   expectOptions('adagrad', options, adagradOptions, adagrad);
-  const { learningRate = 0.01, learningRateDecay = 0, initialAccumulator = 0, epsilon = 1e-10 } = options;
-  return optimizer({ kind: 'adagrad', learningRate, learningRateDecay, initialAccumulator, epsilon });
+  const { learningRate = 0.01, learningRateDecay = 0, initialAccumulator = 0, epsilon = 1e-10, epsilonInRoot = false } = options;
+  return optimizer({ kind: 'adagrad', learningRate, learningRateDecay, initialAccumulator, epsilon, epsilonInRoot });
 };
 
 /** Options of `adadelta`. */
 export interface AdadeltaOptions {
-  /** Multiplies the step, ≥ 0; default 1: the paper has no rate. */
+  /** Multiplies the step, ≥ 0; default 1: the paper's form, which has no rate. (Keras's default is 0.001.) */
   learningRate?: number;
   /** ρ in [0, 1), default 0.9 (paper: 0.95). */
   rho?: number;
@@ -60,6 +63,10 @@ export interface RmspropOptions {
   rho?: number;
   /** ε > 0 beside the root, default 1e-8. */
   epsilon?: number;
+  /** √(v + ε), as Keras 3 and Graves have it; default `false`: beside the root, as in PyTorch. */
+  epsilonInRoot?: boolean;
+  /** b ← μb + η·g/(√v + ε), θ ← θ − b (TensorFlow, Keras); default `false`: the rate is outside the velocity. They differ where it changes. */
+  rateInVelocity?: boolean;
   /** Subtracts the squared mean of gradients, so that the variance divides. Graves 2013, arXiv:1308.0850. Default `false`. */
   centered?: boolean;
   /** μ in [0, 1), default 0. */
@@ -69,6 +76,8 @@ const rmspropOptions = optionsOf('optimizers/rmsprop', {
   learningRate: isRate,
   rho: isShare,
   epsilon: isEpsilon,
+  epsilonInRoot: isBoolean,
+  rateInVelocity: isBoolean,
   centered: isBoolean,
   momentum: isShare,
 });
@@ -80,11 +89,12 @@ const rmspropOptions = optionsOf('optimizers/rmsprop', {
 export const rmsprop = (options: RmspropOptions = {}): Optimizer & Readonly<Required<RmspropOptions>> => {
   expectOptions('rmsprop', options, rmspropOptions, rmsprop);
   const { learningRate = 0.001, rho = 0.9, epsilon = 1e-8, centered = false, momentum = 0 } = options;
-  return optimizer({ kind: 'rmsprop', learningRate, rho, epsilon, centered, momentum });
+  const { epsilonInRoot = false, rateInVelocity = false } = options;
+  return optimizer({ kind: 'rmsprop', learningRate, rho, epsilon, centered, momentum, epsilonInRoot, rateInVelocity });
 };
 
 /** Options of `adamax`, `radam`: Adam's without AMSGrad. */
-export type AdamaxOptions = Omit<AdamOptions, 'amsgrad'>;
+export type AdamaxOptions = Omit<AdamOptions, 'amsgrad' | 'epsilonInRoot'>;
 const moments = { learningRate: isRate, beta1: isShare, beta2: isShare, epsilon: isEpsilon };
 const adamaxOptions = optionsOf('optimizers/adamax', moments);
 
@@ -99,7 +109,7 @@ export const adamax = (options: AdamaxOptions = {}): Optimizer & Readonly<Requir
 };
 
 /** Options of `nadam`. */
-export interface NadamOptions extends Omit<AdamOptions, 'amsgrad'> {
+export interface NadamOptions extends AdamaxOptions {
   /** ψ ≥ 0 of the momentum's schedule μₜ = β₁·(1 − ½·0.96^(t·ψ)), default 0.004. */
   momentumDecay?: number;
 }
@@ -132,13 +142,19 @@ export interface AdamwOptions extends AdamOptions {
   /** λ ≥ 0 of θ ← θ − η·λ·θ, apart from the gradient; default 0.01. Biases and the scales of norms do not decay. */
   weightDecay?: number;
 }
-const adamwOptions = optionsOf('optimizers/adamw', { ...moments, amsgrad: isBoolean, weightDecay: isRate });
+const adamwOptions = optionsOf('optimizers/adamw', {
+  ...moments,
+  amsgrad: isBoolean,
+  epsilonInRoot: isBoolean,
+  weightDecay: isRate,
+});
 
 /** Adam with weight decay that is not divided by the root. Loshchilov & Hutter 2019, arXiv:1711.05101, Algorithm 2. */
 export const adamw = (options: AdamwOptions = {}): Optimizer & Readonly<Required<AdamwOptions>> => {
   expectOptions('adamw', options, adamwOptions, adamw);
   const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, amsgrad = false, weightDecay = 0.01 } = options;
-  return optimizer({ kind: 'adamw', learningRate, beta1, beta2, epsilon, amsgrad, weightDecay });
+  const { epsilonInRoot = false } = options;
+  return optimizer({ kind: 'adamw', learningRate, beta1, beta2, epsilon, amsgrad, epsilonInRoot, weightDecay });
 };
 
 /** Options of `lion`. */
@@ -162,7 +178,7 @@ export const lion = (options: LionOptions = {}): Optimizer & Readonly<Required<L
 };
 
 /** Options of `lamb`. */
-export type LambOptions = Omit<AdamwOptions, 'amsgrad'>;
+export type LambOptions = Omit<AdamwOptions, 'amsgrad' | 'epsilonInRoot'>;
 const lambOptions = optionsOf('optimizers/lamb', { ...moments, weightDecay: isRate });
 
 /**

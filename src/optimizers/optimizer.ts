@@ -55,6 +55,9 @@ const looksTwice = (data: object): boolean => {
   return kind === 'sam' || (base !== undefined && looksTwice(base));
 };
 
+/** Nesterov's own form. */
+const looksAhead = (data: object): boolean => (data as { readonly lookAhead?: boolean }).lookAhead === true;
+
 const start = <V extends Values>(data: Readonly<{ kind: OptimizerName }>, theta: V): OptimizerRun<V> => {
   const precision = theta instanceof Float32Array ? 'f32' : 'f64';
   const state = callNative((binding) => new binding.OptimizerState(JSON.stringify(data), theta.length, precision));
@@ -89,6 +92,14 @@ const start = <V extends Values>(data: Readonly<{ kind: OptimizerName }>, theta:
       if (typeof gradient !== 'function')
         throw wrong(where, 'lbfgs looks several times a step, so it takes a function of theta.', 'a function', 'a gradient', update);
       search(where, gradient);
+      return;
+    }
+    if (looksAhead(data)) {
+      if (typeof gradient !== 'function')
+        throw wrong(where, 'the gradient is wanted ahead of theta, so it takes a function of it.', 'a function', 'a gradient', update);
+      callNative(() => state.goAhead(theta), update);
+      const ahead = expectGradient(where, gradient(theta).gradient);
+      callNative(() => state.update(theta, ahead), update);
       return;
     }
     if (typeof gradient === 'function') {

@@ -83,6 +83,7 @@ const isBase =
     for (let at: unknown = value; typeof at === 'object' && at !== null; at = (at as { base?: unknown }).base) {
       const { kind } = at as Optimizer;
       if (kind === wrapper || kind === 'lbfgs') return `to be a rule that is not ${kind}`;
+      if ('lookAhead' in at && at.lookAhead === true) return "to be a rule that looks at theta itself, not nesterov: 'lookAhead'";
     }
     return undefined;
   };

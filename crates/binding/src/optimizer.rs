@@ -63,6 +63,16 @@ impl<T: Real> Memory<T> {
         }
     }
 
+    /// Nesterov's look-ahead.
+    fn go_ahead(&mut self, method: &Method, at: Step, theta: &mut [T]) {
+        let (Some(step), Some(velocity)) = (method.rule.ahead(at), self.state.first()) else {
+            return;
+        };
+        self.saved = Some(theta.to_vec());
+        let step = T::from_f64(step);
+        theta.iter_mut().zip(velocity).for_each(|(theta, v)| *theta += step * *v);
+    }
+
     fn update(&mut self, method: &Method, at: Step, theta: &mut [T], gradient: &[T]) {
         if let Some(saved) = self.saved.take() {
             theta.copy_from_slice(&saved);
@@ -126,6 +136,29 @@ impl OptimizerState {
     )]
     pub fn look_around(&mut self, theta: Either<Float32Array, Float64Array>, gradient: Either<Float32Array, Float64Array>) -> Result<()> {
         self.with(theta, gradient, true)
+    }
+
+    /// Nesterov's look-ahead: keeps `theta` and moves it along the velocity, where the gradient is wanted; the next `update` comes back.
+    #[napi(catch_unwind, ts_args_type = "theta: Float32Array | Float64Array")]
+    pub fn go_ahead(&mut self, theta: Either<Float32Array, Float64Array>) -> Result<()> {
+        match (theta, &mut self.memory) {
+            (Either::A(mut theta), Memories::F32(memory)) if theta.len() == self.length => {
+                // SAFETY: JavaScript is waiting in this call, so nobody else touches the array.
+                memory.go_ahead(&self.method, self.at, unsafe { theta.as_mut() });
+            }
+            (Either::B(mut theta), Memories::F64(memory)) if theta.len() == self.length => {
+                // SAFETY: as above.
+                memory.go_ahead(&self.method, self.at, unsafe { theta.as_mut() });
+            }
+            _ => {
+                return Err(js(Error::new(
+                    Code::ShapeMismatch,
+                    "theta is not the array that the optimizer was started with",
+                )
+                .at("theta")));
+            }
+        }
+        Ok(())
     }
 
     /// One update of `theta` in place.

@@ -1,5 +1,6 @@
 //! AdaGrad. s ← s + g²;  θ ← θ − ηₜ·g/(√(s₀ + s) + ε);  ηₜ = η/(1 + (t−1)·learningRateDecay), t from 1.
 //! Duchi, Hazan & Singer 2011, JMLR 12, with the diagonal; ε outside the root and the falling rate as in PyTorch's `Adagrad`.
+//! `epsilonInRoot` (Keras 3): √(s₀ + s + ε).
 //! State: s ("squares"), without its start s₀ = initialAccumulator, so that it begins at 0.
 
 use nabla_error::Result;
@@ -22,6 +23,8 @@ pub struct Adagrad {
     pub initial_accumulator: f64,
     /// ε > 0, default 1e-10.
     pub epsilon: f64,
+    /// ε is added before the root is taken.
+    pub epsilon_in_root: bool,
 }
 
 impl Default for Adagrad {
@@ -31,6 +34,7 @@ impl Default for Adagrad {
             learning_rate_decay: 0.0,
             initial_accumulator: 0.0,
             epsilon: 1e-10,
+            epsilon_in_root: false,
         }
     }
 }
@@ -58,6 +62,7 @@ impl Rule for Adagrad {
         let update = Update {
             descent: T::from_f64(-rate),
             start: T::from_f64(self.initial_accumulator),
+            in_root: self.epsilon_in_root,
             epsilon: smallest(self.epsilon),
         };
         pass(update, theta, g, state);
@@ -71,6 +76,12 @@ impl Rule for Adagrad {
                 learning_rate_decay: 0.1,
                 initial_accumulator: 0.1,
                 epsilon: 1e-3,
+                epsilon_in_root: false,
+            },
+            Self {
+                epsilon: 1e-3,
+                epsilon_in_root: true,
+                ..Self::default()
             },
         ]
     }
@@ -81,13 +92,19 @@ struct Update<T> {
     descent: T,
     start: T,
     epsilon: T,
+    in_root: bool,
 }
 
 impl<T: Real> Pointwise<T, 1> for Update<T> {
     #[inline(always)]
     fn update<L: Lanes<T>>(&self, theta: L, g: L, [s]: [L; 1]) -> (L, [L; 1]) {
         let s = g.mul_add(g, s);
-        let root = s.add(L::splat(self.start)).sqrt().add(L::splat(self.epsilon));
+        let (sum, epsilon) = (s.add(L::splat(self.start)), L::splat(self.epsilon));
+        let root = if self.in_root {
+            sum.add(epsilon).sqrt()
+        } else {
+            sum.sqrt().add(epsilon)
+        };
         (L::splat(self.descent).mul_add(g.div(root), theta), [s])
     }
 }

@@ -2,6 +2,7 @@
 //! Kingma & Ba 2015, arXiv:1412.6980, Algorithm 1 (ε outside the root, as there and in PyTorch). State: m and v.
 //! AMSGrad (Reddi, Kale & Kumar 2018, arXiv:1904.09237) divides by the largest v so far instead: third state vMax. As in
 //! PyTorch the maximum is taken of v and corrected by 1−β₂ᵗ afterwards; the paper has no correction.
+//! `epsilonInRoot`: √(v̂ + ε) in place of √v̂ + ε.
 
 use nabla_error::Result;
 use nabla_kernels::simd::{Kernel, Lanes, dispatch};
@@ -25,6 +26,8 @@ pub struct Adam {
     pub epsilon: f64,
     /// Divides by the largest second moment so far.
     pub amsgrad: bool,
+    /// ε is added before the root is taken.
+    pub epsilon_in_root: bool,
 }
 
 impl Default for Adam {
@@ -35,6 +38,7 @@ impl Default for Adam {
             beta2: 0.999,
             epsilon: 1e-8,
             amsgrad: false,
+            epsilon_in_root: false,
         }
     }
 }
@@ -75,8 +79,14 @@ impl Rule for Adam {
         );
         let rates = Rates {
             descent,
-            correction,
+            // In the root the square of the correction stands.
+            correction: if self.epsilon_in_root {
+                correction * correction
+            } else {
+                correction
+            },
             epsilon,
+            in_root: self.epsilon_in_root,
             beta1: T::from_f64(self.beta1),
             rest1: T::from_f64(1.0 - self.beta1),
             beta2: T::from_f64(self.beta2),
@@ -109,6 +119,13 @@ impl Rule for Adam {
                 beta2: 0.9,
                 epsilon: 1e-3,
                 amsgrad: false,
+                epsilon_in_root: false,
+            },
+            Self {
+                epsilon: 1e-4,
+                amsgrad: true,
+                epsilon_in_root: true,
+                ..Self::default()
             },
         ]
     }
@@ -122,6 +139,7 @@ struct Rates<X> {
     rest1: X,
     beta2: X,
     rest2: X,
+    in_root: bool,
 }
 
 /// One pass over all slices; `largest` is empty without AMSGrad.
@@ -147,6 +165,7 @@ impl<T: Real> Kernel<T> for Update<'_, T> {
             rest1: L::splat(self.rates.rest1),
             beta2: L::splat(self.rates.beta2),
             rest2: L::splat(self.rates.rest2),
+            in_root: self.rates.in_root,
         };
         let (theta, theta_tail) = self.theta.as_chunks_mut::<PANEL>();
         let (g, g_tail) = self.g.as_chunks::<PANEL>();
@@ -183,5 +202,8 @@ fn moments<T: Real, L: Lanes<T>>(c: &Rates<L>, g: L, m: L, v: L) -> (L, L) {
 
 #[inline(always)]
 fn descended<T: Real, L: Lanes<T>>(c: &Rates<L>, theta: L, m: L, v: L) -> L {
+    if c.in_root {
+        return c.descent.mul_add(m.div(v.mul_add(c.correction, c.epsilon).sqrt()), theta);
+    }
     c.descent.mul_add(m.div(v.sqrt().mul_add(c.correction, c.epsilon)), theta)
 }

@@ -1,6 +1,6 @@
 //! AdamW: Adam with weight decay apart from the gradient. θ ← θ − η·λ·θ − η·m̂/(√v̂ + ε), m̂ and v̂ as in Adam.
 //! Loshchilov & Hutter 2019, arXiv:1711.05101, Algorithm 2, with the decay multiplied by the rate as in PyTorch. State: m, v, vMax with
-//! AMSGrad.
+//! AMSGrad. `epsilonInRoot` as in Adam.
 
 use nabla_error::Result;
 use nabla_kernels::Real;
@@ -25,6 +25,8 @@ pub struct Adamw {
     pub epsilon: f64,
     /// Divides by the largest second moment so far.
     pub amsgrad: bool,
+    /// ε is added before the root is taken.
+    pub epsilon_in_root: bool,
     /// λ ≥ 0, default 0.01.
     pub weight_decay: f64,
 }
@@ -37,6 +39,7 @@ impl Default for Adamw {
             beta2: 0.999,
             epsilon: 1e-8,
             amsgrad: false,
+            epsilon_in_root: false,
             weight_decay: 0.01,
         }
     }
@@ -73,10 +76,16 @@ impl Rule for Adamw {
     }
 
     fn step<T: Real>(&self, at: Step, theta: &mut [T], g: &[T], state: &mut [&mut [T]]) {
+        let correction = 1.0 / (1.0 - power(self.beta2, at.t)).sqrt();
         let update = Update {
             descent: T::from_f64(-at.learning_rate / (1.0 - power(self.beta1, at.t))),
             shrink: T::from_f64(-at.learning_rate * self.weight_decay),
-            correction: T::from_f64(1.0 / (1.0 - power(self.beta2, at.t)).sqrt()),
+            correction: T::from_f64(if self.epsilon_in_root {
+                correction * correction
+            } else {
+                correction
+            }),
+            in_root: self.epsilon_in_root,
             beta1: T::from_f64(self.beta1),
             rest1: T::from_f64(1.0 - self.beta1),
             beta2: T::from_f64(self.beta2),
@@ -99,6 +108,7 @@ impl Rule for Adamw {
                 beta2: 0.9,
                 epsilon: 1e-3,
                 amsgrad: true,
+                epsilon_in_root: true,
                 weight_decay: 0.1,
             },
         ]
@@ -115,6 +125,7 @@ struct Update<T> {
     beta2: T,
     rest2: T,
     epsilon: T,
+    in_root: bool,
 }
 
 impl<T: Real> Update<T> {
@@ -127,7 +138,13 @@ impl<T: Real> Update<T> {
     #[inline(always)]
     fn descended<L: Lanes<T>>(&self, theta: L, m: L, v: L) -> L {
         let theta = L::splat(self.shrink).mul_add(theta, theta);
-        let step = m.div(v.sqrt().mul_add(L::splat(self.correction), L::splat(self.epsilon)));
+        let (correction, epsilon) = (L::splat(self.correction), L::splat(self.epsilon));
+        let root = if self.in_root {
+            v.mul_add(correction, epsilon).sqrt()
+        } else {
+            v.sqrt().mul_add(correction, epsilon)
+        };
+        let step = m.div(root);
         L::splat(self.descent).mul_add(step, theta)
     }
 }

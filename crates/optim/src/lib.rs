@@ -91,6 +91,11 @@ macro_rules! optimizers {
                 match self { $(Self::$rule(rule) => Self::$rule(rule.with_decay(decay))),+ }
             }
 
+            /// Where the gradient is taken, if not at θ: see [`Rule::ahead`].
+            pub fn ahead(&self, at: Step) -> Option<f64> {
+                match self { $(Self::$rule(rule) => rule.ahead(at)),+ }
+            }
+
             /// Whether each named parameter is moved as a whole: see [`Rule::BY_ROW`].
             pub fn by_row(&self) -> bool {
                 match self { $(Self::$rule(_) => $rule::BY_ROW),+ }

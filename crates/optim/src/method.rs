@@ -150,6 +150,9 @@ impl Method {
         {
             return Err(Error::option("rho", "in (0, ∞)", sam.rho));
         }
+        if self.sam.is_some() && matches!(&self.rule, Optimizer::Sgd(sgd) if sgd.look_ahead) {
+            return Err(Error::option("nesterov", "true or false inside sam", "\"lookAhead\""));
+        }
         let Some(lookahead) = self.lookahead else { return Ok(()) };
         if lookahead.steps == 0 {
             return Err(Error::option("steps", "at least 1", 0));

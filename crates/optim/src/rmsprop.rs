@@ -1,6 +1,7 @@
 //! RMSprop. v ← ρv + (1−ρ)g²;  θ ← θ − η·g/(√v + ε). Tieleman & Hinton 2012, lecture 6.5; ε outside the root as in PyTorch.
 //! `centered` (Graves 2013, arXiv:1308.0850): a ← ρa + (1−ρ)g and √(v − a²) in place of √v: the variance divides, not the square.
 //! With momentum μ: b ← μb + g/(√v + ε);  θ ← θ − η·b: the rate stands outside the velocity.
+//! `epsilonInRoot` (Keras 3, Graves): √(v + ε) in place of √v + ε. `rateInVelocity` (TensorFlow, Keras): b ← μb + η·g/(√v + ε), θ ← θ − b.
 //! State: v ("squares"), b ("velocity") with momentum, a ("mean") when centered.
 
 use nabla_error::Result;
@@ -25,6 +26,10 @@ pub struct Rmsprop {
     pub centered: bool,
     /// μ in [0, 1), default 0.
     pub momentum: f64,
+    /// ε is added before the root is taken.
+    pub epsilon_in_root: bool,
+    /// The rate is part of the velocity.
+    pub rate_in_velocity: bool,
 }
 
 impl Default for Rmsprop {
@@ -35,6 +40,8 @@ impl Default for Rmsprop {
             epsilon: 1e-8,
             centered: false,
             momentum: 0.0,
+            epsilon_in_root: false,
+            rate_in_velocity: false,
         }
     }
 }
@@ -63,8 +70,11 @@ impl Rule for Rmsprop {
     }
 
     fn step<T: Real>(&self, at: Step, theta: &mut [T], g: &[T], state: &mut [&mut [T]]) {
+        let rolled = self.rate_in_velocity && self.momentum != 0.0;
         let c = Rates {
-            descent: T::from_f64(-at.learning_rate),
+            descent: T::from_f64(if rolled { -1.0 } else { -at.learning_rate }),
+            scale: T::from_f64(if rolled { at.learning_rate } else { 1.0 }),
+            in_root: self.epsilon_in_root,
             rho: T::from_f64(self.rho),
             rest: T::from_f64(1.0 - self.rho),
             epsilon: smallest(self.epsilon),
@@ -91,6 +101,15 @@ impl Rule for Rmsprop {
         };
         vec![
             Self::default(),
+            Self {
+                epsilon_in_root: true,
+                epsilon: 1e-4,
+                ..Self::default()
+            },
+            Self {
+                rate_in_velocity: true,
+                ..momentum.clone()
+            },
             momentum,
             Self {
                 momentum: 0.5,
@@ -108,6 +127,8 @@ struct Rates<T> {
     rest: T,
     epsilon: T,
     momentum: T,
+    scale: T,
+    in_root: bool,
 }
 
 impl<T: Real> Rates<T> {
@@ -118,7 +139,11 @@ impl<T: Real> Rates<T> {
 
     #[inline(always)]
     fn scaled<L: Lanes<T>>(&self, g: L, variance: L) -> L {
-        g.div(variance.sqrt().add(L::splat(self.epsilon)))
+        let epsilon = L::splat(self.epsilon);
+        if self.in_root {
+            return g.div(variance.add(epsilon).sqrt());
+        }
+        g.div(variance.sqrt().add(epsilon))
     }
 
     #[inline(always)]
@@ -134,7 +159,7 @@ impl<T: Real> Rates<T> {
 
     #[inline(always)]
     fn rolled<L: Lanes<T>>(&self, b: L, step: L) -> L {
-        L::splat(self.momentum).mul_add(b, step)
+        L::splat(self.momentum).mul_add(b, L::splat(self.scale).mul(step))
     }
 
     #[inline(always)]
@@ -187,5 +212,37 @@ impl<T: Real> Pointwise<T, 3> for CenteredRolling<T> {
         let (v, a) = (self.0.squares(v, g), self.0.mean(a, g));
         let b = self.0.rolled(b, self.0.scaled(g, self.0.variance(v, a)));
         (self.0.descended(theta, b), [v, b, a])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With a rate that falls the two forms part: here by hand.
+    #[test]
+    fn the_rate_stands_outside_the_velocity_or_in_it() {
+        let scaled = [2.0 / (0.4f64.sqrt() + 1e-8), 3.0 / ((0.9 * 0.4 + 0.9f64).sqrt() + 1e-8)];
+        let b = 0.5 * scaled[0] + scaled[1];
+        for (rate_in_velocity, expected) in [
+            (false, 1.0 - 0.1 * scaled[0] - 0.01 * b),
+            (true, 1.0 - 0.1 * scaled[0] - (0.05 * scaled[0] + 0.01 * scaled[1])),
+        ] {
+            let rule = Rmsprop {
+                momentum: 0.5,
+                rate_in_velocity,
+                ..Rmsprop::default()
+            };
+            let (mut theta, mut squares, mut velocity) = ([1.0f64], [0.0], [0.0]);
+            for (t, rate, g) in [(1, 0.1, 2.0), (2, 0.01, 3.0)] {
+                let at = Step {
+                    t,
+                    learning_rate: rate,
+                    product: 1.0,
+                };
+                rule.step(at, &mut theta, &[g], &mut [&mut squares, &mut velocity]);
+            }
+            assert!((theta[0] - expected).abs() < 1e-14, "{rule:?}: {} is not {expected}", theta[0]);
+        }
     }
 }

@@ -58,6 +58,11 @@ pub trait Rule: Clone {
         self.clone()
     }
 
+    /// Of a rule whose gradient is that of a point ahead: the factor f of θ + f·v, v the first state, where it is taken.
+    fn ahead(&self, _at: Step) -> Option<f64> {
+        None
+    }
+
     /// Checks the ranges of the options.
     fn validate(&self) -> Result<()>;
 

@@ -2,6 +2,9 @@
 //! λ = weightDecay (added to the gradient: L2), μ = momentum, d = dampening. State: v ("velocity"), none when μ = 0.
 //! Polyak 1964; Nesterov 1983 in the rewritten form of Sutskever et al. 2013; the whole is PyTorch's `SGD`: the rate stands
 //! outside the velocity, so a change of η acts on the whole velocity at once.
+//! With `rateInVelocity` (Sutskever et al., Keras) v ← μv + η(1−d)g, θ ← θ − v, or θ ← θ − (ηg + μv): past steps keep their rate.
+//! With `lookAhead` the gradient is taken at θ − ημv (Nesterov's own form; without η when the rate is in the velocity), and θ ← θ − ηv: with
+//! one rate the gradients are those of the rewritten form, whose weights are the points looked at.
 
 use nabla_error::{Error, Result};
 use nabla_kernels::simd::{Kernel, Lanes, dispatch};
@@ -22,6 +25,10 @@ pub struct Sgd {
     pub dampening: f64,
     /// Looks ahead; needs momentum.
     pub nesterov: bool,
+    /// The gradient is that of the point ahead; needs `nesterov`.
+    pub look_ahead: bool,
+    /// The rate is part of the velocity.
+    pub rate_in_velocity: bool,
     /// λ ≥ 0, default 0.
     pub weight_decay: f64,
 }
@@ -33,6 +40,8 @@ impl Default for Sgd {
             momentum: 0.0,
             dampening: 0.0,
             nesterov: false,
+            look_ahead: false,
+            rate_in_velocity: false,
             weight_decay: 0.0,
         }
     }
@@ -69,12 +78,21 @@ impl Rule for Sgd {
         if self.nesterov && (self.momentum == 0.0 || self.dampening != 0.0) {
             return Err(Error::option("nesterov", "with momentum > 0 and dampening 0", "true").hint("set momentum: 0.9"));
         }
+        if self.look_ahead && !self.nesterov {
+            return Err(Error::option("lookAhead", "with nesterov", "true"));
+        }
         not_negative("weightDecay", self.weight_decay)
+    }
+
+    fn ahead(&self, at: Step) -> Option<f64> {
+        let rate = if self.rate_in_velocity { 1.0 } else { at.learning_rate };
+        self.look_ahead.then_some(-rate * self.momentum)
     }
 
     fn step<T: Real>(&self, at: Step, theta: &mut [T], g: &[T], state: &mut [&mut [T]]) {
         assert_eq!(theta.len(), g.len(), "a gradient for each parameter");
-        let descent = T::from_f64(-at.learning_rate);
+        let plain = !self.rate_in_velocity || self.momentum == 0.0;
+        let descent = T::from_f64(if plain { -at.learning_rate } else { -1.0 });
         let decay = T::from_f64(self.weight_decay);
         if self.momentum == 0.0 {
             return dispatch(Descend { theta, g, descent, decay });
@@ -84,6 +102,7 @@ impl Rule for Sgd {
         let momentum = T::from_f64(self.momentum);
         let share = T::from_f64(if at.t == 1 { 1.0 } else { 1.0 - self.dampening });
         dispatch(Roll {
+            scale: T::from_f64(if plain { 1.0 } else { at.learning_rate }),
             theta,
             g,
             velocity,
@@ -91,7 +110,7 @@ impl Rule for Sgd {
             decay,
             momentum,
             share,
-            nesterov: self.nesterov,
+            nesterov: self.nesterov && !self.look_ahead,
         });
     }
 
@@ -108,6 +127,16 @@ impl Rule for Sgd {
             },
             Self {
                 nesterov: true,
+                ..momentum.clone()
+            },
+            Self {
+                nesterov: true,
+                rate_in_velocity: true,
+                ..momentum.clone()
+            },
+            Self {
+                nesterov: true,
+                look_ahead: true,
                 ..momentum.clone()
             },
             Self {
@@ -154,6 +183,8 @@ struct Roll<'a, T> {
     decay: T,
     momentum: T,
     share: T,
+    /// Of the gradient, where the rate is in the velocity.
+    scale: T,
     nesterov: bool,
 }
 
@@ -167,6 +198,7 @@ impl<T: Real> Kernel<T> for Roll<'_, T> {
             decay: L::splat(self.decay),
             momentum: L::splat(self.momentum),
             share: L::splat(self.share),
+            scale: L::splat(self.scale),
             nesterov: self.nesterov,
         };
         let (theta, theta_tail) = self.theta.as_chunks_mut::<PANEL>();
@@ -188,13 +220,47 @@ struct Rates<L> {
     decay: L,
     momentum: L,
     share: L,
+    scale: L,
     nesterov: bool,
 }
 
 #[inline(always)]
 fn roll<T: Real, L: Lanes<T>>(c: &Rates<L>, theta: L, g: L, v: L) -> (L, L) {
-    let g = c.decay.mul_add(theta, g);
+    let g = c.scale.mul(c.decay.mul_add(theta, g));
     let v = c.momentum.mul_add(v, c.share.mul(g));
     let direction = if c.nesterov { c.momentum.mul_add(v, g) } else { v };
     (c.descent.mul_add(direction, theta), v)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With a rate that falls the two forms part: here by hand.
+    #[test]
+    fn the_rate_stands_outside_the_velocity_or_in_it() {
+        for (rate_in_velocity, nesterov, expected) in [
+            (false, false, 1.0 - 0.1 * 2.0 - 0.01 * (0.5 * 2.0 + 3.0)),
+            (true, false, 1.0 - 0.1 * 2.0 - (0.5 * 0.1 * 2.0 + 0.01 * 3.0)),
+            (false, true, 1.0 - 0.1 * (2.0 + 0.5 * 2.0) - 0.01 * (3.0 + 0.5 * (0.5 * 2.0 + 3.0))),
+            (true, true, 1.0 - (0.2 + 0.5 * 0.2) - (0.03 + 0.5 * (0.5 * 0.2 + 0.03))),
+        ] {
+            let rule = Sgd {
+                momentum: 0.5,
+                nesterov,
+                rate_in_velocity,
+                ..Sgd::default()
+            };
+            let (mut theta, mut velocity) = ([1.0f64], [0.0]);
+            for (t, rate, g) in [(1, 0.1, 2.0), (2, 0.01, 3.0)] {
+                let at = Step {
+                    t,
+                    learning_rate: rate,
+                    product: 1.0,
+                };
+                rule.step(at, &mut theta, &[g], &mut [&mut velocity]);
+            }
+            assert!((theta[0] - expected).abs() < 1e-15, "{rule:?}: {} is not {expected}", theta[0]);
+        }
+    }
 }

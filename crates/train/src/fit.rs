@@ -17,6 +17,7 @@ use nabla_kernels::denormals::flush_to_zero;
 use nabla_kernels::philox::{Stream, hash_path, shuffle};
 use nabla_kernels::team::{Member, Team};
 use nabla_kernels::{Aligned, Real, reduce};
+use nabla_optim::Step;
 use nabla_optim::lbfgs::Curvature;
 
 use crate::apart::Apart;
@@ -422,6 +423,7 @@ impl<'a, T: Real> Fit<'a, T> {
         let weights = feed.batch_weights(rows);
         let looks_around = spec.optimizer.sam.is_some();
         let searches = spec.optimizer.lbfgs.is_some();
+        let looks_ahead = spec.optimizer.rule.ahead(Step::first(&spec.optimizer.rule, 0.0)).is_some();
         let broken = AtomicBool::new(false);
         let step = |member: &Member| {
             if let Some(place) = &places.features {
@@ -439,9 +441,18 @@ impl<'a, T: Real> Fit<'a, T> {
                     weights.fill(rows, bases.write(&places.weights, n, 0..n));
                 }
             }
+            if looks_ahead {
+                // SAFETY: this fit's own buffers, used by this team alone.
+                unsafe { turn.go_ahead(arena, &buffers, member) };
+            }
             member.barrier();
             // SAFETY: this fit's own memory, weights and gradients, used by this team alone; n ≤ capacity, the batch size.
             unsafe { program.run(&bases, &moment, member) };
+            if looks_ahead {
+                member.barrier();
+                // SAFETY: as above.
+                unsafe { turn.come_back(arena, &buffers, member) };
+            }
             if looks_around {
                 // SAFETY: as above; the same batch and the same noise again, at the worst point nearby.
                 unsafe {

@@ -158,7 +158,9 @@ impl<T: Real> Update<T> {
             clock,
             plateau: Plateau::default(),
             slow: spec.optimizer.lookahead.map(|_| theta.try_clone()).transpose()?,
-            saved: spec.optimizer.sam.map(|_| Aligned::zeroed(arena.trained)).transpose()?,
+            saved: (spec.optimizer.sam.is_some() || rule.ahead(Step::first(rule, 0.0)).is_some())
+                .then(|| Aligned::zeroed(arena.trained))
+                .transpose()?,
             average: match &spec.averaging {
                 None => None,
                 Some(averaging) => Some(Average {
@@ -497,7 +499,28 @@ impl<T: Real> Turn<'_, T> {
         }
     }
 
-    /// SAM comes back with the gradient found there.
+    /// Nesterov's look-ahead: keeps the weights and goes on along the velocity. The team meets before it runs the program there, and comes
+    /// back by [`Self::come_back`].
+    ///
+    /// # Safety
+    /// As [`Self::run`].
+    pub unsafe fn go_ahead(&self, arena: &Arena, buffers: &Buffers<T>, member: &Member) {
+        let (Some(saved), Some(velocity)) = (self.saved, buffers.state[0]) else {
+            return;
+        };
+        for (row, range) in ranges(arena, member, self.update.uniform) {
+            let Setting { rule, factor, .. } = &self.update.settings[row];
+            let step = T::from_f64(rule.ahead(self.at(*factor)).unwrap_or(0.0));
+            // SAFETY: members' ranges are disjoint.
+            let (theta, saved, velocity) = unsafe { (buffers.theta.part(range.clone()), saved.part(range.clone()), velocity.part(range)) };
+            saved.copy_from_slice(theta);
+            for (theta, v) in theta.iter_mut().zip(velocity.iter()) {
+                *theta += step * *v;
+            }
+        }
+    }
+
+    /// Comes back, with the gradient found there.
     ///
     /// # Safety
     /// As [`Self::run`].

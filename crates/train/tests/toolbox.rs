@@ -85,6 +85,10 @@ fn all_options() -> Vec<(&'static str, Value)> {
             json!({ "optimizer": { "kind": "sam", "rho": 0.1, "base": { "kind": "adam" } } }),
         ),
         (
+            "nesterov that looks ahead",
+            json!({ "optimizer": { "kind": "sgd", "momentum": 0.9, "nesterov": true, "lookAhead": true }, "groups": [{ "match": "dense2", "learningRate": 0.001 }] }),
+        ),
+        (
             "adaptive sam in lookahead",
             json!({ "optimizer": { "kind": "lookahead", "steps": 2, "base": { "kind": "sam", "adaptive": true, "base": { "kind": "sgd", "momentum": 0.9 } } } }),
         ),
@@ -484,6 +488,27 @@ fn the_range_test_ends_where_the_loss_breaks_out() {
             range_test(&recipe, &job, wrong, 1, &Control::default()).unwrap_err().code,
             Code::InvalidOption
         );
+    }
+}
+
+/// At one rate the look-ahead form takes its gradients where the rewritten form stands, so the losses agree and the weights do not.
+#[test]
+fn nesterov_looks_ahead_or_is_rewritten() {
+    let run = |look: bool, inside: bool| {
+        let sgd =
+            json!({ "kind": "sgd", "learningRate": 0.1, "momentum": 0.9, "nesterov": true, "lookAhead": look, "rateInVelocity": inside });
+        fitted(json!({ "epochs": 8, "optimizer": sgd }))
+    };
+    let losses = |model: &Model| -> Vec<f64> { model.history.iter().map(|e| e.train.get("loss").unwrap()).collect() };
+    let rewritten = run(false, false);
+    for (look, inside) in [(true, false), (true, true), (false, true)] {
+        let other = run(look, inside);
+        assert_near("losses", &losses(&other), &losses(&rewritten), 1e-13);
+        let apart = weights(&other)["dense/kernel"]
+            .iter()
+            .zip(&weights(&rewritten)["dense/kernel"])
+            .any(|(a, b)| (a - b).abs() > 1e-4);
+        assert_eq!(apart, look);
     }
 }
 

@@ -88,6 +88,8 @@ export declare class OptimizerState {
   constructor(spec: string, length: number, precision: string)
   /** SAM: keeps `theta` and moves it to the worst point nearby; the next `update` comes back first. */
   lookAround(theta: Float32Array | Float64Array, gradient: Float32Array | Float64Array): void
+  /** Nesterov's look-ahead: keeps `theta` and moves it along the velocity, where the gradient is wanted; the next `update` comes back. */
+  goAhead(theta: Float32Array | Float64Array): void
   /** One update of `theta` in place. */
   update(theta: Float32Array | Float64Array, gradient: Float32Array | Float64Array): void
   /**
