@@ -81,6 +81,8 @@ describe('optimizers', () => {
       momentum: 0.9,
       dampening: 0,
       nesterov: true,
+      lookAhead: false,
+      rateInVelocity: false,
       weightDecay: 0,
     });
     expect(resolveOptimizer('adam')).toEqual(adam());
