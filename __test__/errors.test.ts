@@ -293,7 +293,7 @@ const mistakes: readonly (readonly [string, () => unknown, string, RegExp])[] = 
   ['a misspelt loss', () => new Trainer({ ...recipe, loss: 'crossentropy' as Wrong }), 'INVALID_OPTION', /crossEntropy/],
   ['a misspelt activation', () => dense(3, { activation: 'rellu' as Wrong }), 'INVALID_OPTION', /relu/],
   ['a misspelt trainer option', () => new Trainer({ ...recipe, batchsize: 3 } as Wrong), 'INVALID_OPTION', /batchSize/],
-  ['an option that is not built', () => new Trainer({ ...recipe, lossWeights: { a: 1 } }), 'NOT_IMPLEMENTED', /lossWeights/],
+  ['weights of one loss', () => new Trainer({ ...recipe, lossWeights: { a: 1 } }), 'INVALID_OPTION', /lossWeights/],
   ['a fit option that is not built', () => new Trainer(recipe).fit(data, { resume: true }), 'NOT_IMPLEMENTED', /resume/],
   [
     'too few outputs',

@@ -27,13 +27,14 @@ import {
   invalidData,
   isTypedArray,
   type NumberArray,
+  type ObjectRows,
   readFeatures,
 } from './features.js';
 import { type ImageOptions, imageOptions, type LabelledImage, readImages } from './images.js';
 import { type NpyArray, readNpz } from './npy.js';
-import type { Column, Schema, Task } from './schema.js';
+import { type Column, type NamedTargetSchema, type Schema, type TargetSchema, type Task, targetWidth } from './schema.js';
 import { type ExactSplit, type Part, type PartsOf, type SplitOptions, splitIndices } from './split.js';
-import { readGroups, readTargets, readWeights, type Targets } from './targets.js';
+import { areNamed, readAllTargets, readGroups, readWeights, type Targets, targetSpec } from './targets.js';
 import { readText, textWindows } from './text.js';
 
 /** What `Dataset.from` takes. */
@@ -42,14 +43,17 @@ export interface DatasetInput {
   readonly features: Features;
   /** Shape of flat features, rows first: `[rows, 64]` or `[rows, 28, 28, 1]`. */
   readonly shape?: readonly number[];
-  /** One class name, boolean or number a row, or several numbers a row. With rows as objects: the name of the column. */
-  readonly targets?: Targets | string;
+  /**
+   * One class name, boolean or number a row, or several numbers a row. With rows as objects: the name of the column. Several targets have
+   * names: `{ digit: labels, parity: 'odd' }`, each an array or the name of a column.
+   */
+  readonly targets?: Targets | string | Readonly<Record<string, Targets | string>>;
   /** One weight a row, not negative. */
   readonly weights?: NumberArray;
   /** One group a row: rows of a group are never split apart. */
   readonly groups?: readonly (string | number)[] | NumberArray;
-  /** `'classification'` makes classes of numbers. Default: text and booleans are classes, numbers regression. */
-  readonly task?: Task;
+  /** `'classification'` makes classes of numbers (of several targets by name). Default: text and booleans are classes, numbers regression. */
+  readonly task?: Task | Readonly<Record<string, Task>>;
   /** The classes and their order. Default: those that occur, sorted. */
   readonly classes?: readonly string[];
   /** The positive one of two classes. Default: the last. */
@@ -58,7 +62,7 @@ export interface DatasetInput {
 
 /** Options of `Dataset.fromCsv`; types of columns are inferred. */
 export interface CsvOptions {
-  /** The column to predict, or several of numbers. */
+  /** The column to predict, or several: numbers side by side, or by name where some are classes. */
   readonly target?: string | readonly string[];
   /** `'classification'` makes classes of a numeric target. */
   readonly task?: Task;
@@ -120,7 +124,7 @@ const fromOptions = optionsOf('Dataset.from', {
   targets: isAnything,
   weights: isAnything,
   groups: isAnything,
-  task: isTask,
+  task: (value) => (areNamed(value) ? Object.values(value).map(isTask).find(Boolean) : isTask(value)),
   classes: isListOf(isString),
   positiveClass: isClass,
 });
@@ -184,7 +188,7 @@ const takeColumn = (features: unknown, name: string): { features: Features; targ
     const rows = features as readonly Readonly<Record<string, Cell>>[];
     if (!(name in (rows[0] ?? {}))) refuse(Object.keys(rows[0] ?? {}));
     return {
-      features: rows.map(({ [name]: _, ...rest }) => rest),
+      features: rows.map(({ [name]: _, ...rest }) => rest) as ObjectRows,
       targets: rows.map((row) => row[name]),
     };
   }
@@ -239,6 +243,12 @@ export class Dataset {
     const { weights, groups, task, classes, positiveClass, shape } = input;
     let { features, targets } = input as { features: Features; targets?: unknown };
     if (typeof targets === 'string') ({ features, targets } = takeColumn(features, targets));
+    if (areNamed(targets)) {
+      const named: Record<string, unknown> = { ...targets };
+      for (const [name, column] of Object.entries(named))
+        if (typeof column === 'string') ({ features, targets: named[name] } = takeColumn(features, column));
+      targets = named;
+    }
     const rowsHint = Array.isArray(targets) && !Array.isArray(targets[0]) ? targets.length : undefined;
     const matrix = readFeatures('features', features, { shape, rows: rowsHint });
 
@@ -250,11 +260,9 @@ export class Dataset {
       features: { buffer: 0 },
     };
     if (matrix.columns !== undefined) spec.columns = matrix.columns;
+    if (matrix.parts !== undefined) spec.parts = matrix.parts;
     if (targets !== undefined && targets !== null) {
-      const read = readTargets('targets', targets, matrix.rows, { task, classes, positiveClass });
-      const buffer = buffers.push(read.kind === 'classes' ? read.labels : read.values) - 1;
-      spec.targets =
-        read.kind === 'classes' ? { kind: 'classes', names: read.names, buffer } : { kind: 'numbers', width: read.width, buffer };
+      spec.targets = targetSpec(readAllTargets('targets', targets, matrix.rows, { task, classes, positiveClass }), buffers);
     }
     if (weights !== undefined) spec.weights = { buffer: buffers.push(readWeights('weights', weights, matrix.rows)) - 1 };
     if (groups !== undefined) {
@@ -400,7 +408,7 @@ export class Dataset {
   /** Names of the classes (of a text: its characters), in the order of their indices; empty when the target is numbers. */
   get classes(): readonly string[] {
     const { target } = this.#schema;
-    return target === null || target.kind === 'numbers' ? [] : target.names;
+    return target === null || target.kind === 'numbers' || target.kind === 'several' ? [] : target.names;
   }
 
   /** Columns of the features, with their kinds. */
@@ -418,22 +426,47 @@ export class Dataset {
     return callNative(() => this.#native.features());
   }
 
-  /** A copy of the targets as numbers, row by row: of classes their indices. Empty without a target. */
-  targets(): Float64Array {
+  /** Names of the targets, where there are several. */
+  get targetNames(): readonly string[] {
+    const { target } = this.#schema;
+    return target?.kind === 'several' ? target.targets.map(({ name }) => name) : [];
+  }
+
+  /** A copy of the targets as numbers, row by row: of classes their indices. Of several, the one of that name. Empty without a target. */
+  targets(name?: string): Float64Array {
+    if (name !== undefined) return this.#named(name).values;
     const labels = labelIndices(this);
     if (labels !== undefined) return Float64Array.from(labels);
     return callNative(() => this.#native.targets()) ?? new Float64Array(0);
   }
 
   /**
-   * The class name of each row.
+   * The class name of each row; of several targets, of the one of that name.
    * @throws {NablaError} `INVALID_DATA` where the target is not classes
    */
-  labels(): string[] {
+  labels(target?: string): string[] {
+    if (target !== undefined) {
+      const { schema, values } = this.#named(target);
+      if (schema.kind !== 'classes') throw invalidData('labels', 'a target of classes', 'numbers');
+      return Array.from(values, (label) => schema.names[label] as string);
+    }
     const labels = labelIndices(this);
     if (labels === undefined) throw invalidData('labels', 'a target of classes', this.#schema.target === null ? 'no target' : 'numbers');
     const names = this.classes;
     return Array.from(labels, (label) => names[label] ?? String(label));
+  }
+
+  /** One of several targets, its numbers row by row. */
+  #named(name: string): { readonly schema: TargetSchema; readonly values: Float64Array } {
+    const { target, rows } = this.#schema;
+    const targets = target?.kind === 'several' ? target.targets : [];
+    const at = targets.findIndex((one) => one.name === name);
+    if (at < 0) throw invalidData('targets', `the name of one of the targets (${this.targetNames.join(', ')})`, described(name));
+    const from = targets.slice(0, at).reduce((sum, one) => sum + targetWidth(one.target), 0);
+    const { target: schema } = targets[at] as NamedTargetSchema;
+    const [own, width] = [targetWidth(schema), targetWidth(target as TargetSchema)];
+    const all = callNative(() => this.#native.targets()) as Float64Array;
+    return { schema, values: Float64Array.from({ length: rows * own }, (_, i) => all[Math.floor(i / own) * width + from + (i % own)]!) };
   }
 
   /** Weight of each row, when there are weights. */
@@ -510,7 +543,9 @@ export class Dataset {
         ? 'no target'
         : target.kind === 'classes'
           ? `${target.names.length} classes`
-          : `${target.width} number${target.width > 1 ? 's' : ''}`;
+          : target.kind === 'several'
+            ? `targets ${this.targetNames.join(', ')}`
+            : `${target.width} number${target.width > 1 ? 's' : ''}`;
     return `Dataset { ${rows} rows × [${sampleShape.join(', ')}], ${kind} }`;
   }
 }

@@ -34,7 +34,8 @@ export type ColumnSummary =
 /** What the target holds. */
 export type TargetSummary =
   | { readonly kind: 'classes'; readonly classes: readonly LevelCount[] }
-  | { readonly kind: 'numbers'; readonly columns: readonly ColumnSummary[] };
+  | { readonly kind: 'numbers'; readonly columns: readonly ColumnSummary[] }
+  | { readonly kind: 'several'; readonly targets: readonly { readonly name: string; readonly target: TargetSummary }[] };
 
 const cell = (value: number | null): string => (value === null ? '' : short(value));
 const shownColumns = 12;
@@ -50,6 +51,12 @@ const line = (column: ColumnSummary): string[] => {
 };
 
 const header = ['', 'count', 'missing', 'mean', 'deviation', 'min', '25 %', 'median', '75 %', 'max'];
+
+const targetText = (name: string, target: TargetSummary): string => {
+  if (target.kind === 'several') return target.targets.map((one) => targetText(`target ${one.name}`, one.target)).join('');
+  if (target.kind === 'classes') return `\n${name}: ${target.classes.map(({ name, count }) => `${name} (${count})`).join(', ')}`;
+  return `\n${name}:\n${table([header, ...target.columns.map(line)])}`;
+};
 
 /** `data.describe()`: statistics of the columns and the target; printed, it is a table. */
 export class Description {
@@ -68,11 +75,7 @@ export class Description {
     const lines = this.columns.slice(0, shownColumns).map(line);
     const more = this.columns.length > shownColumns ? `\n… and ${this.columns.length - shownColumns} columns more` : '';
     let text = `${this.rows} rows\n${table([header, ...lines])}${more}`;
-    if (this.target?.kind === 'classes') {
-      text += `\ntarget: ${this.target.classes.map(({ name, count }) => `${name} (${count})`).join(', ')}`;
-    } else if (this.target !== null) {
-      text += `\ntarget:\n${table([header, ...this.target.columns.map(line)])}`;
-    }
+    if (this.target !== null) text += targetText('target', this.target);
     return text;
   }
 

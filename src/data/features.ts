@@ -1,5 +1,6 @@
 import { NablaError } from '../errors/index.js';
-import type { Column } from './schema.js';
+import { columnsOfArrays, isArrayOfArrays, objectsOfArrays } from './parts.js';
+import type { Column, SchemaPart } from './schema.js';
 
 /** Typed arrays that travel without a conversion; others are read as doubles. */
 export type FeatureArray = Float32Array | Float64Array | Uint8Array;
@@ -21,11 +22,13 @@ export type Cell = number | string | boolean | null | undefined;
 /** Rows of numbers; deeper nesting makes samples of more axes (images are `[height][width][channels]`). */
 export type NestedRows = readonly (NumberArray | NestedRows)[];
 
-/** Rows as objects, one key a column. */
-export type ObjectRows = readonly Readonly<Record<string, Cell>>[];
+/** Rows as objects, one key a column: a cell, or an array of the same shape in each row. */
+export type ObjectRows = readonly Readonly<Record<string, Cell | NumberArray | NestedRows>>[];
 
-/** An object of columns. */
-export type Columns = Readonly<Record<string, readonly Cell[] | NumberArray>>;
+/** An object of columns: cells, an array a row, or a flat array with its shape, rows first. */
+export type Columns = Readonly<
+  Record<string, readonly Cell[] | NumberArray | NestedRows | { readonly values: NumberArray; readonly shape: readonly number[] }>
+>;
 
 /** Features in any of the forms that are understood. */
 export type Features = NumberArray | NestedRows | ObjectRows | Columns;
@@ -37,6 +40,8 @@ export interface Matrix {
   readonly sampleShape: readonly number[];
   /** Present when the input names its columns. */
   readonly columns?: readonly Column[];
+  /** Present when some of them are arrays. */
+  readonly parts?: readonly SchemaPart[];
 }
 
 /** What is known beforehand about the matrix that is read. */
@@ -49,6 +54,8 @@ export interface Expected {
   readonly sampleShape?: readonly number[] | undefined;
   /** Columns to look for, in this order; categories keep these levels. */
   readonly columns?: readonly Column[] | undefined;
+  /** Arrays by name among them. */
+  readonly parts?: readonly SchemaPart[] | undefined;
 }
 
 const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
@@ -90,9 +97,9 @@ export const isTypedArray = (value: unknown): value is Exclude<NumberArray, read
   ArrayBuffer.isView(value) && !(value instanceof DataView) && !(value instanceof BigInt64Array) && !(value instanceof BigUint64Array);
 
 /** Whether `value` is an array or typed array, of whatever. */
-const isArrayLike = (value: unknown): value is readonly unknown[] => Array.isArray(value) || isTypedArray(value);
+export const isArrayLike = (value: unknown): value is readonly unknown[] => Array.isArray(value) || isTypedArray(value);
 
-const places = (place: string, index: number, sampleShape: readonly number[]): string => {
+export const places = (place: string, index: number, sampleShape: readonly number[]): string => {
   const shape = [0, ...sampleShape];
   const parts: number[] = [];
   for (let axis = shape.length - 1; axis > 0; axis--) {
@@ -119,7 +126,7 @@ const storage = (values: Exclude<NumberArray, readonly number[]>): FeatureArray 
   return Float64Array.from(values);
 };
 
-const fromFlat = (place: string, input: NumberArray, expected: Expected): Matrix => {
+export const fromFlat = (place: string, input: NumberArray, expected: Expected): Matrix => {
   let values: FeatureArray;
   if (isTypedArray(input)) {
     values = storage(input);
@@ -164,7 +171,7 @@ const shapeOf = (place: string, value: unknown): number[] => {
   return shape;
 };
 
-const fromNested = (place: string, input: readonly unknown[]): Matrix => {
+export const fromNested = (place: string, input: readonly unknown[]): Matrix => {
   const sampleShape = shapeOf(`${place}[0]`, input[0]);
   const values = new Float64Array(input.length * product(sampleShape));
   let at = 0;
@@ -210,7 +217,7 @@ const inferColumn = (name: string, rows: number, cell: (row: number) => Cell): C
   return text ? { name, kind: 'category', levels: [...levels].sort() } : { name, kind: 'number' };
 };
 
-const fromCells = (
+export const fromCells = (
   rows: number,
   names: readonly string[],
   cell: (row: number, name: string) => Cell,
@@ -244,7 +251,7 @@ const fromCells = (
   return { values, rows, sampleShape: [columns.length], columns };
 };
 
-const expectColumns = (place: string, names: readonly string[], known: readonly Column[] | undefined): void => {
+export const expectColumns = (place: string, names: readonly string[], known: readonly { readonly name: string }[] | undefined): void => {
   if (names.length === 0) throw invalidData(place, 'at least one column', 'none');
   if (known === undefined) return;
   const missing = known.filter(({ name }) => !names.includes(name)).map(({ name }) => JSON.stringify(name));
@@ -262,9 +269,11 @@ const expectColumns = (place: string, names: readonly string[], known: readonly 
 const isCell = (value: unknown): value is Cell =>
   value === null || value === undefined || typeof value === 'number' || typeof value === 'string' || typeof value === 'boolean';
 
-const fromObjects = (place: string, input: readonly unknown[], known: readonly Column[] | undefined): Matrix => {
+const fromObjects = (place: string, input: readonly unknown[], expected: Expected): Matrix => {
   const first = input[0] as Record<string, unknown>;
   const names = Object.keys(first);
+  const known = expected.columns;
+  if (expected.parts !== undefined || names.some((name) => isArrayLike(first[name]))) return objectsOfArrays(place, input, expected);
   expectColumns(`${place}[0]`, names, known);
   const seen = new Set(names);
   input.forEach((row, i) => {
@@ -286,8 +295,10 @@ const fromObjects = (place: string, input: readonly unknown[], known: readonly C
   );
 };
 
-const fromColumns = (place: string, input: Readonly<Record<string, unknown>>, known: readonly Column[] | undefined): Matrix => {
+const fromColumns = (place: string, input: Readonly<Record<string, unknown>>, expected: Expected): Matrix => {
   const names = Object.keys(input);
+  const known = expected.columns;
+  if (expected.parts !== undefined || names.some((name) => isArrayOfArrays(input[name]))) return columnsOfArrays(place, input, expected);
   expectColumns(place, names, known);
   let rows: number | undefined;
   for (const name of names) {
@@ -325,10 +336,10 @@ export const readFeatures = (place: string, input: unknown, expected: Expected =
     const [first] = input as readonly unknown[];
     if (typeof first === 'number') matrix = fromFlat(place, input as readonly number[], expected);
     else if (isArrayLike(first)) matrix = fromNested(place, input);
-    else if (typeof first === 'object' && first !== null) matrix = fromObjects(place, input, expected.columns);
+    else if (typeof first === 'object' && first !== null) matrix = fromObjects(place, input, expected);
     else throw invalidData(`${place}[0]`, 'a row of numbers or an object of cells', described(first));
   } else if (typeof input === 'object' && input !== null && Object.getPrototypeOf(input) === Object.prototype) {
-    matrix = fromColumns(place, input as Record<string, unknown>, expected.columns);
+    matrix = fromColumns(place, input as Record<string, unknown>, expected);
   } else {
     throw invalidData(place, 'nested arrays, a typed array with a shape, rows as objects, or an object of columns', described(input));
   }

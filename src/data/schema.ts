@@ -5,11 +5,33 @@ export type Column =
   | { readonly name: string; readonly kind: 'number' }
   | { readonly name: string; readonly kind: 'category'; readonly levels: readonly string[] };
 
-/** What a target is: classes by name, one for each position of a row (the next characters of a text), or numbers. */
+/** Neighbouring values of a row under one name: an array in a row given as an object (`[28, 28, 1]`), or a plain column (`[]`). */
+export interface SchemaPart {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/**
+ * What a target is: classes by name, one for each position of a row (the next characters of a text), numbers, or several of them by
+ * name.
+ */
 export type TargetSchema =
   | { readonly kind: 'classes'; readonly names: readonly string[] }
   | { readonly kind: 'sequence'; readonly names: readonly string[]; readonly width: number }
-  | { readonly kind: 'numbers'; readonly names: readonly string[]; readonly width: number };
+  | { readonly kind: 'numbers'; readonly names: readonly string[]; readonly width: number }
+  | { readonly kind: 'several'; readonly targets: readonly NamedTargetSchema[] };
+
+/** One of several targets. */
+export interface NamedTargetSchema {
+  readonly name: string;
+  readonly target: TargetSchema;
+}
+
+/** Numbers a row of a target: of a class its index. */
+export const targetWidth = (target: TargetSchema): number => {
+  if (target.kind === 'classes') return 1;
+  return target.kind === 'several' ? target.targets.reduce((sum, { target }) => sum + targetWidth(target), 0) : target.width;
+};
 
 /** What a data set holds, without its values. */
 export interface Schema {
@@ -19,6 +41,8 @@ export interface Schema {
   readonly sampleShape: readonly number[];
   readonly featureType: 'f32' | 'f64' | 'u8';
   readonly columns: readonly Column[];
+  /** Where rows hold arrays by name: what lies where in the row. */
+  readonly parts?: readonly SchemaPart[];
   readonly target: TargetSchema | null;
   readonly weights: boolean;
   readonly groups: boolean;

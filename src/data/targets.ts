@@ -1,4 +1,5 @@
 import { NablaError } from '../errors/index.js';
+import type { NativeArray } from '../native/index.js';
 import { described, expectFinite, invalidData, isTypedArray, type NumberArray } from './features.js';
 import type { Task } from './schema.js';
 
@@ -17,6 +18,11 @@ export interface TargetOptions {
 
 /** Targets as they go to the native side. */
 export type ReadTargets =
+  | ReadTarget
+  | { readonly kind: 'several'; readonly targets: readonly { readonly name: string; readonly target: ReadTarget }[] };
+
+/** One target as it goes to the native side. */
+export type ReadTarget =
   | { readonly kind: 'classes'; readonly names: readonly string[]; readonly labels: Uint32Array }
   | { readonly kind: 'numbers'; readonly width: number; readonly values: Float64Array };
 
@@ -50,7 +56,7 @@ const classOrder = (place: string, values: ArrayLike<unknown>, { classes, positi
   return names;
 };
 
-const readClasses = (place: string, values: ArrayLike<unknown>, options: TargetOptions): ReadTargets => {
+const readClasses = (place: string, values: ArrayLike<unknown>, options: TargetOptions): ReadTarget => {
   const names = classOrder(place, values, options);
   const codes = new Map(names.map((name, code) => [name, code]));
   const labels = new Uint32Array(values.length);
@@ -63,7 +69,7 @@ const readClasses = (place: string, values: ArrayLike<unknown>, options: TargetO
   return { kind: 'classes', names, labels };
 };
 
-const readNumbers = (place: string, input: ArrayLike<unknown>, rows: number): ReadTargets => {
+const readNumbers = (place: string, input: ArrayLike<unknown>, rows: number): ReadTarget => {
   const [first] = Array.from({ length: 1 }, () => input[0]);
   if (Array.isArray(first) || isTypedArray(first)) {
     const width = first.length;
@@ -98,12 +104,12 @@ const readNumbers = (place: string, input: ArrayLike<unknown>, rows: number): Re
  * Reads targets for `rows` rows. Text and booleans are classes; numbers are regression unless `task: 'classification'`.
  * @throws {NablaError} `INVALID_DATA` or `NOT_FINITE` with the place, such as `targets[7]`.
  */
-export const readTargets = (place: string, input: unknown, rows: number, options: TargetOptions = {}): ReadTargets => {
+export const readTargets = (place: string, input: unknown, rows: number, options: TargetOptions = {}): ReadTarget => {
   if (!(Array.isArray(input) || isTypedArray(input))) throw invalidData(place, 'an array of classes or numbers', described(input));
   const values = input as ArrayLike<unknown>;
   if (values.length === 0) throw invalidData(place, `${rows} values, one a row`, 'none');
   const kind = typeof values[0];
-  let read: ReadTargets;
+  let read: ReadTarget;
   if (kind === 'string' || kind === 'boolean') {
     if (options.task === 'regression') throw invalidData(`${place}[0]`, "a number, for task: 'regression'", described(values[0]));
     for (let i = 0; i < values.length; i++) {
@@ -130,6 +136,47 @@ export const readTargets = (place: string, input: unknown, rows: number, options
     });
   }
   return read;
+};
+
+/** Options of several targets: one task for all, or by name. */
+export interface SeveralTargetOptions extends Omit<TargetOptions, 'task'> {
+  readonly task?: Task | Readonly<Record<string, Task>> | undefined;
+}
+
+/** Whether targets are given by name: `{ digit: […], parity: […] }`. */
+export const areNamed = (input: unknown): input is Readonly<Record<string, unknown>> =>
+  typeof input === 'object' && input !== null && !Array.isArray(input) && !ArrayBuffer.isView(input);
+
+/** Reads one target, or several by name, each of classes or numbers. */
+export const readAllTargets = (place: string, input: unknown, rows: number, options: SeveralTargetOptions): ReadTargets => {
+  const { task, classes, positiveClass } = options;
+  const plain = typeof task === 'string' ? task : undefined;
+  if (!areNamed(input)) {
+    if (typeof task === 'object') throw invalidData('task', 'one task for one target', 'tasks by name');
+    return readTargets(place, input, rows, { task: plain, classes, positiveClass });
+  }
+  const names = Object.keys(input);
+  if (names.length === 0) throw invalidData(place, 'at least one target by name', 'none');
+  if (classes !== undefined || positiveClass !== undefined)
+    throw invalidData(place, 'one target where classes or positiveClass are given', `${names.length} targets by name`);
+  const unknown = typeof task === 'object' ? Object.keys(task).find((name) => !names.includes(name)) : undefined;
+  if (unknown !== undefined) throw invalidData('task', `names of targets (${names.join(', ')})`, JSON.stringify(unknown));
+  return {
+    kind: 'several',
+    targets: names.map((name) => {
+      if (name.includes('.')) throw invalidData(place, 'names of targets without a dot', JSON.stringify(name));
+      const own = typeof task === 'object' ? task[name] : plain;
+      return { name, target: readTargets(`${place}.${name}`, input[name], rows, { task: own }) };
+    }),
+  };
+};
+
+/** Targets as the native side takes them; their numbers go to `buffers`. */
+export const targetSpec = (read: ReadTargets, buffers: NativeArray[]): Record<string, unknown> => {
+  if (read.kind === 'several')
+    return { kind: 'several', targets: read.targets.map(({ name, target }) => ({ name, target: targetSpec(target, buffers) })) };
+  if (read.kind === 'classes') return { kind: 'classes', names: read.names, buffer: buffers.push(read.labels) - 1 };
+  return { kind: 'numbers', width: read.width, buffer: buffers.push(read.values) - 1 };
 };
 
 /** Codes of groups (any strings or numbers), in order of their first appearance. */

@@ -1,4 +1,4 @@
-import type { Dataset } from '../data/dataset.js';
+import { type Dataset, schemaOf } from '../data/dataset.js';
 import {
   expectOptions,
   invalidOption,
@@ -13,7 +13,9 @@ import {
 import { accuracy, meanSquaredError } from '../metrics/index.js';
 import { native } from '../native/index.js';
 import type { Estimator, EstimatorFitOptions, FittedEstimator } from './estimator.js';
-import { Fitted, type PredictInput, type PredictionKind } from './fitted.js';
+import { Fitted, type PredictInput } from './fitted.js';
+import { expectOneOutput } from './outputs.js';
+import type { PredictionKind } from './predictions.js';
 import { expectDataset } from './trainer.js';
 
 /** The members of an ensemble: trainers whose seeds, models or data preparation differ; or copies of one on resampled rows. */
@@ -107,6 +109,7 @@ export const ensemble = (members: EnsembleMembers, options: EnsembleOptions = {}
   return {
     async fit(data: Dataset, fitOptions: EstimatorFitOptions = {}): Promise<FittedEnsemble> {
       expectDataset('fit', data);
+      expectOneOutput('ensemble', schemaOf(data));
       const threads = fitOptions.threads ?? native().defaultThreads();
       const cores = Math.min(threads, list.length);
       const fitted: Fitted<string, PredictionKind>[] = new Array(list.length);
@@ -125,6 +128,7 @@ export const ensemble = (members: EnsembleMembers, options: EnsembleOptions = {}
               expected: 'a Trainer',
             });
           }
+          expectOneOutput('ensemble', member);
           fitted[m] = member as Fitted<string, PredictionKind>;
         }
       };

@@ -19,15 +19,8 @@ import {
 import { callNative, type NativeData, type NativeModel, runTask } from '../native/index.js';
 import { type Epoch, epochFrom, type Scores, scoresFrom } from './epoch.js';
 import { continuation, type GenerateOptions } from './generate.js';
-
-/** What a model predicts: classes by name, or numbers. */
-export type PredictionKind = 'classes' | 'numbers';
-
-/** What `predict` gives: class names, or numbers (several a row lie row by row). */
-export type Predictions<Kind extends PredictionKind> = Kind extends 'classes' ? string[] : Float64Array;
-
-/** What `predictSync` gives for one row: a class name, or the number (an array of them when the target is several). */
-export type Prediction<Kind extends PredictionKind> = Kind extends 'classes' ? string : number | Float64Array;
+import { classesOf, columnsOfOutput, type NamedKinds, type OutputPlace } from './outputs.js';
+import type { Prediction, PredictionKind, Predictions, Probabilities, RowProbabilities } from './predictions.js';
 
 /** Options of `predict` and `predictSync`. */
 export interface PredictOptions {
@@ -43,6 +36,8 @@ export type PredictInput = Dataset | Features | readonly Uint8Array[];
 interface ModelInfo {
   readonly schema: Schema;
   readonly classes?: readonly string[] | null;
+  /** Where each of several outputs lies in a row of predictions. */
+  readonly outputs: readonly OutputPlace[];
   readonly history: readonly Epoch[];
   readonly bestEpoch: number | null;
   readonly parameters: number;
@@ -81,7 +76,7 @@ export let outputsOf: (fitted: Fitted<any, any>, data: Dataset) => Promise<Float
  * What a fit gives: weights, fitted preparation, class names, history. Immutable; memory is freed with the object, or early by
  * `using` / `Symbol.dispose`.
  */
-export class Fitted<Name extends string = string, Kind extends PredictionKind = PredictionKind> {
+export class Fitted<Name extends string = string, Kind extends PredictionKind | NamedKinds = PredictionKind> {
   #model: NativeModel | undefined;
   #knownInfo: ModelInfo | undefined;
   readonly #summary: FitSummary | undefined;
@@ -109,7 +104,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
    * Loads what `save` wrote. No code runs on load.
    * @throws {NablaError} `IO` with the path, `DATA_FORMAT` for a damaged or foreign file
    */
-  static async load<Kind extends PredictionKind = PredictionKind>(path: string): Promise<Fitted<string, Kind>> {
+  static async load<Kind extends PredictionKind | NamedKinds = PredictionKind>(path: string): Promise<Fitted<string, Kind>> {
     expectArgument('Fitted.load', 'path', path, isString);
     const model = await runTask(
       (n, task) => n.loadModel(task, path),
@@ -143,6 +138,11 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
   /** Names of the classes, in the order of the probabilities; empty when the target is numbers. */
   get classes(): readonly string[] {
     return this.#info.classes ?? [];
+  }
+
+  /** Names of the outputs, where they have names. */
+  get outputs(): readonly string[] {
+    return this.#info.outputs.map(({ name }) => name);
   }
 
   /** Scores of each epoch. */
@@ -225,13 +225,15 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
     if (flat && (input as NumberArray).length % size !== 0)
       throw this.#misfit(`${(input as NumberArray).length} values`, `a multiple of ${size} values`);
     const columns = schema.columns.length > 0 ? schema.columns : undefined;
-    const matrix = readFeatures('features', input, { sampleShape: schema.sampleShape, columns });
+    const { parts } = schema;
+    const matrix = readFeatures('features', input, { sampleShape: schema.sampleShape, columns, parts });
     if (width(matrix.sampleShape) !== size) throw this.#misfit(`rows of ${width(matrix.sampleShape)}`, `rows of ${size} values`);
     const spec = {
       rows: matrix.rows,
       width: size,
       sampleShape: schema.sampleShape,
       columns,
+      parts,
       features: { buffer: 0 },
     };
     return callNative((n) => n.Data.create(JSON.stringify(spec), [matrix.values]));
@@ -256,8 +258,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
     return Array.from(values, (p) => Float64Array.of(1 - p, p));
   }
 
-  #className(values: Float64Array, from: number, outputs: number): string {
-    const { classes } = this;
+  #className(values: Float64Array, from: number, outputs: number, classes = this.classes): string {
     let best = 0;
     if (outputs === 1) {
       best = (values[from] ?? 0) >= this.#threshold ? 1 : 0;
@@ -272,19 +273,34 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
   }
 
   #expectProbabilities({ probabilities = false }: PredictOptions): boolean {
-    if (probabilities && this.classes.length === 0) {
+    if (probabilities && this.classes.length === 0 && this.#info.outputs.length === 0) {
       throw invalidOption('predict', 'probabilities', 'to be false: this model predicts numbers, not classes', probabilities);
     }
     return probabilities;
   }
 
+  /** Predictions of several outputs, each under its name. */
+  #named(values: Float64Array, rows: number, probabilities: boolean): Record<string, string[] | Float64Array | Float64Array[]> {
+    const { outputs, schema } = this.#info;
+    return Object.fromEntries(
+      outputs.map((output) => {
+        const own = columnsOfOutput(values, rows, output);
+        const classes = classesOf(output.name, schema.target);
+        if (classes.length === 0) return [output.name, own];
+        if (probabilities) return [output.name, this.#probabilities(own, rows)];
+        const { width } = output;
+        return [output.name, Array.from({ length: rows }, (_, row) => this.#className(own, row * width, width, classes))];
+      }),
+    );
+  }
+
   /**
    * Predicts off the event loop: class names, or `{ probabilities: true }` for the matrix; numbers in the target's own units.
    * Takes a data set, nested or typed arrays, rows as objects, or an object of columns; of a model of images also JPEG and PNG bytes, one
-   * image or an array of them.
+   * image or an array of them. Of several outputs each is under its name.
    * @example const names = await fitted.predict(test);
    */
-  predict(input: PredictInput, options: PredictOptions & { readonly probabilities: true }): Promise<Float64Array[]>;
+  predict(input: PredictInput, options: PredictOptions & { readonly probabilities: true }): Promise<Probabilities<Kind>>;
   predict(input: PredictInput, options?: PredictOptions & { readonly probabilities?: false }): Promise<Predictions<Kind>>;
   async predict(input: PredictInput, options: PredictOptions = {}): Promise<unknown> {
     expectOptions('predict', options, predictOptions);
@@ -295,8 +311,10 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
       (_, task) => model.predict(task, data),
       (task) => task.takeNumbers(),
     );
-    if (this.classes.length === 0) return values;
+    const several = this.#info.outputs.length > 0;
+    if (this.classes.length === 0 && !several) return values;
     const rows = input instanceof Dataset ? input.rows : (JSON.parse(data.schema()) as Schema).rows;
+    if (several) return this.#named(values, rows, probabilities);
     if (probabilities) return this.#probabilities(values, rows);
     const outputs = values.length / rows;
     return Array.from({ length: rows }, (_, row) => this.#className(values, row * outputs, outputs));
@@ -306,8 +324,8 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
    * Predicts on the calling thread, in microseconds: one row as a flat array gives one prediction, an array of rows an array of them.
    * @example const digit = fitted.predictSync(new Float32Array(64));
    */
-  predictSync(row: NumberArray, options: PredictOptions & { readonly probabilities: true }): Float64Array;
-  predictSync(rows: readonly NumberArray[], options: PredictOptions & { readonly probabilities: true }): Float64Array[];
+  predictSync(row: NumberArray, options: PredictOptions & { readonly probabilities: true }): RowProbabilities<Kind>;
+  predictSync(rows: readonly NumberArray[], options: PredictOptions & { readonly probabilities: true }): RowProbabilities<Kind>[];
   predictSync(row: NumberArray, options?: PredictOptions & { readonly probabilities?: false }): Prediction<Kind>;
   predictSync(rows: readonly NumberArray[], options?: PredictOptions & { readonly probabilities?: false }): Prediction<Kind>[];
   predictSync(input: NumberArray | readonly NumberArray[], options?: PredictOptions): unknown {
@@ -342,6 +360,13 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
     }
     const values = callNative(() => model.predictSync(features), this.predictSync);
     const outputs = values.length / rows;
+    if (this.#info.outputs.length > 0) {
+      const all = Array.from({ length: rows }, (_, row) => {
+        const one = this.#named(values.subarray(row * outputs, (row + 1) * outputs), 1, probabilities);
+        return Object.fromEntries(Object.entries(one).map(([name, value]) => [name, value.length === 1 ? value[0] : value]));
+      });
+      return nested ? all : all[0];
+    }
     if (this.classes.length > 0) {
       if (probabilities) {
         const matrix = this.#probabilities(values, rows);
@@ -373,21 +398,32 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind = 
     const { target } = schemaOf(data);
     const { classes } = this;
     const own = this.#info.schema.target;
+    const several = own?.kind === 'several';
     const wanted =
       own?.kind === 'sequence'
         ? `the next of ${own.names.length} characters`
-        : classes.length > 0
-          ? `classes ${classes.slice(0, 12).join(', ')}`
-          : 'numbers';
+        : several
+          ? `targets ${own.targets.map(({ name }) => name).join(', ')}`
+          : classes.length > 0
+            ? `classes ${classes.slice(0, 12).join(', ')}`
+            : 'numbers';
     const fits =
       own?.kind === 'sequence'
         ? target?.kind === 'sequence' && target.names.join('\n') === own.names.join('\n')
-        : classes.length > 0
-          ? target?.kind === 'classes' && target.names.join('\n') === classes.join('\n')
-          : target?.kind === 'numbers';
+        : several
+          ? JSON.stringify(target) === JSON.stringify(own)
+          : classes.length > 0
+            ? target?.kind === 'classes' && target.names.join('\n') === classes.join('\n')
+            : target?.kind === 'numbers';
     if (!fits) {
       const received =
-        target === null ? 'no target' : target.kind === 'classes' ? `classes ${target.names.slice(0, 12).join(', ')}` : 'numbers';
+        target === null
+          ? 'no target'
+          : target.kind === 'classes'
+            ? `classes ${target.names.slice(0, 12).join(', ')}`
+            : target.kind === 'several'
+              ? `targets ${data.targetNames.join(', ')}`
+              : 'numbers';
       throw new NablaError({
         code: 'INVALID_DATA',
         message: `the model predicts ${wanted}; the target of this data set is ${received}`,

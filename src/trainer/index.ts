@@ -9,15 +9,15 @@ export {
   type LearningRateTestOptions,
   learningRateTest,
 } from './examine.js';
-export { Fitted, type PredictInput, type Prediction, type PredictionKind, type Predictions, type PredictOptions } from './fitted.js';
+export { Fitted, type PredictInput, type PredictOptions } from './fitted.js';
+export type { NamedKinds, NamedLosses, NamedMetrics, PredictionKindOf, ScoreName } from './outputs.js';
+export type { Prediction, PredictionKind, Predictions, Probabilities, RowProbabilities } from './predictions.js';
 export { Run } from './run.js';
 export {
   type Clip,
   type EarlyStopping,
   type FitOptions,
-  type NamedLosses,
   type ParameterGroup,
-  type PredictionKindOf,
   Trainer,
   type TrainerOptions,
 } from './trainer.js';

@@ -8,7 +8,8 @@ import {
   startTask,
 } from '../native/index.js';
 import { type Epoch, epochFrom, type Scores, scoresFrom } from './epoch.js';
-import { type FitSummary, Fitted, type PredictionKind } from './fitted.js';
+import { type FitSummary, Fitted } from './fitted.js';
+import type { PredictionKind } from './predictions.js';
 
 /** The data sets of one fit. */
 export interface Job {

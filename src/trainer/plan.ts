@@ -1,15 +1,18 @@
 import { impute, oneHot, type Preparation, standardize } from '../data/preparation.js';
-import type { Schema, TargetSchema } from '../data/schema.js';
-import { NablaError, notImplemented, register } from '../errors/index.js';
+import { type Schema, type TargetSchema, targetWidth } from '../data/schema.js';
+import { NablaError, shown } from '../errors/index.js';
 import type { Model } from '../layers/index.js';
 import type { Loss } from '../losses/index.js';
 import { callNative } from '../native/index.js';
 import { type OwnPenalty, shapeText, Tensor, Trace } from '../trace/index.js';
+import { withNamedInputs } from './named-inputs.js';
+import { expectOutputs, type PlannedOutput, targetOf } from './outputs.js';
 
 /** The part of a recipe that the graph depends on. */
 export interface Plannable {
   readonly model: Model;
-  readonly loss: Loss;
+  /** One loss, or one an output. */
+  readonly loss: Loss | readonly PlannedOutput[];
   readonly prepare: readonly Preparation[] | 'auto';
   readonly prepareTargets: readonly Preparation[];
 }
@@ -23,17 +26,16 @@ export interface Plan {
   readonly prepare: readonly Preparation[];
 }
 
-register('Trainer: several inputs or outputs');
-
 const describedTarget = (target: TargetSchema | null): string => {
   if (target === null) return 'no target';
   if (target.kind === 'numbers') return target.width === 1 ? 'numbers' : `${target.width} numbers a row`;
+  if (target.kind === 'several') return `several targets (${target.targets.map(({ name }) => name).join(', ')})`;
   const { names } = target;
   if (target.kind === 'sequence') return `${target.width} of ${names.length} classes a row`;
   return `${names.length} class${names.length === 1 ? '' : 'es'} (${names.slice(0, 6).join(', ')}${names.length > 6 ? ', …' : ''})`;
 };
 
-const wrongTarget = (loss: Loss, expected: string, target: TargetSchema | null, hint?: string): NablaError =>
+const wrongTarget = (loss: { readonly kind: string }, expected: string, target: TargetSchema | null, hint?: string): NablaError =>
   new NablaError({
     code: 'INVALID_DATA',
     message: `the loss ${loss.kind} needs ${expected}; this data set has ${describedTarget(target)}`,
@@ -46,6 +48,8 @@ const wrongTarget = (loss: Loss, expected: string, target: TargetSchema | null, 
 /** Shape of the targets as the loss sees them; −1 is the batch. */
 const targetShape = (loss: Loss, target: TargetSchema | null): readonly number[] => {
   if (target === null) throw wrongTarget(loss, 'a target', target, 'Give targets to Dataset.from, or name the target column of the file.');
+  if (target.kind === 'several')
+    throw wrongTarget(loss, 'one target', target, 'Give each output of the model its loss by name: loss: { digit: …, parity: … }.');
   switch (loss.targets) {
     case 'classes':
       if (target.kind === 'sequence') return [-1, target.width];
@@ -112,7 +116,7 @@ const expectOutput = (loss: Loss, prediction: Tensor, target: TargetSchema, laye
 const preparationFor = (
   { columns, sampleShape }: Schema,
   prepare: Plannable['prepare'],
-): { readonly steps: readonly Preparation[]; readonly shape: readonly number[] } => {
+): { readonly steps: readonly Preparation[]; readonly shape: readonly number[]; readonly columns?: Schema['columns'] } => {
   const categories = columns.some(({ kind }) => kind === 'category');
   const automatic = columns.length === 0 ? [standardize()] : [impute(), standardize(), ...(categories ? [oneHot()] : [])];
   const steps = prepare === 'auto' ? automatic : prepare;
@@ -131,7 +135,47 @@ const preparationFor = (
       hint: "Leave it out (drop: ['…']), or encode it: prepare: [oneHot()].",
     });
   }
-  return { steps, shape: [after.length] };
+  // Which columns selectBest keeps is known when it is fitted.
+  return { steps, shape: [after.length], ...(steps.some(({ kind }) => kind === 'selectBest') ? {} : { columns: after }) };
+};
+
+/** A target of `[batch, width]` numbers side by side: one of them, as its loss reads it. */
+const targetPart = (all: Tensor, at: number, shape: readonly number[]): Tensor => {
+  const width = shape[1] ?? 1;
+  const part = width === all.shape[1] ? all : all.slice(1, at, at + width);
+  return shape.length === 1 ? part.reshape([-1]) : part;
+};
+
+const expectRows = (rows: unknown): Tensor => {
+  if (rows instanceof Tensor && rows.shape.length === 1 && rows.shape[0] === -1) return rows;
+  const received = rows instanceof Tensor ? shapeText(rows.shape) : typeof rows;
+  throw new NablaError({
+    code: 'SHAPE_MISMATCH',
+    message: `a loss gives one value a row: expected [batch], got ${received}`,
+    place: 'loss',
+    expected: '[batch]',
+    received,
+    hint: 'Reduce the last axis, for instance with .mean(-1).',
+  });
+};
+
+/** Σ weight · loss over the outputs, and each prediction under its name. */
+const planOutputs = (trace: Trace, prediction: unknown, outputs: readonly PlannedOutput[], schema: Schema, layer: string) => {
+  const predictions = expectOutputs(prediction, outputs);
+  const own = outputs.map((output) => ({ ...output, ...targetOf(output.name, schema), prediction: predictions[output.name] as Tensor }));
+  const all = trace.input('targets', [-1, targetWidth(schema.target as TargetSchema)]);
+  const losses = own.map(({ name, loss, weight, target, at, prediction }) => {
+    try {
+      const shape = targetShape(loss, target);
+      expectOutput(loss, prediction, target, layer);
+      return expectRows(loss(prediction, targetPart(all, at, shape))).multiply(weight);
+    } catch (error) {
+      if (!(error instanceof NablaError)) throw error;
+      throw error.with({ place: `output ${name}` });
+    }
+  });
+  const loss = losses.reduce((sum, one) => sum.add(one));
+  return { loss, ...Object.fromEntries(own.map(({ name, prediction }) => [`prediction:${name}`, prediction])) };
 };
 
 /**
@@ -140,29 +184,43 @@ const preparationFor = (
  */
 export const plan = (recipe: Plannable, schema: Schema): Plan => {
   const { model, loss } = recipe;
-  const shape = targetShape(loss, schema.target);
-  const { steps: prepare, shape: prepared } = preparationFor(schema, recipe.prepare);
+  const single = typeof loss === 'function' ? loss : undefined;
+  const shape = single === undefined ? [] : targetShape(single, schema.target);
+  const { steps: prepare, shape: prepared, columns } = preparationFor(schema, recipe.prepare);
   if (recipe.prepareTargets.length > 0 && schema.target?.kind !== 'numbers') {
-    throw wrongTarget(loss, 'numbers, because prepareTargets is given', schema.target);
+    throw wrongTarget(single ?? { kind: 'of each output' }, 'numbers, because prepareTargets is given', schema.target);
   }
   const trace = new Trace();
-  const prediction: unknown = (model as (x: Tensor) => unknown)(trace.input('features', [-1, ...prepared]));
-  if (!(prediction instanceof Tensor)) return notImplemented('Trainer: several inputs or outputs');
+  const features = withNamedInputs(trace.input('features', [-1, ...prepared]), schema, columns);
+  const prediction: unknown = (model as (x: Tensor) => unknown)(features);
   // The layer that ran last is the one whose width is wrong; a loss may run layers of its own afterwards.
   const layer = trace.lastLayer === '' ? 'model' : trace.lastLayer;
-  expectOutput(loss, prediction, schema.target as TargetSchema, layer);
-  const targets = trace.input('targets', shape, shape.length === 1 || schema.target?.kind === 'sequence' ? 'index' : 'float');
-  const rows: unknown = loss(prediction, targets);
-  if (!(rows instanceof Tensor) || rows.shape.length !== 1 || rows.shape[0] !== -1) {
-    const received = rows instanceof Tensor ? shapeText(rows.shape) : typeof rows;
+  if (single === undefined) {
+    const outputs = planOutputs(trace, prediction, loss as readonly PlannedOutput[], schema, layer);
+    return { graph: trace.finish(outputs), penalties: trace.penalties, prepare };
+  }
+  if (!(prediction instanceof Tensor)) {
+    const names = typeof prediction === 'object' && prediction !== null ? Object.keys(prediction) : [];
+    if (names.length === 0) {
+      throw new NablaError({
+        code: 'INVALID_OPTION',
+        message: `the model gives no Tensor, but ${shown(prediction)}.`,
+        place: 'model',
+        expected: 'a Tensor, or an object of Tensors',
+        received: shown(prediction),
+        hint: 'is a return missing?',
+      });
+    }
     throw new NablaError({
-      code: 'SHAPE_MISMATCH',
-      message: `a loss gives one value a row: expected [batch], got ${received}`,
-      place: 'loss',
-      expected: '[batch]',
-      received,
-      hint: 'Reduce the last axis, for instance with .mean(-1).',
+      code: 'INVALID_OPTION',
+      message: `the model has outputs by name (${names.join(', ')}), but there is one loss for all.`,
+      place: 'Trainer: loss',
+      expected: `a loss for each output: { ${names.map((name) => `${name}: …`).join(', ')} }`,
+      received: single.kind,
     });
   }
+  expectOutput(single, prediction, schema.target as TargetSchema, layer);
+  const targets = trace.input('targets', shape, shape.length === 1 || schema.target?.kind === 'sequence' ? 'index' : 'float');
+  const rows = expectRows(single(prediction, targets));
   return { graph: trace.finish({ prediction, loss: rows }), penalties: trace.penalties, prepare };
 };

@@ -2,7 +2,7 @@ import type { Augmentation } from '../data/augmentation.js';
 import { Dataset, nativeOf, schemaOf } from '../data/dataset.js';
 import { described } from '../data/features.js';
 import type { Preparation } from '../data/preparation.js';
-import type { Schema } from '../data/schema.js';
+import type { Schema, TargetSchema } from '../data/schema.js';
 import {
   expectArgument,
   expectOptions,
@@ -17,12 +17,14 @@ import {
   isOneOf,
   isString,
   NablaError,
+  notImplemented,
   optionsOf,
+  register,
 } from '../errors/index.js';
 import type { Model } from '../layers/index.js';
 import type { Loss, LossLike, OutputActivation } from '../losses/index.js';
 import { resolveLoss } from '../losses/resolve.js';
-import type { MetricKey, Metrics } from '../metrics/index.js';
+import type { Metrics } from '../metrics/index.js';
 import { metricDirection } from '../metrics/names.js';
 import { type ResolvedMetric, resolveMetrics } from '../metrics/resolve.js';
 import { adam, type OptimizerLike } from '../optimizers/index.js';
@@ -35,8 +37,18 @@ import { type ResolvedSchedule, resolveSchedule } from '../schedules/resolve.js'
 import { isSchedule } from '../schedules/schedule.js';
 import type { Epoch, Scores } from './epoch.js';
 import type { Estimator } from './estimator.js';
-import { Fitted, modelOf, type PredictionKind } from './fitted.js';
+import { Fitted, modelOf } from './fitted.js';
 import { type FinishedFit, NativeFits } from './native-fit.js';
+import {
+  type NamedLosses,
+  type NamedMetrics,
+  outputSpecs,
+  type PlannedOutput,
+  type PredictionKindOf,
+  resolveNamedLosses,
+  resolveNamedMetrics,
+  type ScoreName,
+} from './outputs.js';
 import { plan } from './plan.js';
 import { Run } from './run.js';
 
@@ -73,7 +85,7 @@ export interface ParameterGroup {
 export type Clip = { readonly value: number } | { readonly norm: number } | { readonly globalNorm: number } | { readonly adaptive: number };
 
 /** The recipe. */
-export interface TrainerOptions<M extends Metrics = Metrics, L extends LossLike | NamedLosses = LossLike | NamedLosses> {
+export interface TrainerOptions<M extends Metrics | NamedMetrics = Metrics, L extends LossLike | NamedLosses = LossLike | NamedLosses> {
   /** A layer, `sequential([…])` or `network((x) => …)`. */
   readonly model: Model;
   /** A name, a value, a function of prediction and target that gives one value a row; one each for several outputs. */
@@ -82,7 +94,10 @@ export interface TrainerOptions<M extends Metrics = Metrics, L extends LossLike 
   readonly lossWeights?: Readonly<Record<string, number>>;
   /** Default `adam()`. */
   readonly optimizer?: OptimizerLike;
-  /** Names, or names with options: `['accuracy', ['fBeta', { beta: 2, as: 'f2' }]]`. Results have exactly these, and `loss`. */
+  /**
+   * Names, or names with options: `['accuracy', ['fBeta', { beta: 2, as: 'f2' }]]`. Results have exactly these, and `loss`. Of several
+   * outputs by name, `{ digit: ['accuracy'] }`, which results call `digit.accuracy`.
+   */
   readonly metrics?: M;
   /** Passes over the training rows. Default 10. */
   readonly epochs?: number;
@@ -118,22 +133,12 @@ export interface TrainerOptions<M extends Metrics = Metrics, L extends LossLike 
   /** The first group that names a parameter decides. */
   readonly groups?: readonly ParameterGroup[];
   /** Off unless given. */
-  readonly earlyStopping?: EarlyStopping<MetricKey<M>>;
+  readonly earlyStopping?: EarlyStopping<ScoreName<M>>;
   /** Of everything random: initial weights, order of rows, dropout. Default 0. */
   readonly seed?: number;
   /** Default `'f32'`. */
   readonly precision?: 'f32' | 'f64';
 }
-
-/** Losses of several outputs, by name. */
-export type NamedLosses = Readonly<Record<string, LossLike>>;
-
-/** What a recipe with this loss predicts, as far as its type tells. */
-export type PredictionKindOf<L> = L extends 'crossEntropy' | 'focal'
-  ? 'classes'
-  : L extends 'meanSquaredError' | 'meanAbsoluteError' | 'huber' | 'logCosh' | 'poisson'
-    ? 'numbers'
-    : PredictionKind;
 
 /** What belongs to one fit rather than to the recipe. */
 export interface FitOptions<Name extends string = string> {
@@ -205,9 +210,9 @@ const averages = { swa: { kind: 'swa', start: 0.75 }, ema: { kind: 'ema', decay:
 const trainerOptions = optionsOf('Trainer', {
   model: isModel,
   loss: isAnything,
-  lossWeights: 'planned',
+  lossWeights: isAnything,
   optimizer: isAnything,
-  metrics: isListOf(isAnything),
+  metrics: isAnything,
   epochs: isInteger({ min: 1 }),
   batchSize: isEither(isInteger({ min: 1 }), isOneOf(['full'])),
   shuffle: isBoolean,
@@ -225,6 +230,8 @@ const trainerOptions = optionsOf('Trainer', {
   seed: isInteger({ min: 0 }),
   precision: isOneOf(['f32', 'f64']),
 });
+
+for (const name of ['prepareTargets', 'classWeights']) register(`Trainer: ${name} of several outputs`);
 
 const isDataset = (value: unknown): string | undefined => (value instanceof Dataset ? undefined : 'to be a Dataset');
 const isFitted = (value: unknown): string | undefined => (value instanceof Fitted ? undefined : 'to be a fitted model');
@@ -264,20 +271,30 @@ export function expectDataset(where: string, value: unknown): asserts value is D
   });
 }
 
+const targetText = (target: TargetSchema | null): string => {
+  if (target === null) return 'no target';
+  if (target.kind === 'several') return target.targets.map(({ name, target }) => `${name}: ${targetText(target)}`).join('; ');
+  return target.kind === 'numbers' ? `${target.width} numbers` : `classes ${target.names.slice(0, 12).join(', ')}`;
+};
+
+const sameTargets = (a: TargetSchema | null, b: TargetSchema | null): boolean => {
+  if (a === null || b === null || a.kind !== b.kind) return a === b;
+  if (a.kind === 'numbers') return b.kind === 'numbers' && a.width === b.width;
+  if (a.kind === 'several')
+    return (
+      b.kind === 'several' &&
+      a.targets.length === b.targets.length &&
+      a.targets.every(({ name, target }, i) => b.targets[i]?.name === name && sameTargets(target, b.targets[i].target))
+    );
+  return (b.kind === 'classes' || b.kind === 'sequence') && a.names.join('\n') === b.names.join('\n');
+};
+
 /** Whether `other` can be scored by a model of `train`: the same features, the same target. */
 export const expectSameSchema = (where: string, train: Schema, other: Schema): void => {
-  const text = ({ sampleShape, target }: Schema): string =>
-    `[rows, ${sampleShape.join(', ')}], ${target === null ? 'no target' : target.kind === 'numbers' ? `${target.width} numbers` : `classes ${target.names.slice(0, 12).join(', ')}`}`;
+  const text = ({ sampleShape, target }: Schema): string => `[rows, ${sampleShape.join(', ')}], ${targetText(target)}`;
   const sameShape =
     train.sampleShape.join() === other.sampleShape.join() && train.columns.every(({ name }, i) => other.columns[i]?.name === name);
-  const sameTarget =
-    (train.target?.kind === 'classes' && other.target?.kind === 'classes') ||
-    (train.target?.kind === 'sequence' && other.target?.kind === 'sequence')
-      ? train.target.names.join('\n') === other.target.names.join('\n')
-      : train.target?.kind === other.target?.kind &&
-        train.target?.kind === 'numbers' &&
-        other.target?.kind === 'numbers' &&
-        train.target.width === other.target.width;
+  const sameTarget = sameTargets(train.target, other.target);
   if (sameShape && sameTarget) return;
   throw new NablaError({
     code: sameShape ? 'INVALID_DATA' : 'SHAPE_MISMATCH',
@@ -319,11 +336,11 @@ export let metricsOf: (trainer: Trainer<any, any>) => readonly ResolvedMetric[];
  * const trainer = new Trainer({ model: sequential([dense(16, { activation: 'tanh' }), dense(3)]), loss: 'crossEntropy', metrics: ['accuracy'], epochs: 100 });
  * const fitted = await trainer.fit(train);
  */
-export class Trainer<const M extends Metrics = readonly [], const L extends LossLike | NamedLosses = LossLike>
-  implements Estimator<Fitted<MetricKey<M>, PredictionKindOf<L>>>
+export class Trainer<const M extends Metrics | NamedMetrics = readonly [], const L extends LossLike | NamedLosses = LossLike>
+  implements Estimator<Fitted<ScoreName<M>, PredictionKindOf<L>>>
 {
   readonly #model: Model;
-  readonly #loss: Loss;
+  readonly #loss: Loss | readonly PlannedOutput[];
   readonly #prepare: readonly Preparation[] | 'auto';
   readonly #prepareTargets: readonly Preparation[];
   readonly #metrics: readonly ResolvedMetric[];
@@ -347,6 +364,7 @@ export class Trainer<const M extends Metrics = readonly [], const L extends Loss
     const {
       model,
       loss,
+      lossWeights,
       optimizer = adam(),
       metrics,
       epochs = 10,
@@ -367,12 +385,19 @@ export class Trainer<const M extends Metrics = readonly [], const L extends Loss
     } = options;
     if (model === undefined) throw invalidOption('Trainer', 'model', 'to be a layer, sequential([…]) or network((x) => …)', model);
     if (loss === undefined) throw invalidOption('Trainer', 'loss', 'to be a name or a function of prediction and target', loss);
-    if (typeof loss === 'object') expectOptions('Trainer', { lossWeights: loss }, trainerOptions);
     this.#model = model;
-    this.#loss = resolveLoss(loss as LossLike);
+    const named = typeof loss === 'object' ? resolveNamedLosses(loss, lossWeights) : undefined;
+    const single = named === undefined ? resolveLoss(loss as LossLike) : undefined;
+    if (named === undefined && lossWeights !== undefined)
+      throw invalidOption('Trainer', 'lossWeights', 'to come with a loss for each of several outputs', lossWeights);
+    if (named !== undefined && output !== undefined)
+      throw invalidOption('Trainer', 'output', 'to be left out where outputs have names: the loss of each decides', output);
+    if (named !== undefined && prepareTargets.length > 0) notImplemented('Trainer: prepareTargets of several outputs');
+    if (named !== undefined && classWeights !== undefined) notImplemented('Trainer: classWeights of several outputs');
+    this.#loss = single ?? (named as readonly PlannedOutput[]);
     this.#prepare = prepare === 'auto' ? prepare : [...prepare];
     this.#prepareTargets = [...prepareTargets];
-    this.#metrics = resolveMetrics(metrics ?? []);
+    this.#metrics = named === undefined ? resolveMetrics((metrics ?? []) as Metrics) : resolveNamedMetrics(metrics ?? [], named);
     this.#epochs = epochs;
     this.#batchSize = batchSize;
     const names = this.#metrics.map(({ name }) => name);
@@ -384,8 +409,9 @@ export class Trainer<const M extends Metrics = readonly [], const L extends Loss
       throw invalidOption('Trainer', 'batchSize', "to be 'full' with lbfgs, whose line search compares losses of one batch", batchSize);
     this.#recipe = {
       prepareTargets: this.#prepareTargets.map(({ spec }) => spec),
-      loss: this.#loss,
-      output: output ?? this.#loss.output,
+      loss: single ?? Object.fromEntries((named as readonly PlannedOutput[]).map(({ name, loss }) => [name, loss])),
+      output: output ?? single?.output ?? 'identity',
+      ...(named === undefined ? {} : { outputs: outputSpecs(named) }),
       optimizer: rule,
       ...(classWeights === undefined ? {} : { classWeights }),
       ...(clip === undefined ? {} : { clip: expectClip(clip) }),
@@ -434,8 +460,8 @@ export class Trainer<const M extends Metrics = readonly [], const L extends Loss
    * for await (const epoch of run) console.log(epoch.index, epoch.train.loss);
    * const fitted = await run;
    */
-  fit(data: Dataset, options: FitOptions<MetricKey<M>> = {}): Run<Fitted<MetricKey<M>, PredictionKindOf<L>>, Epoch<MetricKey<M>>> {
-    type Name = MetricKey<M>;
+  fit(data: Dataset, options: FitOptions<ScoreName<M>> = {}): Run<Fitted<ScoreName<M>, PredictionKindOf<L>>, Epoch<ScoreName<M>>> {
+    type Name = ScoreName<M>;
     type Result = Fitted<Name, PredictionKindOf<L>>;
     expectDataset('fit', data);
     expectOptions('fit', options, fitOptions, this.fit);

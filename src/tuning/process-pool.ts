@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { type Dataset, nativeOf, schemaOf } from '../data/dataset.js';
+import type { TargetSchema } from '../data/schema.js';
 import { NablaError } from '../errors/index.js';
 import type { NativeArray } from '../native/index.js';
 import { type Epoch, epochFrom } from '../trainer/epoch.js';
@@ -14,19 +15,27 @@ const lives = 3;
 /** The rows of the study and its folds as plain data. */
 const crossing = (data: Dataset, views: readonly FoldView[]): ToChild => {
   const native = nativeOf(data);
-  const { rows, width, sampleShape, featureType, columns, target, weights, groups } = schemaOf(data);
+  const { rows, width, sampleShape, featureType, columns, parts, target, weights, groups } = schemaOf(data);
   const features = native.features();
   const buffers: NativeArray[] = [
     featureType === 'f32' ? Float32Array.from(features) : featureType === 'u8' ? Uint8Array.from(features) : features,
   ];
   const add = (values: NativeArray | null): number => buffers.push(values as NativeArray) - 1;
+  const targets = (target: TargetSchema, name?: string): Record<string, unknown> => {
+    if (target.kind === 'several')
+      return { kind: 'several', targets: target.targets.map((one) => ({ name: one.name, target: targets(one.target, one.name) })) };
+    const values = name === undefined ? null : data.targets(name);
+    if (target.kind === 'classes') return { ...target, buffer: add(values === null ? native.labels() : Uint32Array.from(values)) };
+    return { ...target, buffer: add(values ?? native.targets()) };
+  };
   const spec = {
     rows,
     width,
     sampleShape,
     columns,
+    parts,
     features: { buffer: 0 },
-    ...(target === null ? {} : { targets: { ...target, buffer: add(target.kind === 'classes' ? native.labels() : native.targets()) } }),
+    ...(target === null ? {} : { targets: targets(target) }),
     ...(weights ? { weights: { buffer: add(native.weights()) } } : {}),
     ...(groups ? { groups: { buffer: add(native.groups()) } } : {}),
   };

@@ -5,6 +5,7 @@ import { countBar } from '../report/progress.js';
 import { short } from '../text/number.js';
 import { table } from '../text/table.js';
 import type { Estimator } from '../trainer/estimator.js';
+import { expectOneOutput } from '../trainer/outputs.js';
 import { expectDataset, expectSameSchema } from '../trainer/trainer.js';
 import { isSignal } from './cross-validate.js';
 import { decompose, type Parts, resampler, type Terms, type Votes } from './decomposition.js';
@@ -106,6 +107,7 @@ const predictions = async (
   const { target } = schemaOf(test);
   const all: Float64Array[] = [];
   for (const { fitted } of fits) {
+    expectOneOutput('biasVariance', fitted as object);
     const given = (await fitted.predict(test)) as ArrayLike<number> | readonly string[];
     if (target?.kind !== 'classes') all.push(Float64Array.from(given as ArrayLike<number>));
     else {
@@ -170,6 +172,7 @@ export const biasVariance = async (estimator: Estimator, options: BiasVarianceOp
   expectDataset('biasVariance: train', train);
   expectDataset('biasVariance: test', test);
   const { target } = schemaOf(train);
+  expectOneOutput('biasVariance', schemaOf(train));
   expectSameSchema('test', schemaOf(train), schemaOf(test));
   if (target === null || (target.kind === 'numbers' && target.width !== 1)) {
     throw new NablaError({

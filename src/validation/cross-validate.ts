@@ -2,6 +2,7 @@ import { Dataset, labelIndices, schemaOf } from '../data/dataset.js';
 import { expectOptions, invalidOption, isBoolean, isInteger, isOneOf, NablaError, optionsOf } from '../errors/index.js';
 import { countBar } from '../report/progress.js';
 import type { Estimator, FittedEstimator } from '../trainer/estimator.js';
+import { expectOneOutput } from '../trainer/outputs.js';
 import { expectDataset, expectSameSchema, metricsOf, Trainer } from '../trainer/trainer.js';
 import { type Fit, fitAll, type Work } from './fit-all.js';
 import { kFold } from './k-fold.js';
@@ -183,6 +184,7 @@ export const crossValidate = async <F extends FittedEstimator, const O extends C
     throw invalidOption('crossValidate', 'refit', 'to be true: the test rows are scored by the refitted model', refit, crossValidate);
   if (test !== undefined) expectSameSchema('test', schemaOf(data), schemaOf(test));
 
+  if (predictions) expectOneOutput('crossValidate: aggregate, predictions', schemaOf(data));
   const views = foldViews(data, splitter);
   const works: Work[] = views.map(({ train, validation }) => ({ train, score: validation }));
   if (refit) works.push({ train: data, ...(test === undefined ? {} : { test }) });

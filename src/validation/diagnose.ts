@@ -5,6 +5,7 @@ import { short } from '../text/number.js';
 import { table } from '../text/table.js';
 import type { Estimator } from '../trainer/estimator.js';
 import { Fitted } from '../trainer/fitted.js';
+import { expectOneOutput } from '../trainer/outputs.js';
 import { expectDataset, expectSameSchema } from '../trainer/trainer.js';
 import { isSignal } from './cross-validate.js';
 import { joiningOrder } from './curves.js';
@@ -73,6 +74,7 @@ const diagnoseOptions = optionsOf('validation/diagnose', {
 
 /** Mean loss of rows and its standard error: wrong or right for classes, the squared error for numbers. */
 const errorOf = async (fitted: Fit['fitted'], data: Dataset): Promise<{ readonly error: number; readonly deviation: number }> => {
+  expectOneOutput('diagnose', fitted as object);
   const given = (await fitted.predict(data)) as ArrayLike<number> | readonly string[];
   const { target } = schemaOf(data);
   const truth = target?.kind === 'classes' ? data.labels() : data.targets();
@@ -162,6 +164,7 @@ export const diagnose = async (estimator: Estimator, options: DiagnoseOptions): 
   const { train, validation, baselineError: given, threads, signal, progress = false } = options;
   expectDataset('diagnose: train', train);
   expectDataset('diagnose: validation', validation);
+  expectOneOutput('diagnose', schemaOf(train));
   expectSameSchema('validation', schemaOf(train), schemaOf(validation));
   const { target } = schemaOf(train);
   if (target === null || (target.kind === 'numbers' && target.width !== 1) || train.rows < 4) {

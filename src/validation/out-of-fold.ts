@@ -4,6 +4,7 @@ import { type MetricName, metricNames } from '../metrics/names.js';
 import { callNative } from '../native/index.js';
 import type { Estimator } from '../trainer/estimator.js';
 import { Fitted, outputsOf } from '../trainer/fitted.js';
+import { expectOneOutput } from '../trainer/outputs.js';
 import { metricsOf, Trainer } from '../trainer/trainer.js';
 import type { Fit } from './fit-all.js';
 
@@ -22,6 +23,7 @@ export interface OutOfFold {
 /** Predictions of any estimator as numbers: a fitted network's own outputs; another's numbers, or classes as 0 and 1. */
 const predicted = async (fitted: Fit['fitted'], data: Dataset): Promise<{ readonly width: number; readonly values: Float64Array }> => {
   if (fitted instanceof Fitted) {
+    expectOneOutput('crossValidate: aggregate, predictions', fitted);
     const values = await outputsOf(fitted, data);
     return { width: values.length / data.rows, values };
   }

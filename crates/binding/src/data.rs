@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use nabla_data::split::{HoldOutOptions, KFoldOptions, hold_out, k_fold};
 use nabla_data::{
-    Column, CsvOptions, Dataset, IdxOptions, ImageOptions, Kind, Matrix, Pictures, Source, SourceParts, Target, TargetParts, read_csv,
-    read_idx,
+    Column, CsvOptions, Dataset, IdxOptions, ImageOptions, Kind, Matrix, Part, Pictures, Source, SourceParts, Target, TargetParts,
+    read_csv, read_idx,
 };
 use nabla_error::{Code, Error};
 use napi::Env;
@@ -50,10 +50,7 @@ impl ObjectFinalize for Data {
 
 /// Memory of the rows.
 fn bytes(source: &Source) -> usize {
-    let targets = source.target().map_or(0, |target| match target {
-        Target::Classes { labels, .. } | Target::Sequence { labels, .. } => size_of_val(labels.as_slice()),
-        Target::Numbers { values, .. } => size_of_val(values.as_slice()),
-    });
+    let targets = source.target().map_or(0, Target::bytes);
     let weights = source.weights().map_or(0, size_of_val);
     let groups = source.groups().map_or(0, |groups| size_of_val(groups.codes.as_slice()));
     source.features().bytes() + targets + weights + groups
@@ -69,6 +66,8 @@ struct Spec {
     width: usize,
     sample_shape: Option<Vec<usize>>,
     columns: Option<Vec<ColumnSpec>>,
+    #[serde(default)]
+    parts: Option<Vec<Part>>,
     features: BufferRef,
     targets: Option<TargetSpec>,
     weights: Option<BufferRef>,
@@ -110,6 +109,40 @@ enum TargetSpec {
         width: usize,
         buffer: usize,
     },
+    Several {
+        targets: Vec<NamedTargetSpec>,
+    },
+}
+
+#[derive(Deserialize)]
+struct NamedTargetSpec {
+    name: String,
+    target: TargetSpec,
+}
+
+fn target_parts(spec: TargetSpec, buffers: &[Buffer]) -> Result<TargetParts> {
+    Ok(match spec {
+        TargetSpec::Classes { names, buffer } => TargetParts::Classes {
+            names,
+            labels: indices(buffers, buffer, "targets")?,
+        },
+        TargetSpec::Sequence { names, width, buffer } => TargetParts::Sequence {
+            names,
+            width,
+            labels: indices(buffers, buffer, "targets")?,
+        },
+        TargetSpec::Numbers { names, width, buffer } => TargetParts::Numbers {
+            names,
+            width,
+            values: numbers(buffers, buffer, "targets")?,
+        },
+        TargetSpec::Several { targets } => TargetParts::Several {
+            targets: targets
+                .into_iter()
+                .map(|NamedTargetSpec { name, target }| Ok((name, target_parts(target, buffers)?)))
+                .collect::<Result<_>>()?,
+        },
+    })
 }
 
 fn copied<T: Copy>(values: &[T]) -> Result<Vec<T>> {
@@ -177,23 +210,8 @@ impl Data {
                 })
                 .collect()
         });
-        parts.target = match spec.targets {
-            Some(TargetSpec::Classes { names, buffer }) => Some(TargetParts::Classes {
-                names,
-                labels: indices(&buffers, buffer, "targets")?,
-            }),
-            Some(TargetSpec::Sequence { names, width, buffer }) => Some(TargetParts::Sequence {
-                names,
-                width,
-                labels: indices(&buffers, buffer, "targets")?,
-            }),
-            Some(TargetSpec::Numbers { names, width, buffer }) => Some(TargetParts::Numbers {
-                names,
-                width,
-                values: numbers(&buffers, buffer, "targets")?,
-            }),
-            None => None,
-        };
+        parts.parts = spec.parts;
+        parts.target = spec.targets.map(|spec| target_parts(spec, &buffers)).transpose()?;
         parts.weights = spec.weights.map(|w| numbers(&buffers, w.buffer, "weights")).transpose()?;
         if let Some(groups) = spec.groups {
             parts.groups = Some(indices(&buffers, groups.buffer, "groups")?);

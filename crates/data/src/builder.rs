@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use nabla_error::{Code, Error, Result};
 use nabla_formats::image::Fit;
 
-use crate::source::{Column, Groups, Kind, Matrix, Source, Target};
+use crate::source::{Column, Groups, Kind, Matrix, Part, Source, Target};
 
 /// The parts; what is left `None` gets a default.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct SourceParts {
     pub sample_shape: Option<Vec<usize>>,
     /// Names and kinds; numbers called `x0`, `x1`, … by default. Samples of more than one axis have none.
     pub columns: Option<Vec<Column>>,
+    /// Values that belong together by name, over the whole row; none by default.
+    pub parts: Option<Vec<Part>>,
     /// What is to be predicted.
     pub target: Option<TargetParts>,
     /// One a row, finite, not negative, not all 0.
@@ -58,17 +60,23 @@ pub enum TargetParts {
         /// Row-major, finite.
         values: Vec<f64>,
     },
+    /// Several by name, each of classes or numbers.
+    Several {
+        /// At least one.
+        targets: Vec<(String, TargetParts)>,
+    },
 }
 
 impl SourceParts {
     /// Features alone; add the rest by setting fields.
     pub fn new(rows: usize, features: Matrix) -> Self {
-        let (sample_shape, columns, target, weights, groups, group_names, images) = Default::default();
+        let (sample_shape, columns, parts, target, weights, groups, group_names, images) = Default::default();
         Self {
             rows,
             features,
             sample_shape,
             columns,
+            parts,
             target,
             weights,
             groups,
@@ -96,11 +104,13 @@ impl SourceParts {
         }
         let (width, sample_shape) = shape_of_a_row(rows, &self.features, self.sample_shape)?;
         let columns = named_columns(self.columns, &sample_shape)?;
+        let parts = checked_parts(self.parts.unwrap_or_default(), &sample_shape)?;
         let mut source = Source {
             rows,
             width,
             sample_shape,
             columns,
+            parts,
             features: self.features,
             target: None,
             weights: None,
@@ -156,6 +166,23 @@ fn named_columns(columns: Option<Vec<Column>>, sample_shape: &[usize]) -> Result
         )
         .at("columns"))
     }
+}
+
+/// Parts cover the row, and nothing else.
+fn checked_parts(parts: Vec<Part>, sample_shape: &[usize]) -> Result<Vec<Part>> {
+    if parts.is_empty() {
+        return Ok(parts);
+    }
+    expect_unique("names of parts", parts.iter().map(|part| part.name.as_str()))?;
+    let width = parts
+        .iter()
+        .flat_map(|part| part.shape.iter().try_fold(1usize, |n, &axis| n.checked_mul(axis)))
+        .try_fold(0usize, usize::checked_add);
+    match (sample_shape, width) {
+        ([expected], Some(width)) => expect_length("values of named parts", width, *expected)?,
+        _ => return Err(Error::new(Code::ShapeMismatch, "named parts lie in flat rows").at("parts")),
+    }
+    Ok(parts)
 }
 
 fn check_features(source: &Source) -> Result<()> {
@@ -246,6 +273,27 @@ fn checked_target(rows: usize, target: TargetParts) -> Result<Target> {
                     .hint(hint));
             }
             Ok(Target::Numbers { names, width, values })
+        }
+        TargetParts::Several { targets } => {
+            if targets.is_empty() {
+                return Err(Error::new(Code::InvalidData, "there is no target among the named ones").at("targets"));
+            }
+            expect_unique("names of targets", targets.iter().map(|(name, _)| name.as_str()))?;
+            let checked = |(name, target): (String, TargetParts)| {
+                if matches!(target, TargetParts::Several { .. } | TargetParts::Sequence { .. }) {
+                    return Err(
+                        Error::new(Code::InvalidData, "one of several targets is classes or numbers").at(format!("target {name:?}"))
+                    );
+                }
+                let target = checked_target(rows, target).map_err(|e| Error {
+                    place: Some(format!("target {name:?}")),
+                    ..e
+                })?;
+                Ok((name, target))
+            };
+            Ok(Target::Several {
+                targets: targets.into_iter().map(checked).collect::<Result<_>>()?,
+            })
         }
     }
 }
@@ -498,6 +546,45 @@ mod tests {
                 },
                 Code::InvalidData,
                 "expected 2 groups",
+            ),
+            (
+                SourceParts {
+                    parts: Some(vec![Part {
+                        name: "a".into(),
+                        shape: vec![3],
+                    }]),
+                    ..parts()
+                },
+                Code::InvalidData,
+                "expected 2 values of named parts, got 3",
+            ),
+            (
+                SourceParts {
+                    target: Some(TargetParts::Several {
+                        targets: vec![("a".to_owned(), numbers(&[0.0]).unwrap())],
+                    }),
+                    ..parts()
+                },
+                Code::InvalidData,
+                "target \"a\"",
+            ),
+            (
+                SourceParts {
+                    target: Some(TargetParts::Several { targets: Vec::new() }),
+                    ..parts()
+                },
+                Code::InvalidData,
+                "no target among",
+            ),
+            (
+                SourceParts {
+                    target: Some(TargetParts::Several {
+                        targets: vec![("a".to_owned(), TargetParts::Several { targets: Vec::new() })],
+                    }),
+                    ..parts()
+                },
+                Code::InvalidData,
+                "classes or numbers",
             ),
         ];
         for (parts, code, text) in cases {

@@ -101,28 +101,7 @@ impl Dataset {
 
     /// The rows of this view with other features, `[rows, width]`; target, weights and groups stay.
     pub(crate) fn with_features(&self, width: usize, features: Matrix) -> Dataset {
-        let target = self.source.target.as_ref().map(|target| match target {
-            Target::Classes { names, labels } => Target::Classes {
-                names: names.clone(),
-                labels: self.pick(labels),
-            },
-            Target::Sequence { names, width, labels } => {
-                let mut own = Vec::with_capacity(self.rows() * width);
-                for row in self.source_rows() {
-                    own.extend_from_slice(&labels[row as usize * width..][..*width]);
-                }
-                Target::Sequence {
-                    names: names.clone(),
-                    width: *width,
-                    labels: own,
-                }
-            }
-            Target::Numbers { names, width, .. } => Target::Numbers {
-                names: names.clone(),
-                width: *width,
-                values: self.targets().unwrap_or_default(),
-            },
-        });
+        let target = self.source.target.as_ref().map(|target| target.select(&self.source_rows()));
         let groups = self.source.groups.as_ref().map(|groups| Groups {
             names: groups.names.clone(),
             codes: self.pick(&groups.codes),
@@ -132,6 +111,7 @@ impl Dataset {
             width,
             sample_shape: vec![width],
             columns: Vec::new(),
+            parts: Vec::new(),
             features,
             target,
             weights: self.weights(),
@@ -170,15 +150,17 @@ impl Dataset {
         }
     }
 
-    /// The target numbers, `[rows, width]` row-major, or `None` when the target is not numbers.
+    /// The target numbers, `[rows, width]` row-major (several targets side by side, of a class its index), or `None` when the target is
+    /// classes.
     pub fn targets(&self) -> Option<Vec<f64>> {
-        let Some(Target::Numbers { width, values, .. }) = &self.source.target else {
+        let target = self.source.target.as_ref()?;
+        if matches!(target, Target::Classes { .. } | Target::Sequence { .. }) {
             return None;
-        };
-        let mut out = Vec::with_capacity(self.rows() * width);
-        for row in 0..self.rows() {
-            let from = self.row_index(row) as usize * width;
-            out.extend_from_slice(&values[from..from + width]);
+        }
+        let width = target.width();
+        let mut out = vec![0.0; self.rows() * width];
+        for (row, out) in out.chunks_exact_mut(width).enumerate() {
+            target.row_to(self.row_index(row) as usize, out);
         }
         Some(out)
     }

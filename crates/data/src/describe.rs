@@ -81,6 +81,20 @@ pub enum TargetSummary {
         /// As feature columns.
         columns: Vec<ColumnSummary>,
     },
+    /// Several by name.
+    Several {
+        /// In order.
+        targets: Vec<NamedSummary>,
+    },
+}
+
+/// One of several targets.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NamedSummary {
+    /// Its name.
+    pub name: String,
+    /// What it holds.
+    pub target: TargetSummary,
 }
 
 pub(crate) fn describe(data: &Dataset) -> Description {
@@ -122,7 +136,13 @@ pub(crate) fn describe(data: &Dataset) -> Description {
         });
         summary.collect()
     };
-    let target = source.target.as_ref().map(|target| match target {
+    let target = source.target.as_ref().map(|target| summary_of(data, target));
+    Description { rows, columns, target }
+}
+
+fn summary_of(data: &Dataset, target: &Target) -> TargetSummary {
+    let rows = data.rows();
+    match target {
         Target::Classes { names, labels } => {
             let labels = (0..rows).map(|row| labels[data.row_index(row) as usize] as usize);
             TargetSummary::Classes {
@@ -146,8 +166,16 @@ pub(crate) fn describe(data: &Dataset) -> Description {
                 columns: columns.collect(),
             }
         }
-    });
-    Description { rows, columns, target }
+        Target::Several { targets } => {
+            let one = |(name, target): &(String, Target)| NamedSummary {
+                name: name.clone(),
+                target: summary_of(data, target),
+            };
+            TargetSummary::Several {
+                targets: targets.iter().map(one).collect(),
+            }
+        }
+    }
 }
 
 fn counted(names: &[String], codes: impl Iterator<Item = usize>) -> Vec<LevelCount> {

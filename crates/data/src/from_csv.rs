@@ -232,11 +232,19 @@ fn single_target(name: &str, cells: Cells, options: &CsvOptions) -> Result<Targe
     })
 }
 
+/// Numbers side by side; where some are classes, each by its own name.
 fn several_targets(columns: Vec<(String, Cells)>, rows: usize, options: &CsvOptions) -> Result<TargetParts> {
-    if options.task == Some(Task::Classification) || options.positive_class.is_some() {
-        return Err(Error::new(Code::InvalidOption, "several targets can only be numbers")
-            .at("target")
-            .hint("Name one column."));
+    if options.task == Some(Task::Classification) || columns.iter().any(|(_, cells)| !matches!(cells, Cells::Numbers(_))) {
+        if options.positive_class.is_some() {
+            return Err(Error::new(Code::InvalidOption, "positiveClass is for one target").at("positiveClass"));
+        }
+        let one = |(name, cells): (String, Cells)| {
+            let target = single_target(&name, cells, options)?;
+            Ok((name, target))
+        };
+        return Ok(TargetParts::Several {
+            targets: columns.into_iter().map(one).collect::<Result<_>>()?,
+        });
     }
     let width = columns.len();
     let mut values = vec![0.0; rows * width];

@@ -24,11 +24,11 @@ pub mod split;
 
 pub use builder::{SourceParts, TargetParts};
 pub use dataset::Dataset;
-pub use describe::{ColumnSummary, Description, LevelCount, TargetSummary};
+pub use describe::{ColumnSummary, Description, LevelCount, NamedSummary, TargetSummary};
 pub use from_csv::{CsvOptions, Names, PositiveClass, Task, from_table, read_csv};
 pub use from_idx::{IdxOptions, from_idx, read_idx};
 pub use from_images::{ImageOptions, Pictures, read_images};
 pub use nabla_formats::image::Fit;
 pub use nabla_formats::nearest;
-pub use schema::{ColumnSchema, Schema, TargetSchema};
-pub use source::{Column, Groups, Kind, Matrix, Source, Target};
+pub use schema::{ColumnSchema, NamedTarget, Schema, TargetSchema};
+pub use source::{Column, Groups, Kind, Matrix, Part, Source, Target};

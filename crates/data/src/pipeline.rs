@@ -534,7 +534,7 @@ impl Goal {
                 count: names.len(),
             }),
             Target::Numbers { width: 1, .. } => data.targets().map(Goal::Number),
-            Target::Numbers { .. } | Target::Sequence { .. } => None,
+            Target::Numbers { .. } | Target::Sequence { .. } | Target::Several { .. } => None,
         }
     }
 }

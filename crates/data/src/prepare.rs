@@ -642,7 +642,12 @@ pub(crate) fn chosen(step: &Step, names: &[&str], allowed: &[bool], what: &str) 
         return Ok((0..allowed.len()).filter(|&j| allowed[j]).collect());
     };
     let find = |name: &String| {
-        let Some(j) = names.iter().position(|n| n == name) else {
+        // An array by its name is all its values, `pixels[0]`, `pixels[1]`, …
+        let whole = format!("{name}[");
+        let own: Vec<usize> = (0..names.len())
+            .filter(|&j| names[j] == name || names[j].starts_with(&whole))
+            .collect();
+        if own.is_empty() {
             let hint = match nearest(name, names.iter().copied()) {
                 Some(near) => format!("Did you mean {near:?}?"),
                 None if names.is_empty() => "The values of these samples have no names: leave `columns` out.".to_owned(),
@@ -651,14 +656,15 @@ pub(crate) fn chosen(step: &Step, names: &[&str], allowed: &[bool], what: &str) 
             return Err(Error::new(Code::InvalidOption, format!("there is no column {name:?}"))
                 .at(step.name())
                 .hint(hint));
-        };
-        if !allowed[j] {
+        }
+        if own.iter().any(|&j| !allowed[j]) {
             let error = Error::new(Code::InvalidOption, format!("column {name:?} does not hold {what}"));
             return Err(error.at(step.name()).expected(format!("a column of {what}")));
         }
-        Ok(j)
+        Ok(own)
     };
-    columns.iter().map(find).collect()
+    let found: Vec<Vec<usize>> = columns.iter().map(find).collect::<Result<_>>()?;
+    Ok(found.concat())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use nabla_formats::image::Fit;
 use serde::{Deserialize, Serialize};
 
-use crate::source::{Column, Kind, Source, Target};
+use crate::source::{Column, Kind, Part, Source, Target};
 
 /// `{ rows, width, sampleShape, featureType, columns, target, weights, groups }`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct Schema {
     pub feature_type: String,
     /// One a value; empty for samples of more than one axis.
     pub columns: Vec<ColumnSchema>,
+    /// Values that belong together by name; empty where each column stands for itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
     /// What is to be predicted.
     pub target: Option<TargetSchema>,
     /// Whether rows have weights.
@@ -40,7 +43,7 @@ pub struct ColumnSchema {
     pub kind: Kind,
 }
 
-/// `{ kind: "classes", names }`, `{ kind: "sequence", names, width }` or `{ kind: "numbers", names, width }`.
+/// `{ kind: "classes", names }`, `{ kind: "sequence", names, width }`, `{ kind: "numbers", names, width }` or `{ kind: "several", targets }`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
 pub enum TargetSchema {
@@ -63,6 +66,46 @@ pub enum TargetSchema {
         /// Numbers a row.
         width: usize,
     },
+    /// Several by name.
+    Several {
+        /// In order.
+        targets: Vec<NamedTarget>,
+    },
+}
+
+/// One of several targets: `{ name, target }`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedTarget {
+    /// Unique.
+    pub name: String,
+    /// Classes or numbers.
+    pub target: TargetSchema,
+}
+
+impl From<&Target> for TargetSchema {
+    fn from(target: &Target) -> Self {
+        match target {
+            Target::Classes { names, .. } => TargetSchema::Classes { names: names.clone() },
+            Target::Sequence { names, width, .. } => TargetSchema::Sequence {
+                names: names.clone(),
+                width: *width,
+            },
+            Target::Numbers { names, width, .. } => TargetSchema::Numbers {
+                names: names.clone(),
+                width: *width,
+            },
+            Target::Several { targets } => TargetSchema::Several {
+                targets: targets
+                    .iter()
+                    .map(|(name, target)| NamedTarget {
+                        name: name.clone(),
+                        target: target.into(),
+                    })
+                    .collect(),
+            },
+        }
+    }
 }
 
 impl From<ColumnSchema> for Column {
@@ -86,17 +129,8 @@ impl Schema {
                     kind: c.kind.clone(),
                 })
                 .collect(),
-            target: source.target.as_ref().map(|target| match target {
-                Target::Classes { names, .. } => TargetSchema::Classes { names: names.clone() },
-                Target::Sequence { names, width, .. } => TargetSchema::Sequence {
-                    names: names.clone(),
-                    width: *width,
-                },
-                Target::Numbers { names, width, .. } => TargetSchema::Numbers {
-                    names: names.clone(),
-                    width: *width,
-                },
-            }),
+            parts: source.parts.clone(),
+            target: source.target.as_ref().map(TargetSchema::from),
             weights: source.weights.is_some(),
             groups: source.groups.is_some(),
             images: source.images,

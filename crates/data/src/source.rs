@@ -99,6 +99,23 @@ impl Column {
     }
 }
 
+/// Neighbouring values of a row under one name: an array in a row given as an object, or a plain column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Part {
+    /// Unique in its data set.
+    pub name: String,
+    /// The axes of the array; none for a plain column, which is one value.
+    pub shape: Vec<usize>,
+}
+
+impl Part {
+    /// How many values it has.
+    pub fn width(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
 /// What is to be predicted.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Target {
@@ -127,6 +144,88 @@ pub enum Target {
         /// Row-major, finite.
         values: Vec<f64>,
     },
+    /// Several by name, each of classes or numbers.
+    Several {
+        /// At least one, in order; names are unique.
+        targets: Vec<(String, Target)>,
+    },
+}
+
+impl Target {
+    /// Numbers a row as [`Target::row_to`] writes them: of a class its index.
+    pub fn width(&self) -> usize {
+        match self {
+            Target::Classes { .. } => 1,
+            Target::Sequence { width, .. } | Target::Numbers { width, .. } => *width,
+            Target::Several { targets } => targets.iter().map(|(_, target)| target.width()).sum(),
+        }
+    }
+
+    /// One row (an index into the source) as numbers.
+    pub fn row_to(&self, row: usize, out: &mut [f64]) {
+        match self {
+            Target::Classes { labels, .. } => out[0] = f64::from(labels[row]),
+            Target::Sequence { width, labels, .. } => {
+                let labels = &labels[row * width..][..*width];
+                out.iter_mut().zip(labels).for_each(|(out, &label)| *out = f64::from(label));
+            }
+            Target::Numbers { width, values, .. } => out.copy_from_slice(&values[row * width..][..*width]),
+            Target::Several { targets } => {
+                let mut at = 0;
+                for (_, target) in targets {
+                    let width = target.width();
+                    target.row_to(row, &mut out[at..at + width]);
+                    at += width;
+                }
+            }
+        }
+    }
+
+    /// The target of that name, where there are several.
+    pub fn named(&self, name: &str) -> Option<&Target> {
+        match self {
+            Target::Several { targets } => targets.iter().find(|(own, _)| own == name).map(|(_, target)| target),
+            _ => None,
+        }
+    }
+
+    /// Some rows of it, by their indices.
+    pub(crate) fn select(&self, rows: &[u32]) -> Target {
+        fn pick<T: Copy>(values: &[T], width: usize, rows: &[u32]) -> Vec<T> {
+            let mut out = Vec::with_capacity(rows.len() * width);
+            rows.iter()
+                .for_each(|&row| out.extend_from_slice(&values[row as usize * width..][..width]));
+            out
+        }
+        match self {
+            Target::Classes { names, labels } => Target::Classes {
+                names: names.clone(),
+                labels: pick(labels, 1, rows),
+            },
+            Target::Sequence { names, width, labels } => Target::Sequence {
+                names: names.clone(),
+                width: *width,
+                labels: pick(labels, *width, rows),
+            },
+            Target::Numbers { names, width, values } => Target::Numbers {
+                names: names.clone(),
+                width: *width,
+                values: pick(values, *width, rows),
+            },
+            Target::Several { targets } => Target::Several {
+                targets: targets.iter().map(|(name, target)| (name.clone(), target.select(rows))).collect(),
+            },
+        }
+    }
+
+    /// Memory of its rows.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Target::Classes { labels, .. } | Target::Sequence { labels, .. } => size_of_val(labels.as_slice()),
+            Target::Numbers { values, .. } => size_of_val(values.as_slice()),
+            Target::Several { targets } => targets.iter().map(|(_, target)| target.bytes()).sum(),
+        }
+    }
 }
 
 /// Which rows belong together (patients, speakers): a splitter keeps a group whole.
@@ -145,6 +244,7 @@ pub struct Source {
     pub(crate) width: usize,
     pub(crate) sample_shape: Vec<usize>,
     pub(crate) columns: Vec<Column>,
+    pub(crate) parts: Vec<Part>,
     pub(crate) features: Matrix,
     pub(crate) target: Option<Target>,
     pub(crate) weights: Option<Vec<f64>>,
@@ -171,6 +271,11 @@ impl Source {
     /// One a value of a row; empty for images and other samples of more than one axis, whose values have no names.
     pub fn columns(&self) -> &[Column] {
         &self.columns
+    }
+
+    /// Values that belong together by name, in order, over the whole row; empty where each column stands for itself.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
     }
 
     /// The feature matrix, `[rows, width]`.

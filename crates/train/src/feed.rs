@@ -78,7 +78,7 @@ impl<'a> Feed<'a> {
     pub fn with_class_weights(mut self, weights: Option<&ClassWeights>) -> Result<Feed<'a>> {
         let Some(weights) = weights else { return Ok(self) };
         let Some(Target::Classes { names, labels }) = self.data.source().target() else {
-            return Err(Error::option("classWeights", "with targets that are classes", "numbers"));
+            return Err(Error::option("classWeights", "with one target that is classes", "another target"));
         };
         self.class_weights = Some(match weights {
             ClassWeights::Balanced(_) => {
@@ -141,33 +141,48 @@ impl<'a> Feed<'a> {
         }
     }
 
-    /// Class indices or prepared numbers of some rows.
+    /// Class indices or prepared numbers of some rows; several targets side by side.
     pub fn targets<T: Real>(&self, rows: &[u32], out: &mut [T]) {
-        match self.data.source().target() {
-            Some(Target::Classes { labels, .. }) => {
+        if let Some(target) = self.data.source().target() {
+            self.write_target(target, rows, out, target.width(), 0);
+        }
+    }
+
+    /// A target into rows of `stride` numbers, from the number `at` on.
+    fn write_target<T: Real>(&self, target: &Target, rows: &[u32], out: &mut [T], stride: usize, at: usize) {
+        match target {
+            Target::Classes { labels, .. } => {
                 rows.iter()
-                    .zip(out)
+                    .zip(out.iter_mut().skip(at).step_by(stride))
                     .for_each(|(&row, out)| *out = T::from_f64(f64::from(labels[row as usize])));
             }
-            Some(Target::Sequence { width, labels, .. }) => {
-                for (&row, out) in rows.iter().zip(out.chunks_exact_mut(*width)) {
+            Target::Sequence { width, labels, .. } => {
+                for (&row, out) in rows.iter().zip(out.chunks_exact_mut(stride)) {
                     let labels = &labels[row as usize * width..][..*width];
                     labels
                         .iter()
-                        .zip(out)
+                        .zip(&mut out[at..])
                         .for_each(|(&label, out)| *out = T::from_f64(f64::from(label)));
                 }
             }
-            Some(Target::Numbers { width, values, .. }) => {
+            Target::Numbers { width, values, .. } => {
                 let (shift, factor) = (self.target_preparation.shift(), self.target_preparation.factor());
-                for (&row, out) in rows.iter().zip(out.chunks_exact_mut(*width)) {
+                for (&row, out) in rows.iter().zip(out.chunks_exact_mut(stride)) {
                     let values = &values[row as usize * width..][..*width];
-                    for (((value, out), shift), factor) in values.iter().zip(out).zip(shift).zip(factor) {
+                    for (j, (value, out)) in values.iter().zip(&mut out[at..]).enumerate() {
+                        // One of several targets is not prepared.
+                        let (shift, factor) = (shift.get(j).unwrap_or(&0.0), factor.get(j).unwrap_or(&1.0));
                         *out = T::from_f64((value - shift) * factor);
                     }
                 }
             }
-            None => {}
+            Target::Several { targets } => {
+                let mut at = at;
+                for (_, target) in targets {
+                    self.write_target(target, rows, out, stride, at);
+                    at += target.width();
+                }
+            }
         }
     }
 
@@ -189,9 +204,14 @@ impl<'a> Feed<'a> {
         true
     }
 
-    /// What metrics compare with, in the target's own units; the buffers hold it.
-    pub fn truth<'b>(&self, rows: &[u32], labels: &'b mut Vec<u32>, numbers: &'b mut Vec<f64>) -> Option<Truth<'b>> {
-        match self.data.source().target()? {
+    /// What metrics of an output compare with, in the target's own units; the buffers hold it. The output of that name among several
+    /// reads the target of its name, or the column of its name among numbers.
+    pub fn truth<'b>(&self, output: Option<&str>, rows: &[u32], labels: &'b mut Vec<u32>, numbers: &'b mut Vec<f64>) -> Option<Truth<'b>> {
+        let mut target = self.data.source().target()?;
+        if let (Target::Several { .. }, Some(name)) = (target, output) {
+            target = target.named(name)?;
+        }
+        match target {
             Target::Classes { names, labels: all } => {
                 labels.clear();
                 labels.extend(rows.iter().map(|&row| all[row as usize]));
@@ -210,22 +230,27 @@ impl<'a> Feed<'a> {
                     count: names.len(),
                 })
             }
-            Target::Numbers { width, values, .. } => {
+            Target::Numbers { names, width, values } => {
                 numbers.clear();
+                let own = output.and_then(|name| names.iter().position(|n| n == name));
+                let (from, count) = own.map_or((0, *width), |j| (j, 1));
                 rows.iter()
-                    .for_each(|&row| numbers.extend_from_slice(&values[row as usize * width..][..*width]));
+                    .for_each(|&row| numbers.extend_from_slice(&values[row as usize * width + from..][..count]));
                 Some(Truth::Numbers {
                     values: numbers,
-                    width: *width,
+                    width: count,
                 })
             }
+            Target::Several { .. } => None,
         }
     }
 
     /// Predictions back in the target's own units.
     pub fn to_own_units(&self, predictions: &mut [f64]) -> Result<()> {
-        if matches!(self.data.source().target(), Some(Target::Classes { .. } | Target::Sequence { .. }))
-            || self.target_preparation.is_identity()
+        if matches!(
+            self.data.source().target(),
+            Some(Target::Classes { .. } | Target::Sequence { .. } | Target::Several { .. })
+        ) || self.target_preparation.is_identity()
         {
             return Ok(());
         }
@@ -284,6 +309,10 @@ fn check_targets(recipe: &Recipe, data: &Dataset) -> Result<()> {
             format!("{} classes", names.len()),
         ),
         (Target::Numbers { width: w, .. }, None) => (*w == width, format!("{w} numbers a row")),
+        (Target::Several { targets }, _) => (
+            shape.rank() == 2 && target.width() == width,
+            format!("{} targets by name", targets.len()),
+        ),
     };
     if fits {
         return Ok(());

@@ -21,6 +21,7 @@ use nabla_optim::Step;
 use nabla_optim::lbfgs::Curvature;
 
 use crate::apart::Apart;
+use crate::binary_targets::expect_binary;
 use crate::control::{Control, Event, Listener};
 use crate::early_stopping::Watch;
 use crate::examiner::{BATCH, Examiner};
@@ -137,32 +138,6 @@ fn learnt_rows(train: &Dataset) -> usize {
         Some(weights) => train.source_rows().iter().filter(|&&row| weights[row as usize] != 0.0).count(),
         None => train.rows(),
     }
-}
-
-/// Binary cross-entropy is of probabilities: number targets lie in [0, 1], in their own units.
-fn expect_binary(recipe: &Recipe, data: &Dataset) -> Result<()> {
-    if recipe.spec.loss["kind"] != "binaryCrossEntropy" {
-        return Ok(());
-    }
-    let Some(Target::Numbers { width, values, .. }) = data.source().target() else {
-        return Ok(());
-    };
-    let outside = |row: u32| values[row as usize * width..][..*width].iter().find(|v| !(0.0..=1.0).contains(*v));
-    let found = (0..data.rows())
-        .map(|row| data.row_index(row))
-        .find_map(|row| Some((row, outside(row)?)));
-    let error = match found {
-        Some((row, value)) => Error::new(
-            Code::InvalidData,
-            format!("binaryCrossEntropy needs targets from 0 to 1; row {row} has {value}"),
-        )
-        .received(value.to_string()),
-        None if !recipe.spec.prepare_targets.is_empty() => {
-            Error::option("prepareTargets", "to be left out with binaryCrossEntropy", "steps")
-        }
-        None => return Ok(()),
-    };
-    Err(error.at("targets").expected("numbers from 0 to 1, or two classes"))
 }
 
 struct Places {
@@ -283,8 +258,8 @@ impl<'a, T: Real> Fit<'a, T> {
             .max();
         let mut examiner = largest.map(|rows| Examiner::<T>::new(recipe, rows.min(BATCH), true)).transpose()?;
 
-        let mut scorer = Scorer::new(&spec.metrics)?;
-        let mut examination = Scorer::new(&spec.metrics)?;
+        let mut scorer = Scorer::new(recipe, &spec.metrics)?;
+        let mut examination = Scorer::new(recipe, &spec.metrics)?;
         let mut watch = spec.early_stopping.clone().map(Watch::new);
         let restore = spec.early_stopping.as_ref().is_some_and(|s| s.restore_best);
         let mut best: Option<Aligned<T>> = None;

@@ -1,6 +1,7 @@
 //! Training: the epoch runner and its policies, many fits side by side, the fitted model. It knows nothing of JavaScript.
 
 mod apart;
+mod binary_targets;
 pub mod control;
 pub mod early_stopping;
 mod examiner;

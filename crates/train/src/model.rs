@@ -76,12 +76,22 @@ pub struct Info<'a> {
     schema: &'a Schema,
     output: crate::spec::Output,
     output_shape: Vec<usize>,
+    outputs: Vec<InfoOutput<'a>>,
     classes: Option<&'a [String]>,
     metrics: &'a [MetricSpec],
     parameters: usize,
     history: &'a [Epoch],
     best_epoch: Option<usize>,
     precision: crate::spec::Precision,
+}
+
+/// One of several outputs: where it lies in a row of predictions.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct InfoOutput<'a> {
+    name: &'a str,
+    from: usize,
+    width: usize,
 }
 
 /// Rows of small calls: a program of this capacity keeps one row's memory in the first cache level.
@@ -123,6 +133,18 @@ impl Model {
             schema: &self.schema,
             output: self.recipe.spec.output,
             output_shape: self.recipe.output_shape(),
+            outputs: self
+                .recipe
+                .parts
+                .iter()
+                .filter_map(|part| {
+                    Some(InfoOutput {
+                        name: part.name.as_deref()?,
+                        from: part.from,
+                        width: part.width,
+                    })
+                })
+                .collect(),
             classes,
             metrics: &self.recipe.spec.metrics,
             parameters: self.recipe.arena.values(),
@@ -277,7 +299,7 @@ impl Model {
         if feed.rows.is_empty() {
             return Err(Error::new(Code::InvalidData, "there are no rows to evaluate on").at("data"));
         }
-        let mut scorer = Scorer::new(metrics.unwrap_or(&self.recipe.spec.metrics))?;
+        let mut scorer = Scorer::new(&self.recipe, metrics.unwrap_or(&self.recipe.spec.metrics))?;
         match &self.weights {
             Weights::F32(w) => score(&self.recipe, w, &feed, threads, &mut scorer),
             Weights::F64(w) => score(&self.recipe, w, &feed, threads, &mut scorer),
@@ -308,6 +330,15 @@ impl Model {
             } else {
                 error.hint(format!("Columns missing here: {lost:?}; columns unknown to the model: {new:?}."))
             });
+        }
+        if let (Some(here), Some(fitted @ TargetSchema::Several { .. })) = (&schema.target, &self.schema.target)
+            && here != fitted
+        {
+            return Err(
+                Error::new(Code::InvalidData, "the data set has other targets than the model was fitted on")
+                    .at("targets")
+                    .hint("Make both sets from one source and split it, so that classes keep their numbers."),
+            );
         }
         let (here, fitted) = match (&schema.target, &self.schema.target) {
             (Some(TargetSchema::Classes { names: here }), Some(TargetSchema::Classes { names: fitted }))

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use nabla_error::{Code, Error, Result};
 use nabla_graph::ir::Node;
+use nabla_graph::ops::concat::Concat;
 use nabla_graph::ops::elementwise::{Unary, UnaryKind};
 use nabla_graph::ops::softmax::Softmax;
 use nabla_graph::passes::mode::mode;
@@ -15,7 +16,7 @@ use nabla_params::Arena;
 use serde_json::Value;
 
 use crate::pattern::matches;
-use crate::spec::{FitSpec, Output};
+use crate::spec::{FitSpec, NamedOutput, Output};
 
 /// A recipe made ready.
 #[derive(Debug)]
@@ -30,7 +31,20 @@ pub struct Recipe {
     pub rates: Vec<f64>,
     /// The untrained weights that a step replaces (running statistics): the output that is the new value, and the arena's row.
     pub updates: Vec<(String, usize)>,
+    /// What lies where in a row of predictions.
+    pub parts: Vec<OutputPart>,
     key: String,
+}
+
+/// Part of a row of predictions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputPart {
+    /// None for the only output.
+    pub name: Option<String>,
+    /// Its first value.
+    pub from: usize,
+    /// Values a row.
+    pub width: usize,
 }
 
 /// How many compiled programs are kept, over all recipes.
@@ -127,11 +141,55 @@ fn group_parameters(spec: &FitSpec, graph: &mut Graph) -> Result<()> {
     Ok(())
 }
 
+/// Adds what a row of predictions is, `output`: of several outputs one after the other, `[batch, sum of their widths]`.
+fn predictions(builder: &mut Builder, spec: &FitSpec) -> Result<Vec<OutputPart>> {
+    let activated = |builder: &mut Builder, name: &str, output: Output| {
+        let prediction = builder.graph.output(name)?;
+        match output {
+            Output::Identity => Ok(prediction),
+            Output::Softmax => builder.apply(Softmax.into(), &[prediction]).map_err(|e| e.at("output")),
+            Output::Sigmoid => builder.apply(Unary(UnaryKind::Sigmoid).into(), &[prediction]),
+        }
+    };
+    let width = |builder: &Builder, id: usize| builder.shape(id).0[1..].iter().map(|d| d.size).product::<usize>();
+    let (mut parts, mut row) = (Vec::new(), None);
+    for NamedOutput { name, output } in &spec.outputs {
+        let own = activated(builder, &format!("prediction:{name}"), *output)?;
+        if builder.shape(own).0.first() != Some(&Dim::BATCH) {
+            return Err(Error::new(Code::ShapeMismatch, "an output has one prediction a row").at(name.clone()));
+        }
+        let own_width = width(builder, own);
+        let flat = builder.reshape(own, Shape::batched(&[own_width]))?;
+        parts.push(OutputPart {
+            name: Some(name.clone()),
+            from: row.map_or(0, |row| width(builder, row)),
+            width: own_width,
+        });
+        row = Some(match row {
+            Some(row) => builder.apply(Concat::default().into(), &[row, flat])?,
+            None => flat,
+        });
+    }
+    let output = match row {
+        Some(row) => row,
+        None => {
+            let only = activated(builder, "prediction", spec.output)?;
+            parts.push(OutputPart {
+                name: None,
+                from: 0,
+                width: width(builder, only),
+            });
+            only
+        }
+    };
+    builder.graph.outputs.insert("output".to_owned(), output);
+    Ok(parts)
+}
+
 impl Recipe {
     /// Reads and checks the graph.
     pub fn new(spec: FitSpec) -> Result<Recipe> {
         let mut graph = Graph::from_json(&spec.graph)?;
-        let prediction = graph.output("prediction")?;
         if let Some(&loss) = graph.outputs.get("loss") {
             let shape = &graph.nodes[loss].shape;
             if *shape != Shape(vec![Dim::BATCH]) {
@@ -144,12 +202,7 @@ impl Recipe {
         }
         group_parameters(&spec, &mut graph)?;
         let mut builder = Builder::from_graph(std::mem::take(&mut graph));
-        let output = match spec.output {
-            Output::Identity => prediction,
-            Output::Softmax => builder.apply(Softmax.into(), &[prediction]).map_err(|e| e.at("output"))?,
-            Output::Sigmoid => builder.apply(Unary(UnaryKind::Sigmoid).into(), &[prediction])?,
-        };
-        builder.graph.outputs.insert("output".to_owned(), output);
+        let parts = predictions(&mut builder, &spec)?;
         let graph = builder.graph;
         let (_, rates) = mode(&graph, Mode::Train)?;
         let arena = Arc::new(arena(&graph)?);
@@ -161,6 +214,7 @@ impl Recipe {
             arena,
             rates,
             updates,
+            parts,
             key,
         })
     }

@@ -6,10 +6,14 @@ use nabla_metrics::{Batch, Metric, MetricSpec};
 
 use crate::feed::Feed;
 use crate::history::Scores;
+use crate::recipe::{OutputPart, Recipe};
+use crate::spec::belongs;
 
 /// Running loss and metrics. Buffers grow to the largest batch once; after that an update allocates nothing.
 pub struct Scorer {
     metrics: Vec<Metric>,
+    /// The outputs that have metrics, and which.
+    parts: Vec<(OutputPart, Vec<usize>)>,
     loss: f64,
     weight: f64,
     labels: Vec<u32>,
@@ -19,11 +23,18 @@ pub struct Scorer {
 }
 
 impl Scorer {
-    /// Of the recipe's metrics.
-    pub fn new(specs: &[MetricSpec]) -> Result<Scorer> {
-        let metrics = specs.iter().cloned().map(Metric::new).collect::<Result<_>>()?;
+    /// Of the recipe's outputs.
+    pub fn new(recipe: &Recipe, specs: &[MetricSpec]) -> Result<Scorer> {
+        let metrics: Vec<Metric> = specs.iter().cloned().map(Metric::new).collect::<Result<_>>()?;
+        let own = |part: &OutputPart| -> Vec<usize> {
+            let of = |metric: &Metric| part.name.as_ref().is_none_or(|name| belongs(metric.name(), name));
+            (0..metrics.len()).filter(|&i| of(&metrics[i])).collect()
+        };
+        let parts = recipe.parts.iter().map(|part| (part.clone(), own(part)));
+        let parts = parts.filter(|(_, metrics)| !metrics.is_empty()).collect();
         Ok(Scorer {
             metrics,
+            parts,
             loss: 0.0,
             weight: 0.0,
             labels: Vec::new(),
@@ -48,23 +59,32 @@ impl Scorer {
         let Some(output) = output.filter(|_| !self.metrics.is_empty()) else {
             return Ok(());
         };
-        self.prediction.clear();
-        self.prediction.extend(output.iter().map(|v| v.to_f64()));
-        feed.to_own_units(&mut self.prediction)?;
-        let Some(truth) = feed.truth(rows, &mut self.labels, &mut self.numbers) else {
-            return Ok(());
-        };
         let positions = feed.positions();
         if weighted && positions > 1 {
             let own = std::mem::take(&mut self.weights);
             self.weights = own.iter().flat_map(|&w| std::iter::repeat_n(w, positions)).collect();
         }
-        let batch = Batch {
-            truth,
-            prediction: &self.prediction,
-            weights: weighted.then_some(&self.weights),
-        };
-        self.metrics.iter_mut().try_for_each(|m| m.update(&batch))
+        let stride = output.len() / rows.len().max(1);
+        for (part, metrics) in &self.parts {
+            self.prediction.clear();
+            if part.name.is_some() {
+                let own = output.chunks_exact(stride.max(1)).flat_map(|row| &row[part.from..][..part.width]);
+                self.prediction.extend(own.map(|v| v.to_f64()));
+            } else {
+                self.prediction.extend(output.iter().map(|v| v.to_f64()));
+                feed.to_own_units(&mut self.prediction)?;
+            }
+            let Some(truth) = feed.truth(part.name.as_deref(), rows, &mut self.labels, &mut self.numbers) else {
+                continue;
+            };
+            let batch = Batch {
+                truth,
+                prediction: &self.prediction,
+                weights: weighted.then_some(&self.weights),
+            };
+            metrics.iter().try_for_each(|&i| self.metrics[i].update(&batch))?;
+        }
+        Ok(())
     }
 
     /// Loss and metrics so far, and starts anew.

@@ -22,6 +22,16 @@ pub enum Output {
     Identity,
 }
 
+/// One of several outputs of a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NamedOutput {
+    /// Of the graph's output `prediction:<name>`, and of its target.
+    pub name: String,
+    /// From values to predictions.
+    pub output: Output,
+}
+
 /// How many rows a step sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -187,6 +197,9 @@ pub struct FitSpec {
     pub loss: Value,
     /// From values to predictions.
     pub output: Output,
+    /// Several outputs by name; a metric belongs to the one whose name it begins with, as `digit.accuracy`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<NamedOutput>,
     /// The update rule.
     pub optimizer: Method,
     /// The learning rate over time; none is constant.
@@ -252,6 +265,7 @@ impl FitSpec {
         self.optimizer.validate().map_err(|e| e.at("optimizer"))?;
         self.metrics.iter().try_for_each(MetricSpec::validate)?;
         nabla_metrics::expect_distinct_names(&self.metrics)?;
+        self.validate_outputs()?;
         if self.epochs == 0 {
             return Err(Error::option("epochs", "to be a whole number of at least 1", 0));
         }
@@ -269,6 +283,26 @@ impl FitSpec {
                 "earlyStopping.validationFraction",
                 "in (0, 1)",
                 stop.validation_fraction,
+            ));
+        }
+        Ok(())
+    }
+
+    fn validate_outputs(&self) -> Result<()> {
+        if self.outputs.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<&str> = self.outputs.iter().map(|o| o.name.as_str()).collect();
+        for metric in &self.metrics {
+            if !names.iter().any(|name| belongs(metric.name(), name)) {
+                let expected = format!("to begin with the name of an output, one of {names:?}");
+                return Err(Error::option("metrics", expected, format!("{:?}", metric.name())));
+            }
+        }
+        if !self.prepare_targets.is_empty() || self.class_weights.is_some() {
+            return Err(Error::new(
+                Code::NotImplemented,
+                "prepareTargets and classWeights of several outputs are not built yet",
             ));
         }
         Ok(())
@@ -370,4 +404,9 @@ impl FitSpec {
         }
         Ok(())
     }
+}
+
+/// Whether a metric is of the output of that name.
+pub fn belongs(metric: &str, output: &str) -> bool {
+    metric.strip_prefix(output).is_some_and(|rest| rest.starts_with('.'))
 }

@@ -119,7 +119,8 @@ fn errors_name_what_is_wrong() {
             Code::InvalidOption,
             "two classes",
         ),
-        (r#"{"target":["y","fee"]}"#, Code::InvalidData, "not numbers"),
+        (r#"{"target":["y","fee"],"positiveClass":"yes"}"#, Code::InvalidOption, "one target"),
+        (r#"{"target":["y","fee"],"task":"regression"}"#, Code::InvalidOption, "text"),
         (r#"{"positiveClass":"yes"}"#, Code::InvalidOption, "need a target"),
         (r#"{"target":"y","kinds":{"port":"text"}}"#, Code::NotImplemented, "text features"),
         (r#"{"targt":"y"}"#, Code::InvalidOption, "Did you mean \"target\"?"),
@@ -146,4 +147,19 @@ fn a_column_declared_category_sorts_numbers_by_value() {
     let data = build("zip,x\n10,1\n9,2\n10,3\n", r#"{"kinds":{"zip":"category"}}"#).unwrap();
     assert_eq!(schema(&data)["columns"][0]["levels"], serde_json::json!(["9", "10"]));
     assert_eq!(data.features_f64().unwrap()[0], 1.0);
+}
+
+#[test]
+fn several_targets_have_names_where_some_are_classes() {
+    let data = build(SHIP, r#"{"target":["y","fee"],"drop":["age","alone"]}"#).unwrap();
+    let Some(crate::TargetSchema::Several { targets }) = data.schema().target else {
+        panic!("{:?}", data.schema())
+    };
+    let names: Vec<&str> = targets.iter().map(|t| t.name.as_str()).collect();
+    assert_eq!(names, ["y", "fee"]);
+    assert_eq!(data.select(&[2, 1]).unwrap().targets().unwrap(), [0.0, 7.0, 1.0, 6.0]);
+    assert!(data.labels().is_none() && data.classes().is_none());
+    let again = data.select(&[2, 1]).unwrap().with_features(1, crate::Matrix::F64(vec![0.0; 2]));
+    assert_eq!(again.targets().unwrap(), [0.0, 7.0, 1.0, 6.0]);
+    assert_ne!(data.fingerprint(), data.select(&[0, 2, 1]).unwrap().fingerprint());
 }

@@ -1,0 +1,26 @@
+/** What a model predicts: classes by name, or numbers. */
+export type PredictionKind = 'classes' | 'numbers';
+
+/** What `predict` gives: class names, or numbers (several a row lie row by row). */
+export type Predictions<Kind> = Kind extends 'classes'
+  ? string[]
+  : Kind extends 'numbers'
+    ? Float64Array
+    : { readonly [K in keyof Kind]: Predictions<Kind[K]> };
+
+/** What `predictSync` gives for one row: a class name, or the number (an array of them when the target is several). */
+export type Prediction<Kind> = Kind extends 'classes'
+  ? string
+  : Kind extends 'numbers'
+    ? number | Float64Array
+    : { readonly [K in keyof Kind]: Prediction<Kind[K]> };
+
+/** What `{ probabilities: true }` gives: one array of probabilities a row; numbers where an output of several is numbers. */
+export type Probabilities<Kind> = Kind extends PredictionKind
+  ? Float64Array[]
+  : { readonly [K in keyof Kind]: Kind[K] extends 'numbers' ? Float64Array : Float64Array[] };
+
+/** The same for one row. */
+export type RowProbabilities<Kind> = Kind extends PredictionKind
+  ? Float64Array
+  : { readonly [K in keyof Kind]: Kind[K] extends 'numbers' ? number | Float64Array : Float64Array };
