@@ -106,10 +106,15 @@ export interface TextOptions {
 
 /** Options of `data.windows`. */
 export interface WindowOptions {
+  /** Rows a window. */
   readonly length: number;
-  readonly horizon: number;
-  readonly target: string;
+  /** Rows that are predicted, each a target. Default 1. */
+  readonly horizon?: number;
+  /** The column to predict: one of the features (which stays one), or the target. Default: the data set's target. */
+  readonly target?: string;
+  /** Rows from the start of a window to the start of the next. Default 1: every window there is. */
   readonly stride?: number;
+  /** Rows between the window and the first that is predicted. Default 0. */
   readonly gap?: number;
 }
 
@@ -167,9 +172,17 @@ const textOptions = optionsOf('Dataset.fromText', {
   vocabulary: isListOf(isString),
 });
 
+const windowOptions = optionsOf('windows', {
+  length: isInteger({ min: 1, max: 2 ** 31 }),
+  horizon: isInteger({ min: 1, max: 2 ** 31 }),
+  target: isString,
+  stride: isInteger({ min: 1, max: 2 ** 31 }),
+  gap: isInteger({ min: 0, max: 2 ** 31 }),
+});
+
 const idxOptions = optionsOf('Dataset.fromIdx', { labels: isString, classes: isListOf(isString) });
 
-for (const name of ['fromParquet', 'fromText: words', 'fromArrow', 'stream', 'windows', 'augmented']) register(`Dataset.${name}`);
+for (const name of ['fromParquet', 'fromText: words', 'fromArrow', 'stream', 'augmented']) register(`Dataset.${name}`);
 
 /** Takes the column `name` out of rows given as objects, or out of an object of columns. */
 const takeColumn = (features: unknown, name: string): { features: Features; targets: readonly unknown[] } => {
@@ -210,6 +223,12 @@ export let schemaOf: (data: Dataset) => Schema;
 /** Index of each row's class, where the target is classes; for the rooms above. */
 export const labelIndices = (data: Dataset): Uint32Array | undefined =>
   schemaOf(data).target?.kind === 'classes' ? (callNative(() => nativeOf(data).labels()) ?? undefined) : undefined;
+
+/** The rows of the series that each window was made of, where rows are windows; for the rooms above. */
+export const spansOf = (data: Dataset): { first: Uint32Array; last: Uint32Array } | undefined => {
+  const [first, last] = schemaOf(data).windows ? (callNative(() => nativeOf(data).spans()) ?? []) : [];
+  return first === undefined || last === undefined ? undefined : { first, last };
+};
 
 /**
  * Immutable rows in native memory: features, and optionally targets, weights and groups. `split`, `select` and `take` give views by
@@ -516,15 +535,28 @@ export class Dataset {
       rows: this.#schema.rows,
       labels: labelIndices(this) ?? null,
       groups: this.groups() ?? null,
+      spans: this.#schema.windows ? ((callNative(() => this.#native.spans()) as [Uint32Array, Uint32Array] | null) ?? null) : null,
     });
     const result: Partial<Record<Part, Dataset>> = {};
     for (const [part, rows] of Object.entries(indices)) result[part as Part] = this.select(rows);
     return result as { [P in PartsOf<O>]: Dataset };
   }
 
-  /** Samples of `length` consecutive rows with a target `horizon` rows ahead; they remember their source rows. */
-  windows(_options: WindowOptions): Dataset {
-    return notImplemented('Dataset.windows');
+  /**
+   * Samples of a series whose rows are in the order of time: `length` consecutive rows, [length, columns], and as targets the `horizon`
+   * rows that follow after `gap`. Samples remember their rows: `split`, the splitters and the inner hold-out of early stopping keep them
+   * in order and leave out of training what shares a row with what is held out.
+   *
+   * With groups (several series in one data set) no window crosses from one to the next, nor a place where rows were left out by `select`.
+   * Costs a copy of `length` rows a window.
+   * @throws {NablaError} `INVALID_OPTION` for a column that is not there; `INVALID_DATA` for too few rows, rows out of order, categories,
+   * or a target that is missing
+   * @example const windows = sunspots.windows({ length: 36, horizon: 1, target: 'sunspots' });
+   */
+  windows(options: WindowOptions): Dataset {
+    expectOptions('windows', options, windowOptions, this.windows);
+    expectOptions('windows', { length: options.length ?? 0 }, windowOptions, this.windows);
+    return Dataset.#wrap(callNative(() => this.#native.windows(JSON.stringify(options)), this.windows));
   }
 
   /** Enlarges the set for good with augmented copies of its rows. */

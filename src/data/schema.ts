@@ -48,6 +48,8 @@ export interface Schema {
   readonly groups: boolean;
   /** Of rows that were images: how those came to their size. */
   readonly images?: ImageFit;
+  /** Whether rows are windows of a series. */
+  readonly windows: boolean;
 }
 
 /** The task a target makes. */

@@ -58,6 +58,8 @@ export interface SplitRows {
   readonly rows: number;
   readonly labels: Uint32Array | null;
   readonly groups: Uint32Array | null;
+  /** First and last row of each window, where rows are windows of a series. */
+  readonly spans: readonly [first: Uint32Array, last: Uint32Array] | null;
 }
 
 const isPartsOf =
@@ -80,7 +82,7 @@ const splitOptions = optionsOf('split', {
 const sum = (values: object): number => Object.values(values).reduce((a: number, b: number | undefined) => a + (b ?? 0), 0);
 
 /** Indices of each part; a part that was not asked for is missing. */
-export const splitIndices = (options: SplitOptions, { rows, labels, groups }: SplitRows): Partial<Record<Part, Uint32Array>> => {
+export const splitIndices = (options: SplitOptions, { rows, labels, groups, spans }: SplitRows): Partial<Record<Part, Uint32Array>> => {
   expectOptions('split', options, splitOptions);
   const { ratios, counts, tuning = 'full', stratify = false, seed = 0 } = options;
   if (ratios !== undefined && counts !== undefined)
@@ -88,7 +90,7 @@ export const splitIndices = (options: SplitOptions, { rows, labels, groups }: Sp
   if (stratify && labels === null) throw invalidOption('split', 'stratify', 'to be false: the target is not classes', stratify);
   if (options.groups === true && groups === null) throw invalidOption('split', 'groups', 'to be false: the data set has no groups', true);
 
-  const spec: Record<string, unknown> = { rows, stratify, seed };
+  const spec: Record<string, unknown> = { rows, stratify, seed, shuffle: spans === null };
   let asked: readonly Part[];
   if (counts !== undefined) {
     if (sum(counts) > rows) throw invalidOption('split', 'counts', `to sum to at most the ${rows} rows there are`, sum(counts));
@@ -107,6 +109,16 @@ export const splitIndices = (options: SplitOptions, { rows, labels, groups }: Sp
   }
   const useGroups = options.groups ?? groups !== null;
   const indices = callNative((n) => n.holdOutIndices(JSON.stringify(spec), stratify ? labels : null, useGroups ? groups : null));
+  if (spans !== null) {
+    // What comes later judges: it stays whole, and windows before it that share its rows go.
+    const keep = (part: number, held: Uint32Array): void => {
+      indices[part] = callNative((n) => n.purgedRows(indices[part] as Uint32Array, held, ...spans));
+    };
+    const [, validation, test] = indices as [Uint32Array, Uint32Array, Uint32Array];
+    keep(0, validation);
+    keep(0, test);
+    keep(1, test);
+  }
   const result: Partial<Record<Part, Uint32Array>> = {};
   for (const part of asked) {
     const rowsOfPart = indices[parts.indexOf(part)];

@@ -36,6 +36,10 @@ export interface NativeData {
   labels(): Uint32Array | null;
   weights(): Float64Array | null;
   groups(): Uint32Array | null;
+  /** First and last row of the series that each window was made of. */
+  spans(): Uint32Array[] | null;
+  /** Windows of a series; `options` is JSON. */
+  windows(options: string): NativeData;
 }
 
 /** Work in progress. */
@@ -106,6 +110,8 @@ export interface Binding {
   readIdxFiles(task: number, images: string, labels: string | null, options: string): Task;
   permutation(rows: number, seed: number): Uint32Array;
   holdOutIndices(options: string, labels: Uint32Array | null, groups: Uint32Array | null): Uint32Array[];
+  /** The rows of `train` whose windows share no row of the series with one of `held`. */
+  purgedRows(train: Uint32Array, held: Uint32Array, first: Uint32Array, last: Uint32Array): Uint32Array;
   kFoldIndices(options: string, labels: Uint32Array | null, groups: Uint32Array | null): Uint32Array;
   FitJob: new (
     train: NativeData,

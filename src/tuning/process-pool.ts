@@ -15,7 +15,7 @@ const lives = 3;
 /** The rows of the study and its folds as plain data. */
 const crossing = (data: Dataset, views: readonly FoldView[]): ToChild => {
   const native = nativeOf(data);
-  const { rows, width, sampleShape, featureType, columns, parts, target, weights, groups } = schemaOf(data);
+  const { rows, width, sampleShape, featureType, columns, parts, target, weights, groups, windows } = schemaOf(data);
   const features = native.features();
   const buffers: NativeArray[] = [
     featureType === 'f32' ? Float32Array.from(features) : featureType === 'u8' ? Uint8Array.from(features) : features,
@@ -38,6 +38,7 @@ const crossing = (data: Dataset, views: readonly FoldView[]): ToChild => {
     ...(target === null ? {} : { targets: targets(target) }),
     ...(weights ? { weights: { buffer: add(native.weights()) } } : {}),
     ...(groups ? { groups: { buffer: add(native.groups()) } } : {}),
+    ...(windows ? { spans: native.spans()?.map((rows) => ({ buffer: add(rows) })) } : {}),
   };
   // Views know rows of the source; here they are rows of what crosses.
   const at = new Map(Array.from(native.sourceRows(), (row, index) => [row, index]));

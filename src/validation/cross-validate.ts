@@ -1,4 +1,4 @@
-import { Dataset, labelIndices, schemaOf } from '../data/dataset.js';
+import { Dataset, labelIndices, schemaOf, spansOf } from '../data/dataset.js';
 import { expectOptions, invalidOption, isBoolean, isInteger, isOneOf, NablaError, optionsOf } from '../errors/index.js';
 import { countBar } from '../report/progress.js';
 import type { Estimator, FittedEstimator } from '../trainer/estimator.js';
@@ -7,6 +7,7 @@ import { expectDataset, expectSameSchema, metricsOf, Trainer } from '../trainer/
 import { type Fit, fitAll, type Work } from './fit-all.js';
 import { kFold } from './k-fold.js';
 import { heldOut, type OutOfFold, poolScores } from './out-of-fold.js';
+import { purge } from './purged.js';
 import { rememberFolds } from './shared-folds.js';
 import type { RowsToSplit, Splitter } from './splitter.js';
 
@@ -97,7 +98,12 @@ const crossValidateOptions = optionsOf('validation/crossValidate', {
   progress: isBoolean,
 });
 /** The rows of a data set as a splitter sees them. */
-const rowsOf = (data: Dataset): RowsToSplit => ({ rows: data.rows, labels: labelIndices(data), groups: data.groups() });
+const rowsOf = (data: Dataset): RowsToSplit => ({
+  rows: data.rows,
+  labels: labelIndices(data),
+  groups: data.groups(),
+  spans: spansOf(data),
+});
 
 const fail = (message: string, place: string): NablaError =>
   new NablaError({
@@ -119,7 +125,8 @@ export interface FoldView {
 export const foldViews = (data: Dataset, splitter: Splitter<ArrayLike<number>>): FoldView[] => {
   const views: FoldView[] = [];
   const seen = new Int32Array(data.rows).fill(-1);
-  for (const split of splitter.split(rowsOf(data))) {
+  const rows = rowsOf(data);
+  for (const split of splitter.split(rows)) {
     const index = views.length;
     const place = `split ${index}`;
     if (typeof split !== 'object' || split === null || split.train === undefined || split.validation === undefined) {
@@ -134,6 +141,8 @@ export const foldViews = (data: Dataset, splitter: Splitter<ArrayLike<number>>):
       const row = split.validation[i] as number;
       if (seen[row] === index) throw fail(`row ${row} is both trained on and scored`, place);
     }
+    if (rows.spans !== undefined && purge(place, { train: trainRows, validation: heldOut }, rows.spans).train.length < trainRows.length)
+      throw fail('windows that are trained on share rows of the series with windows that are scored', place);
     views.push({ train, validation, trainRows, heldOut });
   }
   if (views.length === 0) throw fail('the splitter yielded no split', 'splitter');

@@ -1,5 +1,6 @@
 import { expectOptions, invalidOption, isBoolean, isEither, isInteger, isNumber, isOneOf, NablaError, optionsOf } from '../errors/index.js';
 import { callNative } from '../native/index.js';
+import { purged } from './purged.js';
 import { expectRows, groupsToKeep, labelsToStratify, repetitionSeed } from './rows-to-split.js';
 import type { RowsToSplit, Split, Splitter } from './splitter.js';
 
@@ -29,6 +30,7 @@ const holdOutOptions = optionsOf('validation/holdOut', options);
 
 const hold = (
   where: string,
+  shuffle: boolean,
   { validation = 0.2, train: share, stratify = 'auto', groups, seed = 0 }: HoldOutOptions,
   input: RowsToSplit,
 ): Split => {
@@ -45,7 +47,7 @@ const hold = (
     share === undefined && validation < 1
       ? { ratios: { train: 1 - validation, validation } }
       : { counts: { train: kept, validation: held } };
-  const spec = JSON.stringify({ rows, stratify: labels !== null, seed, ...size });
+  const spec = JSON.stringify({ rows, stratify: labels !== null, shuffle, seed, ...size });
   const [train, apart] = callNative((n) => n.holdOutIndices(spec, labels, codes));
   if (train === undefined || apart === undefined || train.length === 0 || apart.length === 0) {
     throw new NablaError({
@@ -60,16 +62,16 @@ const hold = (
 };
 
 /**
- * One split by chance: a share (or number) of the rows for validation, the rest for training. With groups the sizes are as near as whole
+ * One split by chance (of windows of a series: the last ones are held out): a share (or number) of the rows for validation, the rest for training. With groups the sizes are as near as whole
  * groups allow; the share is one of rows, where scikit-learn's `GroupShuffleSplit` counts groups.
  */
 export const holdOut = (options: HoldOutOptions = {}): Splitter => {
   expectOptions('holdOut', options, holdOutOptions, holdOut);
-  return {
+  return purged('holdOut', {
     *split(input: RowsToSplit): Generator<Split, void, undefined> {
-      yield hold('holdOut', options, input);
+      yield hold('holdOut', input.spans === undefined, options, input);
     },
-  };
+  });
 };
 
 /** Options of `shuffleSplit`. */
@@ -83,9 +85,9 @@ const shuffleSplitOptions = optionsOf('validation/shuffleSplit', { ...options, s
 export const shuffleSplit = (options: ShuffleSplitOptions = {}): Splitter => {
   expectOptions('shuffleSplit', options, shuffleSplitOptions, shuffleSplit);
   const { splits = 10, seed = 0, ...rest } = options;
-  return {
+  return purged('shuffleSplit', {
     *split(input: RowsToSplit): Generator<Split, void, undefined> {
-      for (let split = 0; split < splits; split++) yield hold('shuffleSplit', { ...rest, seed: repetitionSeed(seed, split) }, input);
+      for (let split = 0; split < splits; split++) yield hold('shuffleSplit', true, { ...rest, seed: repetitionSeed(seed, split) }, input);
     },
-  };
+  });
 };

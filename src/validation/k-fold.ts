@@ -1,5 +1,6 @@
 import { expectOptions, isBoolean, isEither, isInteger, isOneOf, NablaError, optionsOf } from '../errors/index.js';
 import { callNative } from '../native/index.js';
+import { purged } from './purged.js';
 import { expectRows, groupsToKeep, labelsToStratify, repetitionSeed, splitByFold } from './rows-to-split.js';
 import type { RowsToSplit, Split, Splitter } from './splitter.js';
 
@@ -7,7 +8,7 @@ import type { RowsToSplit, Split, Splitter } from './splitter.js';
 export interface KFoldOptions {
   /** Number of folds, or `'auto'`: 20 under 200 rows, 10 to 10 000, 5 to 100 000, then 3. Default 10. */
   readonly k?: number | 'auto';
-  /** Rows go to folds by chance rather than in their order. Default true. */
+  /** Rows go to folds by chance rather than in their order. Default true; false for windows of a series. */
   readonly shuffle?: boolean;
   /** Keeps the class shares in each fold within one row. `'auto'` (default): where the target is classes. */
   readonly stratify?: boolean | 'auto';
@@ -32,7 +33,7 @@ const automatic = (rows: number): number => (rows < 200 ? 20 : rows <= 10_000 ? 
 /** Fold of each row. */
 export const foldsOf = (
   where: string,
-  { k = 10, shuffle = true, stratify = 'auto', groups, seed = 0 }: KFoldOptions,
+  { k = 10, shuffle, stratify = 'auto', groups, seed = 0 }: KFoldOptions,
   input: RowsToSplit,
 ): { k: number; folds: Uint32Array } => {
   const count = k === 'auto' ? Math.min(automatic(input.rows), input.rows) : k;
@@ -48,7 +49,7 @@ export const foldsOf = (
   }
   const labels = labelsToStratify(where, stratify, input);
   const codes = groupsToKeep(where, groups, input);
-  const spec = JSON.stringify({ rows: input.rows, k: count, shuffle, seed });
+  const spec = JSON.stringify({ rows: input.rows, k: count, shuffle: shuffle ?? input.spans === undefined, seed });
   return { k: count, folds: callNative((n) => n.kFoldIndices(spec, labels, codes)) };
 };
 
@@ -56,18 +57,21 @@ export const foldsOf = (
  * k folds: each row is in `validation` exactly once, and the first `rows mod k` folds hold one row more (stratified: sizes and class
  * counts differ by at most one, allocated as scikit-learn's `StratifiedKFold` does). Indices ascend.
  *
+ * Windows of a series (`data.windows`) go to folds as contiguous blocks, and training windows that share rows with a held-out one are left
+ * out (López de Prado 2018, ch. 7).
+ *
  * With groups each group is in one fold, the heaviest first, to the lightest fold (scikit-learn's `GroupKFold`); stratified as well, to the
  * fold whose class counts it brings nearest to their share (as `StratifiedGroupKFold` aims at).
  * @example for (const { train, validation } of kFold({ k: 5, seed: 7 }).split({ rows: 100 })) …
  */
 export const kFold = (options: KFoldOptions = {}): Splitter => {
   expectOptions('kFold', options, kFoldOptions, kFold);
-  return {
+  return purged('kFold', {
     *split(input: RowsToSplit): Generator<Split, void, undefined> {
       const { k, folds } = foldsOf('kFold', options, input);
       for (let fold = 0; fold < k; fold++) yield splitByFold(folds, fold);
     },
-  };
+  });
 };
 
 /** Options of `repeatedKFold`. */
@@ -83,12 +87,12 @@ const repeatedKFoldOptions = optionsOf('validation/repeatedKFold', { ...repeated
 export const repeatedKFold = (options: RepeatedKFoldOptions = {}): Splitter => {
   expectOptions('repeatedKFold', options, repeatedKFoldOptions, repeatedKFold);
   const { repeats = 10, seed = 0, ...rest } = options;
-  return {
+  return purged('repeatedKFold', {
     *split(input: RowsToSplit): Generator<Split, void, undefined> {
       for (let repeat = 0; repeat < repeats; repeat++) {
-        const { k, folds } = foldsOf('repeatedKFold', { ...rest, seed: repetitionSeed(seed, repeat) }, input);
+        const { k, folds } = foldsOf('repeatedKFold', { ...rest, shuffle: true, seed: repetitionSeed(seed, repeat) }, input);
         for (let fold = 0; fold < k; fold++) yield splitByFold(folds, fold);
       }
     },
-  };
+  });
 };

@@ -1,4 +1,5 @@
 import { expectOptions, isBoolean, isInteger, NablaError, optionsOf } from '../errors/index.js';
+import { purged } from './purged.js';
 import { codesOf, expectRows, splitByFold } from './rows-to-split.js';
 import type { RowsToSplit, Split, Splitter } from './splitter.js';
 
@@ -13,12 +14,13 @@ const without = (rows: number, validation: Uint32Array): Split => {
 };
 
 /** Each row alone is `validation` once: as many fits as rows. */
-export const leaveOneOut = (): Splitter => ({
-  *split(input: RowsToSplit): Generator<Split, void, undefined> {
-    expectRows('leaveOneOut', input, 2);
-    for (let row = 0; row < input.rows; row++) yield without(input.rows, Uint32Array.of(row));
-  },
-});
+export const leaveOneOut = (): Splitter =>
+  purged('leaveOneOut', {
+    *split(input: RowsToSplit): Generator<Split, void, undefined> {
+      expectRows('leaveOneOut', input, 2);
+      for (let row = 0; row < input.rows; row++) yield without(input.rows, Uint32Array.of(row));
+    },
+  });
 
 /** Options of `leavePOut`. */
 export interface LeavePOutOptions {
@@ -62,7 +64,7 @@ export const leavePOut = (options: LeavePOutOptions): Splitter => {
   expectOptions('leavePOut', options, leavePOutOptions, leavePOut);
   expectOptions('leavePOut', { p: options.p ?? 0 }, leavePOutOptions, leavePOut);
   const { p, groups = false } = options;
-  return {
+  return purged('leavePOut', {
     *split(input: RowsToSplit): Generator<Split, void, undefined> {
       expectRows('leavePOut', input, groups ? 2 : p + 1);
       if (!groups) {
@@ -78,14 +80,15 @@ export const leavePOut = (options: LeavePOutOptions): Splitter => {
         );
       }
     },
-  };
+  });
 };
 
 /** Each group is `validation` once. */
-export const leaveOneGroupOut = (): Splitter => ({
-  *split(input: RowsToSplit): Generator<Split, void, undefined> {
-    expectRows('leaveOneGroupOut', input, 2);
-    const { codes, distinct } = groupsOf('leaveOneGroupOut', input, 2);
-    for (const group of distinct) yield splitByFold(codes, group);
-  },
-});
+export const leaveOneGroupOut = (): Splitter =>
+  purged('leaveOneGroupOut', {
+    *split(input: RowsToSplit): Generator<Split, void, undefined> {
+      expectRows('leaveOneGroupOut', input, 2);
+      const { codes, distinct } = groupsOf('leaveOneGroupOut', input, 2);
+      for (const group of distinct) yield splitByFold(codes, group);
+    },
+  });

@@ -30,7 +30,7 @@ const isRows = isInteger({ min: 1 });
 
 /** Checks what a splitter is given. */
 export const expectRows = (where: string, input: RowsToSplit, least = 1): void => {
-  checkOptions(`${where}.split`, input, ['rows', 'labels', 'groups']);
+  checkOptions(`${where}.split`, input, ['rows', 'labels', 'groups', 'spans']);
   expectArgument(`${where}.split`, 'rows', input.rows, isRows);
   if (input.rows < least) {
     throw new NablaError({
@@ -41,10 +41,28 @@ export const expectRows = (where: string, input: RowsToSplit, least = 1): void =
       received: `${input.rows} rows`,
     });
   }
+  if (input.spans !== undefined) expectSpans(`${where}.split: spans`, input.rows, input.spans);
+};
+
+const expectSpans = (place: string, rows: number, { first, last }: NonNullable<RowsToSplit['spans']>): void => {
+  const isRow = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 0 && (value as number) < 0xffffffff;
+  const right = (row: number): boolean => isRow(first[row]) && isRow(last[row]) && (first[row] as number) <= (last[row] as number);
+  let wrong = first?.length === rows && last?.length === rows ? -1 : 0;
+  for (let row = 0; wrong < 0 && row < rows; row++) if (!right(row)) wrong = row;
+  if (wrong < 0) return;
+  throw new NablaError({
+    code: 'INVALID_DATA',
+    message: `expected the first and last row of ${rows} windows`,
+    place: `${place}[${wrong}]`,
+    expected: 'first and last with one row number a window, first ≤ last',
+    received: `${shown(first?.[wrong])} and ${shown(last?.[wrong])}`,
+  });
 };
 
 /** The labels that a splitter stratifies by: `'auto'` takes those that are there, `true` demands them. */
-export const labelsToStratify = (where: string, stratify: boolean | 'auto', { rows, labels }: RowsToSplit): Uint32Array | null => {
+export const labelsToStratify = (where: string, stratify: boolean | 'auto', { rows, labels, spans }: RowsToSplit): Uint32Array | null => {
+  // Windows of a series stay in their order, which shares of classes would break up.
+  if (labels !== undefined && stratify === 'auto' && spans !== undefined) return null;
   if (labels !== undefined && stratify !== false) return codesOf('labels', labels, rows);
   if (stratify === true) {
     throw new NablaError({

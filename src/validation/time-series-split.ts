@@ -1,4 +1,5 @@
 import { expectOptions, isBoolean, isInteger, NablaError, optionsOf } from '../errors/index.js';
+import { purged } from './purged.js';
 import { expectRows } from './rows-to-split.js';
 import type { RowsToSplit, Split, Splitter } from './splitter.js';
 
@@ -32,7 +33,7 @@ const range = (from: number, to: number): Uint32Array => Uint32Array.from({ leng
 export const timeSeriesSplit = (options: TimeSeriesSplitOptions = {}): Splitter => {
   expectOptions('timeSeriesSplit', options, timeSeriesSplitOptions, timeSeriesSplit);
   const { k = 5, gap = 0, sliding = false } = options;
-  return {
+  return purged('timeSeriesSplit', {
     *split(input: RowsToSplit): Generator<Split, void, undefined> {
       expectRows('timeSeriesSplit', input, k + 1);
       const { rows } = input;
@@ -53,5 +54,5 @@ export const timeSeriesSplit = (options: TimeSeriesSplitOptions = {}): Splitter 
         yield { train: range(Math.max(0, end - window), end), validation: range(start, start + size) };
       }
     },
-  };
+  });
 };

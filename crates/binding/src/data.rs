@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use nabla_data::split::{HoldOutOptions, KFoldOptions, hold_out, k_fold};
 use nabla_data::{
-    Column, CsvOptions, Dataset, IdxOptions, ImageOptions, Kind, Matrix, Part, Pictures, Source, SourceParts, Target, TargetParts,
-    read_csv, read_idx,
+    Column, CsvOptions, Dataset, IdxOptions, ImageOptions, Kind, Matrix, Part, Pictures, Source, SourceParts, Spans, Target, TargetParts,
+    WindowOptions, purged, read_csv, read_idx, windows,
 };
 use nabla_error::{Code, Error};
 use napi::Env;
@@ -72,6 +72,7 @@ struct Spec {
     targets: Option<TargetSpec>,
     weights: Option<BufferRef>,
     groups: Option<GroupSpec>,
+    spans: Option<[BufferRef; 2]>,
 }
 
 #[derive(Deserialize)]
@@ -217,6 +218,12 @@ impl Data {
             parts.groups = Some(indices(&buffers, groups.buffer, "groups")?);
             parts.group_names = groups.names;
         }
+        if let Some([first, last]) = spec.spans {
+            parts.spans = Some(Spans {
+                first: indices(&buffers, first.buffer, "spans")?,
+                last: indices(&buffers, last.buffer, "spans")?,
+            });
+        }
         let source = parts.build().map_err(js)?;
         Data::new(&env, Dataset::from(source))
     }
@@ -281,6 +288,20 @@ impl Data {
     pub fn groups(&self) -> Option<output::Uint32Array> {
         self.inner.groups().map(output::Uint32Array::new)
     }
+
+    /// First and last row of the series that each window was made of.
+    #[napi(catch_unwind)]
+    pub fn spans(&self) -> Option<Vec<output::Uint32Array>> {
+        let Spans { first, last } = self.inner.spans()?;
+        Some(vec![output::Uint32Array::new(first), output::Uint32Array::new(last)])
+    }
+
+    /// Windows of a series.
+    #[napi(catch_unwind)]
+    pub fn windows(&self, env: Env, settings: String) -> Result<Data> {
+        let settings: WindowOptions = options(&settings, "windows")?;
+        Data::new(&env, windows(&self.inner, &settings).map_err(js)?)
+    }
 }
 
 /// Reads a CSV file.
@@ -340,6 +361,20 @@ pub fn hold_out_indices(settings: String, labels: Option<Uint32Array>, groups: O
         .into_iter()
         .map(output::Uint32Array::new)
         .collect())
+}
+
+/// The rows of `train` whose windows share no row of the series with one of `held`.
+#[napi(catch_unwind)]
+pub fn purged_rows(train: Uint32Array, held: Uint32Array, first: Uint32Array, last: Uint32Array) -> Result<output::Uint32Array> {
+    let spans = Spans {
+        first: copied(&first)?,
+        last: copied(&last)?,
+    };
+    let rows = spans.first.len().min(spans.last.len());
+    if train.iter().chain(held.iter()).any(|&row| row as usize >= rows) {
+        return Err(js(Error::internal("a row that has no span")));
+    }
+    Ok(output::Uint32Array::new(purged(&train, &held, &spans)))
 }
 
 /// The fold of each row.

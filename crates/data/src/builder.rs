@@ -6,6 +6,7 @@ use nabla_error::{Code, Error, Result};
 use nabla_formats::image::Fit;
 
 use crate::source::{Column, Groups, Kind, Matrix, Part, Source, Target};
+use crate::windows::Spans;
 
 /// The parts; what is left `None` gets a default.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct SourceParts {
     pub group_names: Option<Vec<String>>,
     /// Of rows that were pictures: how those came to their size.
     pub images: Option<Fit>,
+    /// Of samples cut from a series: the rows that each was made of.
+    pub spans: Option<Spans>,
 }
 
 /// The target before validation.
@@ -70,7 +73,7 @@ pub enum TargetParts {
 impl SourceParts {
     /// Features alone; add the rest by setting fields.
     pub fn new(rows: usize, features: Matrix) -> Self {
-        let (sample_shape, columns, parts, target, weights, groups, group_names, images) = Default::default();
+        let (sample_shape, columns, parts, target, weights, groups, group_names, images, spans) = Default::default();
         Self {
             rows,
             features,
@@ -82,6 +85,7 @@ impl SourceParts {
             groups,
             group_names,
             images,
+            spans,
         }
     }
 
@@ -116,6 +120,7 @@ impl SourceParts {
             weights: None,
             groups: None,
             images: self.images,
+            spans: None,
         };
         check_features(&source)?;
         source.target = self.target.map(|target| checked_target(rows, target)).transpose()?;
@@ -124,6 +129,14 @@ impl SourceParts {
         }
         source.weights = self.weights;
         source.groups = self.groups.map(|codes| checked_groups(rows, codes, self.group_names)).transpose()?;
+        if let Some(spans) = &self.spans {
+            expect_length("spans", spans.first.len(), rows)?;
+            expect_length("spans", spans.last.len(), rows)?;
+            if let Some(row) = (0..rows).find(|&row| spans.first[row] > spans.last[row] || spans.last[row] == u32::MAX) {
+                return Err(Error::new(Code::InvalidData, format!("the span of row {row} ends before it starts")).at("spans"));
+            }
+        }
+        source.spans = self.spans;
         Ok(source)
     }
 }

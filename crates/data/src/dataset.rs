@@ -7,6 +7,7 @@ use nabla_error::{Code, Error, Result};
 use crate::describe::{self, Description};
 use crate::schema::Schema;
 use crate::source::{Groups, Matrix, Source, Target};
+use crate::windows::Spans;
 
 /// Rows of a [`Source`], in an order of its own, each any number of times.
 #[derive(Clone, Debug)]
@@ -117,6 +118,7 @@ impl Dataset {
             weights: self.weights(),
             groups,
             images: None,
+            spans: self.spans(),
         };
         Dataset {
             source: Arc::new(source),
@@ -173,6 +175,14 @@ impl Dataset {
     /// The group of each row, if given.
     pub fn groups(&self) -> Option<Vec<u32>> {
         self.source.groups.as_ref().map(|Groups { codes, .. }| self.pick(codes))
+    }
+
+    /// The rows of a series that each sample was made of, where it was cut from one.
+    pub fn spans(&self) -> Option<Spans> {
+        self.source.spans.as_ref().map(|Spans { first, last }| Spans {
+            first: self.pick(first),
+            last: self.pick(last),
+        })
     }
 
     /// A copy of the features as f64, `[rows, width]` row-major.

@@ -21,6 +21,7 @@ mod schema;
 mod select_best;
 mod source;
 pub mod split;
+mod windows;
 
 pub use builder::{SourceParts, TargetParts};
 pub use dataset::Dataset;
@@ -32,3 +33,4 @@ pub use nabla_formats::image::Fit;
 pub use nabla_formats::nearest;
 pub use schema::{ColumnSchema, NamedTarget, Schema, TargetSchema};
 pub use source::{Column, Groups, Kind, Matrix, Part, Source, Target};
+pub use windows::{Spans, WindowOptions, purged, windows};

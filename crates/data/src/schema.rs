@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::source::{Column, Kind, Part, Source, Target};
 
-/// `{ rows, width, sampleShape, featureType, columns, target, weights, groups }`.
+/// `{ rows, width, sampleShape, featureType, columns, target, weights, groups, windows }`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Schema {
@@ -31,6 +31,9 @@ pub struct Schema {
     /// Of rows that were pictures: how those came to their size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<Fit>,
+    /// Whether rows are windows of a series.
+    #[serde(default)]
+    pub windows: bool,
 }
 
 /// `{ name, kind, levels? }`.
@@ -134,6 +137,7 @@ impl Schema {
             weights: source.weights.is_some(),
             groups: source.groups.is_some(),
             images: source.images,
+            windows: source.spans.is_some(),
         }
     }
 }

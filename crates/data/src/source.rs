@@ -3,6 +3,8 @@
 use nabla_formats::image::Fit;
 use serde::{Deserialize, Serialize};
 
+use crate::windows::Spans;
+
 /// Feature values, row-major. A missing cell is NaN; `U8` has none.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Matrix {
@@ -250,6 +252,7 @@ pub struct Source {
     pub(crate) weights: Option<Vec<f64>>,
     pub(crate) groups: Option<Groups>,
     pub(crate) images: Option<Fit>,
+    pub(crate) spans: Option<Spans>,
 }
 
 impl Source {
@@ -296,6 +299,11 @@ impl Source {
     /// The group of each row, if given.
     pub fn groups(&self) -> Option<&Groups> {
         self.groups.as_ref()
+    }
+
+    /// The rows of a series that each sample was made of, where it was cut from one.
+    pub fn spans(&self) -> Option<&Spans> {
+        self.spans.as_ref()
     }
 
     /// The position of a value in a row for people: `column "age"`, or `value [3, 27, 0]` of an image.

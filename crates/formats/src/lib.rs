@@ -15,7 +15,7 @@ pub mod table;
 pub mod tar;
 
 pub use nearest::nearest;
-pub use table::{Cells, Column, MISSING, Table};
+pub use table::{Cells, Column, MISSING, Table, no_such_column};
 
 use std::io;
 use std::path::Path;

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use nabla_data::pipeline::{self, Prepared};
 use nabla_data::prepare::{self, Fitted};
+use nabla_data::purged;
 use nabla_data::split::{HoldOutOptions, Ratios, Shares, hold_out};
 use nabla_data::{Dataset, Target};
 use nabla_error::{Code, Error, Result};
@@ -107,8 +108,16 @@ fn held_out(recipe: &Recipe, job: &Job) -> Result<(Dataset, Option<Dataset>)> {
     };
     let explain =
         |e: Error| e.hint("Early stopping holds out part of the training rows: give a validation set, more rows, or leave it out.");
-    let split = if groups.is_some() {
+    let spans = job.train.spans();
+    let mut split = if groups.is_some() {
         hold_out(&options(false), None, groups.as_deref()).map_err(explain)?
+    } else if spans.is_some() {
+        // The last in time: windows at random would all overlap.
+        let ordered = HoldOutOptions {
+            shuffle: false,
+            ..options(false)
+        };
+        hold_out(&ordered, None, None).map_err(explain)?
     } else {
         // Classes with a single row cannot be shared out: then without regard to classes.
         let stratified = labels.as_deref().map(|l| hold_out(&options(true), Some(l), None));
@@ -117,6 +126,9 @@ fn held_out(recipe: &Recipe, job: &Job) -> Result<(Dataset, Option<Dataset>)> {
             _ => hold_out(&options(false), None, None).map_err(explain)?,
         }
     };
+    if let Some(spans) = &spans {
+        split.train = purged(&split.train, &split.validation, spans);
+    }
     if split.train.is_empty() || split.validation.is_empty() {
         let share = stop.validation_fraction;
         return Err(explain(

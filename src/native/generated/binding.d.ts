@@ -24,6 +24,10 @@ export declare class Data {
   weights(): Float64Array | null
   /** Group of each row. */
   groups(): Uint32Array | null
+  /** First and last row of the series that each window was made of. */
+  spans(): Array<Uint32Array> | null
+  /** Windows of a series. */
+  windows(settings: string): Data
 }
 
 /** The data sets of one fit. */
@@ -190,6 +194,9 @@ export declare function operators(): string
 
 /** A random order of so many rows. */
 export declare function permutation(rows: number, random: number): Uint32Array
+
+/** The rows of `train` whose windows share no row of the series with one of `held`. */
+export declare function purgedRows(train: Uint32Array, held: Uint32Array, first: Uint32Array, last: Uint32Array): Uint32Array
 
 /** Reads a CSV file. */
 export declare function readCsvFile(task: number, path: string, settings: string): Task

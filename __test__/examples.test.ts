@@ -1,0 +1,39 @@
+/** Examples on real data reach what they promise. Those that take longer have dated results in examples/README.md. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, expect, it, vi } from 'vitest';
+
+const folder = process.env.NABLA_DATA;
+const found = folder !== undefined && existsSync(join(folder, 'tabular'));
+if (!found) console.warn('Examples are skipped: set NABLA_DATA to the folder that has tabular/.');
+
+afterEach(() => vi.restoreAllMocks());
+
+/** What a program of examples/ prints. */
+const printed = async (program: () => Promise<unknown>): Promise<string> => {
+  const lines: string[] = [];
+  vi.spyOn(console, 'log').mockImplementation((...words) => void lines.push(words.join(' ')));
+  vi.spyOn(process, 'argv', 'get').mockReturnValue(['node', 'example']);
+  await program();
+  return lines.join('\n');
+};
+const number = (text: string, pattern: RegExp): number => Number(pattern.exec(text)?.[1]);
+
+it.skipIf(!found)('sunspots: better than next month as this month', async () => {
+  const text = await printed(() => import('../examples/sunspots.js'));
+  const [, network, naive] = /last fifth: the network ([\d.]+), as this month ([\d.]+)/.exec(text) ?? [];
+  // scikit-learn's AR(36) has 18.2.
+  expect(Number(network)).toBeLessThan(0.97 * Number(naive));
+  expect(Number(naive)).toBeCloseTo(20.1, 0);
+});
+
+it.skipIf(!found)('tabular: adult with an AUC of at least 0.905', { timeout: 120_000 }, async () => {
+  const text = await printed(() => import('../examples/tabular.js'));
+  expect(number(text, /test: AUC ([\d.]+)/)).toBeGreaterThanOrEqual(0.905);
+  expect(text).toMatch(/workclass +30725 +1836/);
+});
+
+it.skipIf(!found)('housing: an error below 54,000 dollars in five folds', { timeout: 120_000 }, async () => {
+  const text = await printed(() => import('../examples/housing.js'));
+  expect(number(text, /a network: RMSE (\d+)/)).toBeLessThan(54_000);
+});
