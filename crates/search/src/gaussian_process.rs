@@ -1,14 +1,16 @@
 //! Expected improvement under a Gaussian process.
 //!
 //! Jones, Schonlau & Welch 1998; Snoek, Larochelle & Adams 2012 (arXiv:1206.2944). Matérn-5/2 kernel with a length a dimension, fitted by
-//! the largest posterior under weak priors. Trials of one round are chosen one after the other, each believed to give its predicted mean
-//! (Ginsbourger et al. 2010, "kriging believer").
+//! L-BFGS to the largest posterior under the priors of Optuna 5. Trials of one round are chosen one after the other, each believed to give
+//! its predicted mean (Ginsbourger et al. 2010, "kriging believer").
 
-use libm::{erfc, exp, log, sqrt};
+use libm::{exp, log, sqrt};
 use nabla_error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::acquisition::choose;
 use crate::cholesky::{backward, factor, forward, inverse};
+use crate::descent::{Limits, minimize};
 use crate::draws::Draws;
 use crate::request::Past;
 use crate::space::{Kind, Point, Space};
@@ -25,23 +27,20 @@ pub struct GaussianProcess {
 
 impl Default for GaussianProcess {
     fn default() -> Self {
-        Self { startup: 10, round: 4 }
+        Self { startup: 10, round: 2 }
     }
 }
 
 /// Trials that the process knows at most: half of them the best, half the newest.
 const KNOWN: usize = 200;
-const FIRST: usize = 600;
-const STARTS: usize = 5;
+/// Trials up to which two starts are fitted to the end.
+const FEW: usize = 60;
+/// The variance of the noise is above this, so that the matrix can be factored.
+const LEAST_NOISE: f64 = 1e-6;
 
-type Coordinates = Vec<Option<f64>>;
+pub(crate) type Coordinates = Vec<Option<f64>>;
 
-/// The parameters of the kernel, as logarithms: an inverse squared length a dimension, the scale, the noise.
-#[derive(Clone, Debug)]
-struct Kernel {
-    logs: Vec<f64>,
-}
-
+/// The correlation at a squared distance, and its derivative by it.
 fn matern(r2: f64) -> (f64, f64) {
     let r = sqrt(5.0 * r2);
     let e = exp(-r);
@@ -49,7 +48,7 @@ fn matern(r2: f64) -> (f64, f64) {
 }
 
 /// Squared distance in one dimension; a choice differs or not, as does a branch that only one of two has.
-fn apart(kind: Kind, a: Option<f64>, b: Option<f64>) -> f64 {
+pub(crate) fn apart(kind: Kind, a: Option<f64>, b: Option<f64>) -> f64 {
     match (a, b) {
         (Some(a), Some(b)) if kind.is_choice() => f64::from(u8::from(a != b)),
         (Some(a), Some(b)) => (a - b) * (a - b),
@@ -58,60 +57,88 @@ fn apart(kind: Kind, a: Option<f64>, b: Option<f64>) -> f64 {
     }
 }
 
-struct Process<'a> {
-    kinds: &'a [Kind],
-    kernel: Kernel,
-    xs: Vec<Coordinates>,
-    ys: Vec<f64>,
+/// The process as it is known: what was tried, and the kernel.
+pub(crate) struct Process<'a> {
+    pub kinds: &'a [Kind],
+    /// Logarithms: an inverse squared length a dimension, the scale, the noise above its least.
+    logs: Vec<f64>,
+    pub xs: Vec<Coordinates>,
+    pub ys: Vec<f64>,
     factor: Vec<f64>,
+    inverse: Vec<f64>,
     alpha: Vec<f64>,
+    /// Inverse squared lengths.
+    weights: Vec<f64>,
+    scale: f64,
+}
+
+/// What is predicted somewhere.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Prediction {
+    pub mean: f64,
+    pub variance: f64,
+    covariance: Vec<f64>,
+    slopes: Vec<f64>,
+    solved: Vec<f64>,
+    /// Derivatives by the coordinates of dimensions with an order.
+    pub mean_slopes: Vec<f64>,
+    pub variance_slopes: Vec<f64>,
 }
 
 impl Process<'_> {
-    fn covariance(&self, a: &Coordinates, b: &Coordinates) -> f64 {
-        let d = self.kinds.len();
-        let r2: f64 = (0..d).map(|i| exp(self.kernel.logs[i]) * apart(self.kinds[i], a[i], b[i])).sum();
-        exp(self.kernel.logs[d]) * matern(r2).0
+    /// The length of a dimension: how far apart values are that tell little of each other.
+    pub fn length(&self, dimension: usize) -> f64 {
+        1.0 / sqrt(self.weights[dimension])
+    }
+
+    fn noise(&self) -> f64 {
+        exp(self.logs[self.kinds.len() + 1])
+    }
+
+    fn distance(&self, a: &Coordinates, b: &Coordinates) -> f64 {
+        (0..self.kinds.len())
+            .map(|i| self.weights[i] * apart(self.kinds[i], a[i], b[i]))
+            .sum()
     }
 
     /// Factors the matrix for the parameters as they are; `None` where it is not positive definite.
     fn refresh(&mut self) -> Option<()> {
         let (n, d) = (self.xs.len(), self.kinds.len());
+        self.weights = self.logs[..d].iter().map(|&v| exp(v)).collect();
+        self.scale = exp(self.logs[d]);
         let mut a = vec![0.0; n * n];
         for i in 0..n {
             for j in 0..=i {
-                a[i * n + j] = self.covariance(&self.xs[i], &self.xs[j]);
+                a[i * n + j] = self.scale * matern(self.distance(&self.xs[i], &self.xs[j])).0;
             }
-            a[i * n + i] += exp(self.kernel.logs[d + 1]) + 1e-9;
+            a[i * n + i] += self.noise() + LEAST_NOISE;
         }
         factor(&mut a, n)?;
-        self.alpha = self.ys.clone();
+        self.alpha.clone_from(&self.ys);
         forward(&a, n, &mut self.alpha);
         backward(&a, n, &mut self.alpha);
+        self.inverse = inverse(&a, n);
         self.factor = a;
         Some(())
     }
 
     /// Log posterior of the parameters and its gradient.
-    fn posterior(&mut self) -> Option<(f64, Vec<f64>)> {
+    fn posterior(&mut self, gradient: &mut [f64]) -> Option<f64> {
         self.refresh()?;
         let (n, d) = (self.xs.len(), self.kinds.len());
-        let logs = &self.kernel.logs;
-        let weights: Vec<f64> = logs.iter().map(|&v| exp(v)).collect();
-        let (scale, noise) = (weights[d], weights[d + 1]);
+        let (scale, noise) = (self.scale, self.noise());
         let mut value = -0.5 * self.ys.iter().zip(&self.alpha).map(|(y, a)| y * a).sum::<f64>();
         value -= (0..n).map(|i| log(self.factor[i * n + i])).sum::<f64>();
-        let inverse = inverse(&self.factor, n);
-        let mut gradient = vec![0.0; d + 2];
+        gradient.fill(0.0);
         let mut squares = vec![0.0; d];
         for i in 0..n {
             for j in 0..=i {
                 // ½ tr((ααᵀ − K⁻¹)·dK), each pair off the diagonal twice.
-                let m = (self.alpha[i] * self.alpha[j] - inverse[i * n + j]) * if i == j { 0.5 } else { 1.0 };
+                let m = (self.alpha[i] * self.alpha[j] - self.inverse[i * n + j]) * if i == j { 0.5 } else { 1.0 };
                 let mut r2 = 0.0;
-                for k in 0..d {
-                    squares[k] = weights[k] * apart(self.kinds[k], self.xs[i][k], self.xs[j][k]);
-                    r2 += squares[k];
+                for (k, square) in squares.iter_mut().enumerate() {
+                    *square = self.weights[k] * apart(self.kinds[k], self.xs[i][k], self.xs[j][k]);
+                    r2 += *square;
                 }
                 let (k, slope) = matern(r2);
                 gradient[d] += m * scale * k;
@@ -123,70 +150,91 @@ impl Process<'_> {
                 }
             }
         }
-        // Weak priors: lengths of about the range, a scale of about 1, little noise.
-        for k in 0..d {
-            let w = weights[k];
+        // Priors: lengths of about the range, a scale of about 1, little noise.
+        for (slope, &w) in gradient.iter_mut().zip(&self.weights) {
             value -= 0.1 / w + 0.1 * w;
-            gradient[k] += 0.1 / w - 0.1 * w;
+            *slope += 0.1 / w - 0.1 * w;
         }
-        value += logs[d] - scale;
+        value += self.logs[d] - scale;
         gradient[d] += 1.0 - scale;
-        value += 0.1 * logs[d + 1] - 30.0 * noise;
-        gradient[d + 1] += 0.1 - 30.0 * noise;
-        Some((value, gradient))
+        let all = noise + LEAST_NOISE;
+        value += 0.1 * log(all) - 30.0 * all;
+        gradient[d + 1] += (0.1 / all - 30.0) * noise;
+        Some(value)
     }
 
-    /// The largest posterior by Rprop (Riedmiller & Braun 1993): only signs, so no scale to tune; the best seen is kept.
+    /// The largest posterior, from two starts: all lengths the range and much noise, and shorter ones with little.
     fn fit(&mut self) {
-        let p = self.kernel.logs.len();
-        let (mut steps, mut last) = (vec![0.3; p], vec![0.0; p]);
+        let d = self.kinds.len();
+        let start = |length: f64, noise: f64| -> Vec<f64> { std::iter::repeat_n(length, d).chain([0.0, noise]).collect() };
+        let mut starts = vec![start(0.0, 0.0), start(1.0, -7.0)];
+        let few = self.xs.len() <= FEW;
+        let mut bounds = vec![(-9.0, 9.0); d];
+        bounds.extend([(-8.0, 5.0), (-16.0, 2.0)]);
+        let mut objective = |x: &[f64], gradient: &mut [f64]| {
+            self.logs.copy_from_slice(x);
+            let value = -self.posterior(gradient)?;
+            gradient.iter_mut().for_each(|g| *g = -*g);
+            value.is_finite().then_some(value)
+        };
+        let limits = Limits { steps: 40, gradient: 1e-2 };
+        if !few {
+            // The better one only.
+            let mut gradient = vec![0.0; d + 2];
+            let mut at = |x: &[f64]| objective(x, &mut gradient).unwrap_or(f64::INFINITY);
+            let (first, second) = (at(&starts[0]), at(&starts[1]));
+            starts.remove(usize::from(first <= second));
+        }
         let mut best: Option<(f64, Vec<f64>)> = None;
-        for _ in 0..40 {
-            let Some((value, gradient)) = self.posterior() else { break };
-            if best.as_ref().is_none_or(|(b, _)| value > *b) {
-                best = Some((value, self.kernel.logs.clone()));
-            }
-            for k in 0..p {
-                let agree = gradient[k] * last[k];
-                if agree > 0.0 {
-                    steps[k] = f64::min(steps[k] * 1.2, 1.0);
-                } else if agree < 0.0 {
-                    steps[k] = f64::max(steps[k] * 0.5, 1e-3);
-                }
-                last[k] = gradient[k];
-                let (low, high) = if k + 1 == p { (-14.0, 0.0) } else { (-7.0, 9.0) };
-                if gradient[k] != 0.0 {
-                    self.kernel.logs[k] = (self.kernel.logs[k] + steps[k] * gradient[k].signum()).clamp(low, high);
-                }
+        for mut x in starts {
+            if let Some(value) = minimize(&mut x, &bounds, limits, &mut objective)
+                && best.as_ref().is_none_or(|(least, _)| value < *least)
+            {
+                best = Some((value, x));
             }
         }
-        if let Some((_, logs)) = best {
-            self.kernel.logs = logs;
+        if let Some((_, x)) = best {
+            self.logs = x;
         }
     }
 
-    /// Mean and deviation of the prediction.
-    fn predict(&self, x: &Coordinates, column: &mut Vec<f64>) -> (f64, f64) {
+    /// What is predicted at a point, with its slopes where they are asked for.
+    pub fn predict(&self, x: &Coordinates, slopes: bool, into: &mut Prediction) {
         let n = self.xs.len();
-        column.clear();
-        column.extend(self.xs.iter().map(|other| self.covariance(x, other)));
-        let mean = column.iter().zip(&self.alpha).map(|(k, a)| k * a).sum();
-        forward(&self.factor, n, column);
-        let variance = exp(self.kernel.logs[self.kinds.len()]) - column.iter().map(|v| v * v).sum::<f64>();
-        (mean, sqrt(variance.max(1e-12)))
+        into.covariance.clear();
+        into.slopes.clear();
+        for other in &self.xs {
+            let (k, slope) = matern(self.distance(x, other));
+            into.covariance.push(self.scale * k);
+            into.slopes.push(self.scale * slope);
+        }
+        into.solved.clear();
+        into.solved.resize(n, 0.0);
+        for (row, &k) in self.inverse.chunks_exact(n).zip(&into.covariance) {
+            into.solved.iter_mut().zip(row).for_each(|(s, r)| *s += r * k);
+        }
+        into.mean = into.covariance.iter().zip(&self.alpha).map(|(k, a)| k * a).sum();
+        let explained: f64 = into.covariance.iter().zip(&into.solved).map(|(k, s)| k * s).sum();
+        into.variance = (self.scale - explained).max(0.0) + 1e-12;
+        if !slopes {
+            return;
+        }
+        let d = self.kinds.len();
+        for list in [&mut into.mean_slopes, &mut into.variance_slopes] {
+            list.clear();
+            list.resize(d, 0.0);
+        }
+        for (j, other) in self.xs.iter().enumerate() {
+            let (by_mean, by_variance) = (into.slopes[j] * self.alpha[j], -2.0 * into.slopes[j] * into.solved[j]);
+            for i in 0..d {
+                if let (Some(a), Some(b), false) = (x[i], other[i], self.kinds[i].is_choice()) {
+                    let apart = 2.0 * self.weights[i] * (a - b);
+                    into.mean_slopes[i] += by_mean * apart;
+                    into.variance_slopes[i] += by_variance * apart;
+                }
+            }
+        }
     }
-}
-
-/// ln E[max(0, best − y)] for y normal.
-fn log_expected_improvement(best: f64, mean: f64, deviation: f64) -> f64 {
-    let z = (best - mean) / deviation;
-    let log_density = -0.5 * z * z - 0.918_938_533_204_672_8;
-    if z < -6.0 {
-        // φ(z)·(1/z² − 3/z⁴ + …), the asymptotic series of φ + z·Φ.
-        return log(deviation) + log_density - 2.0 * log(-z);
-    }
-    let below = 0.5 * erfc(-z * std::f64::consts::FRAC_1_SQRT_2);
-    log(deviation) + log((exp(log_density) + z * below).max(1e-300))
 }
 
 impl GaussianProcess {
@@ -216,16 +264,16 @@ impl GaussianProcess {
         order.sort_unstable();
         let xs: Vec<Coordinates> = order.iter().map(|&i| space.encode(&past[i].values)).collect();
         let ys = standardized(order.iter().map(|&i| score(i)).collect());
-        let d = kinds.len();
-        let mut logs = vec![1.0; d];
-        logs.extend([0.0, -7.0]);
         let mut process = Process {
+            logs: vec![0.0; kinds.len() + 2],
             kinds: &kinds,
-            kernel: Kernel { logs },
             xs,
             ys,
             factor: Vec::new(),
+            inverse: Vec::new(),
             alpha: Vec::new(),
+            weights: Vec::new(),
+            scale: 1.0,
         };
         process.fit();
         let start = from / self.round * self.round;
@@ -237,10 +285,11 @@ impl GaussianProcess {
                 None => space.fill(|_, d| d.kind.decode(Draws::of(seed, d, number, tries).uniform())),
             };
             let x = space.encode(&point);
-            if !process.factor.is_empty() {
-                let (mean, _) = process.predict(&x, &mut Vec::new());
+            if process.inverse.len() == process.xs.len() * process.xs.len() {
+                let mut believed = Prediction::default();
+                process.predict(&x, false, &mut believed);
                 process.xs.push(x);
-                process.ys.push(mean);
+                process.ys.push(believed.mean);
             }
             if number >= from {
                 points.push(point);
@@ -272,71 +321,4 @@ fn standardized(mut ys: Vec<f64>) -> Vec<f64> {
     ys.iter()
         .map(|y| (y - mean) / if deviation > 0.0 { deviation } else { 1.0 })
         .collect()
-}
-
-/// The point of largest expected improvement: the best of many draws, then steps that shrink around the best few.
-fn choose(process: &Process, space: &Space, seed: u64, number: u64, attempt: u64) -> Point {
-    let mut draws = Draws::new(seed, "search/expected improvement", number);
-    draws.skip(attempt << 32);
-    let best = process.ys.iter().fold(f64::INFINITY, |a, &b| a.min(b));
-    let mut column = Vec::new();
-    let mut gain = |point: &Point| {
-        let (mean, deviation) = process.predict(&space.encode(point), &mut column);
-        log_expected_improvement(best, mean, deviation)
-    };
-    let mut pool: Vec<(f64, Point)> = Vec::new();
-    let ranked = {
-        let mut order: Vec<usize> = (0..process.xs.len()).collect();
-        order.sort_by(|&a, &b| process.ys[a].total_cmp(&process.ys[b]).then(a.cmp(&b)));
-        order
-    };
-    for i in 0..FIRST {
-        let point = space.fill(|_, d| d.kind.decode(draws.uniform()));
-        pool.push((gain(&point), point));
-        // Every sixth beside one of the best three.
-        if i % 6 == 0
-            && let Some(&top) = ranked.get(i / 6 % 3)
-        {
-            let point = step(space, &process.xs[top], 0.1, &mut draws);
-            pool.push((gain(&point), point));
-        }
-    }
-    pool.sort_by(|a, b| b.0.total_cmp(&a.0));
-    pool.truncate(STARTS);
-    for (value, point) in &mut pool {
-        let mut width = 0.1;
-        for _ in 0..60 {
-            let next = step(space, &space.encode(point), width, &mut draws);
-            let better = gain(&next);
-            if better > *value {
-                (*value, *point) = (better, next);
-            } else {
-                width *= 0.93;
-            }
-        }
-    }
-    pool.into_iter()
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, point)| point)
-        .unwrap_or_default()
-}
-
-/// A point nearby: one dimension or all of them moved; a choice drawn anew now and then.
-fn step(space: &Space, x: &Coordinates, width: f64, draws: &mut Draws) -> Point {
-    let only = (draws.uniform() * 2.0 * x.len() as f64) as usize;
-    space.fill(|at, dimension| {
-        let moves = only >= x.len() || only == at;
-        match x[at] {
-            None => dimension.kind.decode(draws.uniform()),
-            Some(u) if !moves => dimension.kind.decode(u),
-            Some(u) if dimension.kind.is_choice() => {
-                let again = draws.uniform() < 0.2;
-                dimension.kind.decode(if again { draws.uniform() } else { u })
-            }
-            Some(u) => {
-                let count = dimension.kind.count().map_or(0.0, |n| 0.7 / n as f64);
-                dimension.kind.decode((u + width.max(count) * draws.normal()).clamp(0.0, 1.0))
-            }
-        }
-    })
 }

@@ -3,8 +3,10 @@
 //! A draw is a function of (space, sampler, seed, number of the trial, past): the same whatever runs side by side, in whatever order and
 //! after whatever interruption. Random numbers are keyed by seed, parameter and trial number; no transcendental of the system decides.
 
+mod acquisition;
 pub mod cholesky;
 pub mod coarse_to_fine;
+pub mod descent;
 pub mod draws;
 pub mod gaussian_process;
 pub mod grid;

@@ -12,17 +12,18 @@ enum Kernels {
     Normal {
         means: Vec<f64>,
         deviations: Vec<f64>,
-        log_mass: Vec<f64>,
+        inverse: Vec<f64>,
     },
-    /// Probabilities of the choices, one row a kernel.
-    Choice { rows: Vec<Vec<f64>> },
+    /// Probabilities of the choices, one row a kernel; their logarithms, one row a choice.
+    Choice { rows: Vec<Vec<f64>>, logs: Vec<Vec<f64>> },
 }
 
 /// A density over the coordinates of a group of dimensions.
 #[derive(Clone, Debug)]
 pub struct Parzen {
     weights: Vec<f64>,
-    log_weights: Vec<f64>,
+    /// Of each kernel: ln of its weight over the areas of its normals.
+    log_factors: Vec<f64>,
     dimensions: Vec<Kernels>,
 }
 
@@ -70,6 +71,7 @@ impl Parzen {
         let total: f64 = weights.iter().sum();
         weights.iter_mut().for_each(|w| *w /= total);
         let floor = 1.0 / (2.0 + n as f64).min(100.0);
+        let mut log_factors: Vec<f64> = weights.iter().map(|&w| log(w)).collect();
         let dimension = |(at, kind): (usize, &Kind)| match *kind {
             Kind::Choice { count } => {
                 let row = |chosen: Option<usize>| {
@@ -80,9 +82,9 @@ impl Parzen {
                         .collect()
                 };
                 let index = |o: &Vec<f64>| Some(((o[at] * count as f64) as usize).min(count - 1));
-                Kernels::Choice {
-                    rows: observations.iter().map(|o| row(index(o))).chain([row(None)]).collect(),
-                }
+                let rows: Vec<Vec<f64>> = observations.iter().map(|o| row(index(o))).chain([row(None)]).collect();
+                let logs = (0..count).map(|i| rows.iter().map(|r: &Vec<f64>| log(r[i])).collect()).collect();
+                Kernels::Choice { rows, logs }
             }
             _ => {
                 let means: Vec<f64> = observations.iter().map(|o| o[at]).chain([0.5]).collect();
@@ -91,18 +93,21 @@ impl Parzen {
                     .map(|gap| gap.clamp(floor, 1.0))
                     .chain([1.0])
                     .collect();
-                let mass = |(m, s): (&f64, &f64)| log(below((1.0 - m) / s) - below(-m / s));
+                for ((m, s), factor) in means.iter().zip(&deviations).zip(&mut log_factors) {
+                    *factor -= log((below((1.0 - m) / s) - below(-m / s)) * s) + HALF_LOG_TAU;
+                }
                 Kernels::Normal {
-                    log_mass: means.iter().zip(&deviations).map(mass).collect(),
+                    inverse: deviations.iter().map(|s| 1.0 / s).collect(),
                     means,
                     deviations,
                 }
             }
         };
+        let dimensions = kinds.iter().enumerate().map(dimension).collect();
         Parzen {
-            log_weights: weights.iter().map(|&w| log(w)).collect(),
+            log_factors,
             weights,
-            dimensions: kinds.iter().enumerate().map(dimension).collect(),
+            dimensions,
         }
     }
 
@@ -110,7 +115,7 @@ impl Parzen {
     pub fn draw(&self, draws: &mut Draws) -> Vec<f64> {
         let kernel = draws.weighted(&self.weights);
         let one = |dimension: &Kernels| match dimension {
-            Kernels::Choice { rows } => {
+            Kernels::Choice { rows, .. } => {
                 let row = &rows[kernel];
                 (draws.weighted(row) as f64 + 0.5) / row.len() as f64
             }
@@ -131,32 +136,24 @@ impl Parzen {
     /// The logarithm of the density.
     pub fn log_density(&self, point: &[f64], terms: &mut Vec<f64>) -> f64 {
         terms.clear();
-        terms.extend_from_slice(&self.log_weights);
+        terms.extend_from_slice(&self.log_factors);
         for (dimension, &u) in self.dimensions.iter().zip(point) {
             match dimension {
-                Kernels::Choice { rows } => {
-                    for (term, row) in terms.iter_mut().zip(rows) {
-                        *term += log(row[((u * row.len() as f64) as usize).min(row.len() - 1)]);
-                    }
+                Kernels::Choice { logs, .. } => {
+                    let row = &logs[((u * logs.len() as f64) as usize).min(logs.len() - 1)];
+                    terms.iter_mut().zip(row).for_each(|(term, log)| *term += log);
                 }
-                Kernels::Normal {
-                    means,
-                    deviations,
-                    log_mass,
-                } => {
-                    for (k, term) in terms.iter_mut().enumerate() {
-                        let z = (u - means[k]) / deviations[k];
-                        *term -= 0.5 * z * z + log_mass[k];
-                        if deviations[k] != 1.0 {
-                            *term -= log(deviations[k]);
-                        }
-                        *term -= HALF_LOG_TAU;
+                Kernels::Normal { means, inverse, .. } => {
+                    for ((term, mean), inverse) in terms.iter_mut().zip(means).zip(inverse) {
+                        let z = (u - mean) * inverse;
+                        *term -= 0.5 * z * z;
                     }
                 }
             }
         }
         let largest = terms.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
-        largest + log(terms.iter().map(|t| exp(t - largest)).sum::<f64>())
+        // What is e⁻⁴⁰ of the largest is lost in the rounding of the sum.
+        largest + log(terms.iter().filter(|t| **t > largest - 40.0).map(|t| exp(t - largest)).sum::<f64>())
     }
 }
 

@@ -33,8 +33,8 @@ impl Default for Tpe {
         Self {
             startup: 10,
             gamma: None,
-            candidates: 24,
-            round: 4,
+            candidates: 128,
+            round: 2,
         }
     }
 }
