@@ -19,9 +19,9 @@ sys.path.insert(0, str(HERE / "rivals"))
 import measuring  # noqa: E402
 import run as rivals  # noqa: E402
 
-WORKS = ("W1a", "W1b", "W6", "W7", "start")
+WORKS = ("W1a", "W1b", "W4", "W5", "W6", "W7", "W9", "W10", "W11", "start")
 # What of nabla is divided by the rivals: the part that does what they are timed for.
-COMPARED = {"W1a": "step", "W1b": "step", "W6": "fit alone", "W7": "accuracy"}
+COMPARED = {"W1a": "step", "W1b": "step", "W4": "step", "W5": "step", "W6": "fit alone", "W7": "accuracy", "W9": "MLP", "W10": "MLP"}
 COMPILED = REPOSITORY / "target" / "npm" / "benches" / "works.js"
 
 
@@ -99,6 +99,8 @@ class Session:
 
     def nabla(self, work, threads=None):
         command = ["node", str(COMPILED), "--work", work]
+        if work == "W11":  # through the crates: JavaScript has no name for a product alone
+            command = ["cargo", "bench", "--quiet", "-p", "nabla-optim", "--bench", "primitives", "--"]
         if threads is None:
             return self.program(f"nabla {work}", command)
         how = f"sched_setaffinity to {threads} core(s)"
@@ -111,6 +113,11 @@ class Session:
             label.append(f"{command[command.index('--processes') + 1]} process(es)")
         full = [self.options.python, str(HERE / "rivals" / command[0]), *command[1:]]
         self.program(" ".join(command), full, None, variables, label=label, counted=form == "plain")
+
+
+def compared(work):
+    """The part of nabla that is divided by the rivals."""
+    return "kernel" if work.startswith("W11") else COMPARED.get(work)
 
 
 def merged(lines):
@@ -145,7 +152,7 @@ def add_ratios(rows):
     for row in rows:
         same = [other for other in rows if (other["work"], other["threads"]) == (row["work"], row["threads"])]
         counted = [other for other in same if other["counted"]]
-        compared = [other for other in same if other["nabla"] and other["part"] == COMPARED.get(row["work"])]
+        compared = [other for other in same if other["nabla"] and other["part"] == compared(row["work"])]
         if not counted or not compared:
             continue
         fastest = min(counted, key=lambda other: other["median"])

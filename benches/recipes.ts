@@ -1,11 +1,12 @@
 // The works of this folder as a user writes them. Sizes, batch, optimizer and its rate are the rivals' (benches/rivals).
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { Dataset, sequential, Trainer } from 'nabla';
 import { minMax, standardize } from 'nabla/data';
-import { dense, flatten } from 'nabla/layers';
-import { adam } from 'nabla/optimizers';
+import { dense, embedding, flatten, layerNorm, lstm, positionalEmbedding, transformerBlock } from 'nabla/layers';
+import { adam, adamw } from 'nabla/optimizers';
 
 /** W1: MLP 784-128-10 on MNIST. Pixels stay bytes and are scaled as a batch is gathered. */
 export const mnistTrainer = ({ batchSize, epochs }: { readonly batchSize: number; readonly epochs: number }) =>
@@ -17,6 +18,54 @@ export const mnistTrainer = ({ batchSize, epochs }: { readonly batchSize: number
     epochs,
     batchSize,
   });
+
+/** W4: a language model of characters by LSTM. */
+export const lstmTrainer = (characters: number, epochs: number) =>
+  new Trainer({
+    model: sequential([embedding(characters, 64), lstm(128, { returnSequences: true }), dense(characters)]),
+    loss: 'crossEntropy',
+    optimizer: adam({ learningRate: 1e-3 }),
+    clip: { globalNorm: 1 },
+    epochs,
+    batchSize: 32,
+  });
+
+/** W5: the same by transformer, 64 characters at once. */
+export const transformerTrainer = (characters: number, epochs: number) =>
+  new Trainer({
+    model: sequential([
+      embedding(characters, 128),
+      positionalEmbedding(),
+      transformerBlock({ heads: 4, causal: true }),
+      transformerBlock({ heads: 4, causal: true }),
+      layerNorm(),
+      dense(characters),
+    ]),
+    loss: 'crossEntropy',
+    optimizer: adamw({ learningRate: 1e-3 }),
+    epochs,
+    batchSize: 32,
+  });
+
+/** `count` windows from the start of tinyshakespeare; without `NABLA_DATA` of random letters, and `source` says so. */
+export const characters = async (
+  length: number,
+  count = 3200,
+): Promise<{ readonly data: Dataset; readonly source: 'tinyshakespeare' | 'random' }> => {
+  const folder = process.env.NABLA_DATA;
+  const places = folder === undefined ? [] : [folder, join(folder, 'text')].map((place) => join(place, 'tinyshakespeare.txt'));
+  const found = places.find((path) => existsSync(path));
+  const random = (): string => String.fromCharCode(48 + Math.floor(65 * Math.random()));
+  const text = found === undefined ? Array.from({ length: count * length + 1 }, random).join('') : readFileSync(found, 'utf8');
+  const own = mkdtempSync(join(tmpdir(), 'nabla-benches-'));
+  try {
+    const path = join(own, 'text.txt');
+    writeFileSync(path, text.slice(0, count * length + 1));
+    return { data: await Dataset.fromText(path, { length }), source: found === undefined ? 'random' : 'tinyshakespeare' };
+  } finally {
+    rmSync(own, { recursive: true });
+  }
+};
 
 /** W6: the tiny fit, MLP 4-16-3 on iris. */
 export const irisTrainer = ({ seed = 0 } = {}) =>

@@ -1,6 +1,6 @@
 // Measures nabla on the works that the programs of rivals/ do, through its public interface; prints one JSON line a figure.
 //
-//     node works.js [--work W1a | W1b | W6 | W7 | start] [--threads 1 | 2] [--quick]
+//     node works.js [--work W1a | W1b | W4 | W5 | W6 | W7 | W9 | W10 | start] [--threads 1 | 2] [--quick]
 //
 // All of them without --work, one and two threads without --threads. README.md says what is timed and how to compile it.
 import { spawnSync } from 'node:child_process';
@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 
 import { Dataset } from 'nabla';
 import { crossValidate, kFold } from 'nabla/validation';
-import { digitsTrainer, irisTrainer, mnist, mnistTrainer } from './recipes.js';
+import { characters, digitsTrainer, irisTrainer, lstmTrainer, mnist, mnistTrainer, transformerTrainer } from './recipes.js';
 
 const manifest = fileURLToPath(import.meta.resolve('nabla/package.json'));
 const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string };
@@ -50,6 +50,41 @@ const mlpStep = async (work: string, batchSize: number, { threads, quick }: Opti
   if (source === 'mnist') expectLearned(losses.at(-1)! < losses[0]!, `losses ${losses.join(', ')}`);
   const steps = history.slice(1).map(({ seconds, batches }) => (1e3 * seconds) / batches);
   report(work, 'step', threads, 'ms a step', steps, { data: source, batch: batchSize, loss: [losses[0], losses.at(-1)] });
+};
+
+/** ms a step of a language model of characters; the first epoch is left out. */
+const languageStep = async (work: 'W4' | 'W5', { threads, quick }: Options): Promise<void> => {
+  const { data, source } = await characters(work === 'W4' ? 50 : 64);
+  const trainer = work === 'W4' ? lstmTrainer : transformerTrainer;
+  const epochs = quick ? 3 : work === 'W4' ? 16 : 9;
+  const { history } = await trainer(data.classes.length, epochs).fit(data, { threads });
+  const losses = history.map(({ train }) => rounded(train.loss));
+  if (source !== 'random') expectLearned(losses.at(-1)! < losses[0]!, `losses ${losses.join(', ')}`);
+  const steps = history.slice(1).map(({ seconds, batches }) => (1e3 * seconds) / batches);
+  report(work, 'step', threads, 'ms a step', steps, { data: source, batch: 32, loss: [losses[0], losses.at(-1)] });
+};
+
+/** The MLP's probabilities of one row, and of 1,024 rows. */
+const predictions = async (work: 'W9' | 'W10', { threads, quick }: Options): Promise<void> => {
+  const { data, source } = await mnist();
+  const fitted = await mnistTrainer({ batchSize: 128, epochs: 1 }).fit(data, { threads });
+  const rows = work === 'W9' ? 1 : 1024;
+  const features = Float32Array.from({ length: rows * 784 }, (_, index) => (index * 7919) % 256);
+  const some = Dataset.from({ features, shape: [rows, 28, 28] });
+  const many = quick ? 200 : 2000;
+  const times: number[] = [];
+  for (let repeat = 0; repeat < (quick ? 5 : 50); repeat++) {
+    const before = performance.now();
+    if (rows === 1) {
+      for (let call = 0; call < many; call++) fitted.predictSync(features);
+      times.push((1e3 * (performance.now() - before)) / many);
+    } else {
+      for (let call = 0; call < many / 100; call++) await fitted.predict(some, { probabilities: true });
+      times.push((performance.now() - before) / (many / 100));
+    }
+  }
+  // JavaScript is compiled after the first few.
+  report(work, 'MLP', threads, rows === 1 ? 'µs' : 'ms', times.slice(2), { data: source, batch: rows });
 };
 
 /** The tiny fit: the epochs alone, and everything from `new Trainer` to the awaited result; the first call of the process apart. */
@@ -134,8 +169,12 @@ const start = ({ quick }: Options): void => {
 const works: Readonly<Record<string, (options: Options) => void | Promise<void>>> = {
   W1a: (options) => mlpStep('W1a', 32, options),
   W1b: (options) => mlpStep('W1b', 128, options),
+  W4: (options) => languageStep('W4', options),
+  W5: (options) => languageStep('W5', options),
   W6: tinyFit,
   W7: tenFolds,
+  W9: (options) => predictions('W9', options),
+  W10: (options) => predictions('W10', options),
   start,
 };
 

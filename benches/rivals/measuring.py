@@ -173,6 +173,23 @@ def mnist():
     return features, generator.integers(0, 10, 60000).astype(np.int32), "random"
 
 
+def characters(length, count=3200):
+    """`count` windows of `length` characters as indices below 65, the characters after them, and where they are from."""
+    import numpy as np
+
+    for folder in _data_folders("text"):
+        path = folder / "tinyshakespeare.txt"
+        if path.exists():
+            text = np.frombuffer(path.read_bytes()[: count * length + 1], np.uint8)
+            _, codes = np.unique(text, return_inverse=True)
+            source = "tinyshakespeare"
+            break
+    else:
+        codes, source = np.random.default_rng(0).integers(0, 65, count * length + 1), "random"
+    cut = codes[:-1].reshape(count, length), codes[1:].reshape(count, length)
+    return cut[0].astype(np.int32), cut[1].astype(np.int32), source
+
+
 def tabular(name):
     """Features float32 and class numbers int32 of `iris` or `digits`."""
     import numpy as np

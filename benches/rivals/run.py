@@ -25,6 +25,16 @@ for work in ("W1a", "W1b"):
     for threads in ("2", "1"):
         PROGRAMS.append((work, "jax", ["jax_mlp.py", "--work", work, "--threads", threads], {}))
         PROGRAMS.append((work, "torch", ["torch_mlp.py", "--work", work, "--threads", threads], BIG_MALLOC))
+for work in ("W4", "W5"):
+    for threads in ("2", "1"):
+        PROGRAMS.append((work, "jax", ["jax_sequences.py", "--work", work, "--threads", threads], {}))
+        PROGRAMS.append((work, "torch", ["torch_sequences.py", "--work", work, "--threads", threads], BIG_MALLOC))
+for work in ("W9", "W10"):
+    for threads in ("2", "1"):
+        PROGRAMS.append((work, "torch", ["torch_predict.py", "--work", work, "--threads", threads], BIG_MALLOC))
+for threads in ("2", "1"):
+    for library, module in (("numpy", "numpy"), ("torch", "torch")):
+        PROGRAMS.append(("W11", module, ["kernels.py", "--library", library, "--threads", threads], BIG_MALLOC))
 for threads in ("2", "1"):
     for form in ("plain", "tuned", "flag"):
         PROGRAMS.append(("W6", "jax", ["jax_iris.py", "--threads", threads, "--form", form], {}))

@@ -1,9 +1,9 @@
 import { type Activation, isActivation } from '../activations/index.js';
 import { isNumber, isOneOf, optionsOf } from '../errors/index.js';
-import { ones, zeros } from '../initializers/index.js';
 import { type AttentionOptions, attention, attentionSpec, expectHeads } from './attention.js';
 import { dense } from './dense.js';
 import { type Layer, layer } from './layer.js';
+import { layerNorm } from './norm.js';
 
 /** Options of `transformerBlock`. */
 export interface TransformerBlockOptions extends AttentionOptions {
@@ -22,18 +22,6 @@ const blockOptions = optionsOf('layers/transformerBlock', {
   activation: isActivation,
 });
 
-/** γ·(x − μ)/√(σ² + 10⁻⁵) + β over the last axis. Ba, Kiros & Hinton 2016, arXiv:1607.06450. */
-const norm = () =>
-  layer('layerNorm', (x, { parameter }) => {
-    const centred = x.subtract(x.mean(-1, { keepDims: true }));
-    const deviation = centred.square().mean(-1, { keepDims: true }).add(1e-5).sqrt();
-    const width = [x.shape.at(-1)!];
-    return centred
-      .divide(deviation)
-      .multiply(parameter('scale', width, ones(), { decay: false }))
-      .add(parameter('shift', width, zeros(), { decay: false }));
-  });
-
 /**
  * Attention, then two dense layers a position, each with norm and a shortcut. Vaswani et al. 2017, arXiv:1706.03762.
  * `'pre'`: x ← x + f(norm(x)); `'post'`: x ← norm(x + f(x)). A stack of pre-norm blocks wants one more norm at its end.
@@ -51,11 +39,11 @@ export const transformerBlock = (options: TransformerBlockOptions): Layer => {
       const mix = attention({ heads, causal, dropout });
       const feed = (h: typeof x) => dense(channels)(dense(Math.max(1, Math.round(expansion * channels)), { activation })(h));
       if (order === 'pre') {
-        const y = x.add(mix(norm()(x)));
-        return y.add(feed(norm()(y)));
+        const y = x.add(mix(layerNorm()(x)));
+        return y.add(feed(layerNorm()(y)));
       }
-      const y = norm()(x.add(mix(x)));
-      return norm()(y.add(feed(y)));
+      const y = layerNorm()(x.add(mix(x)));
+      return layerNorm()(y.add(feed(y)));
     },
     name === undefined ? {} : { name },
   );

@@ -77,6 +77,8 @@ export interface NativeModel {
   save(task: number, folder: string, extra: string): Task;
   weights(): string;
   weight(name: string): Float64Array;
+  /** Its program as text. */
+  listing(batch: number, training: boolean): string;
   bytes(): number;
 }
 

@@ -121,6 +121,12 @@ impl Model {
         self.inner.weight(&name).map(output::Float64Array::new).map_err(js)
     }
 
+    /// Its program as text: the graph after each pass, the plan, the planned peak memory. Of training steps, or of prediction.
+    #[napi(catch_unwind)]
+    pub fn listing(&self, batch: u32, training: bool) -> Result<String> {
+        self.inner.listing(batch as usize, training).map_err(js)
+    }
+
     /// Bytes of weights, for V8 to know.
     #[napi(catch_unwind)]
     pub fn bytes(&self) -> f64 {

@@ -1,6 +1,8 @@
-//! Where a training step of a convolutional network goes, operator by operator, on one thread: the works W2 and W3 of the benchmarks.
-//! `cargo bench -p nabla-graph --bench operators -- [W2 | W3]`; `NABLA_SIMD` chooses the level, `REPEATS` how often (default 20). Each
+//! Where a training step goes, operator by operator, on one thread: the works W2 to W5 of the benchmarks.
+//! `cargo bench -p nabla-graph --bench operators -- [W2 | W3 | W4 | W5]`; `NABLA_SIMD` chooses the level, `REPEATS` how often (default 20). Each
 //! figure is the least of the repeats; GFLOP/s count a convolution as direct work, however it is computed.
+
+mod sequences;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -127,7 +129,7 @@ fn computed() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
 
-/// Multiplications and additions of a convolution's definition.
+/// Multiplications and additions of a convolution's or product's definition; of sequence operators what they cost at full speed.
 fn operations(i: &nabla_graph::plan::Instruction, batch: usize) -> Option<usize> {
     let product = |shape: &Shape| shape.elements(batch);
     let positions = |y: &Shape| product(y) / y.0.last().map_or(1, |d| d.size);
@@ -135,7 +137,14 @@ fn operations(i: &nabla_graph::plan::Instruction, batch: usize) -> Option<usize>
         Operator::Conv(_) | Operator::ConvLinear(_) => 2 * positions(&i.out_shape) * product(&i.shapes[1]),
         Operator::ConvInput(_) => 2 * positions(&i.shapes[0]) * product(&i.shapes[1]),
         Operator::ConvKernel(_) => 2 * positions(&i.shapes[1]) * product(&i.out_shape),
-        Operator::Matmul(_) | Operator::Linear(_) => 2 * product(&i.out_shape) * product(&i.shapes[0]) / i.out_shape.0[0].at(batch),
+        Operator::Matmul(_) | Operator::Linear(_) => {
+            // √(mk · kn · mn) = m·k·n
+            let all = product(&i.shapes[0]) as f64 * product(&i.shapes[1]) as f64 * product(&i.out_shape) as f64;
+            2 * all.sqrt().round() as usize
+        }
+        Operator::Lstm(_) | Operator::LstmGradient(_) | Operator::Attention(_) | Operator::AttentionGradient(_) => {
+            i.op.work(&i.shapes.iter().collect::<Vec<_>>(), &i.out_shape, batch)
+        }
         _ => return None,
     })
 }
@@ -145,11 +154,16 @@ fn main() {
     let repeats: usize = std::env::var("REPEATS").ok().and_then(|r| r.parse().ok()).unwrap_or(20);
     let _flush = denormals::flush_to_zero();
     println!("level: {}, one thread", level::level().name());
-    for (name, graph) in [("W2", w2()), ("W3", w3())] {
+    for (name, graph) in [
+        ("W2", w2()),
+        ("W3", w3()),
+        ("W4", sequences::lstm()),
+        ("W5", sequences::transformer()),
+    ] {
         if !words.is_empty() && !words.iter().any(|w| w == name) {
             continue;
         }
-        let batch = 64;
+        let (batch, classes) = if name < "W4" { (64, 9.9) } else { (32, 64.9) };
         let purpose = Purpose {
             mode: Mode::Train,
             gradients: true,
@@ -188,13 +202,17 @@ fn main() {
             arena.write(row, &values, &mut theta).expect("a weight");
         }
         let bases = Bases::new(&mut memory, &mut theta, &mut gradient);
-        for (input, scale) in [("features", 1.0), ("targets", 9.9), ("rowWeights", 0.0)] {
+        for (input, scale) in [
+            ("features", if name < "W4" { 1.0 } else { classes }),
+            ("targets", classes),
+            ("rowWeights", 0.0),
+        ] {
             let place = program.place(input).expect("an input");
             let mut next = numbers(7);
             // SAFETY: nothing runs yet.
             let values = unsafe { bases.write(&place, batch, 0..place.len.at(batch)) };
             values.fill_with(|| if scale > 0.0 { next() * scale } else { 1.0 / batch as f32 });
-            if input == "targets" {
+            if input == "targets" || scale > 1.0 {
                 values.iter_mut().for_each(|v| *v = v.floor());
             }
         }

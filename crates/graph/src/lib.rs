@@ -3,6 +3,7 @@
 
 pub mod builder;
 pub mod ir;
+pub mod listing;
 pub mod ops;
 pub mod passes;
 pub mod plan;

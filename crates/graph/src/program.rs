@@ -10,13 +10,8 @@ use nabla_params::{Arena, Spec};
 
 use crate::ir::Graph;
 use crate::ops::io::{Io, Moment, Slot};
-use crate::passes::common_subexpressions::common_subexpressions;
-use crate::passes::dead_code::dead_code;
-use crate::passes::differentiate::differentiate;
-use crate::passes::fuse_linear::fuse_linear;
-use crate::passes::gathered_rows::gathered_rows;
-use crate::passes::mode::{Mode, mode};
-use crate::passes::share_moments::share_moments;
+use crate::passes;
+use crate::passes::mode::Mode;
 use crate::plan::{Instruction, Place, Plan, Space, layouts, plan};
 
 /// What a compiled graph is asked for.
@@ -61,18 +56,17 @@ pub fn arena(graph: &Graph) -> Result<Arena> {
 impl Program {
     /// Compiles a traced graph.
     pub fn compile(graph: &Graph, arena: &Arc<Arena>, purpose: &Purpose) -> Result<Program> {
-        let (graph, rates) = mode(graph, purpose.mode)?;
-        let mut graph = dead_code(&gathered_rows(&graph, purpose.capacity));
-        if purpose.gradients {
-            graph = differentiate(graph)?;
-        }
-        graph
-            .outputs
-            .retain(|name, _| purpose.outputs.contains(name) || (purpose.gradients && name.starts_with("gradient:")));
-        for name in &purpose.outputs {
-            graph.output(name)?;
-        }
-        let graph = dead_code(&fuse_linear(&common_subexpressions(&share_moments(&dead_code(&graph)))));
+        Self::compile_watched(graph, arena, purpose, &mut |_, _| {})
+    }
+
+    /// The same; `watch` sees the graph after each pass.
+    pub fn compile_watched(
+        graph: &Graph,
+        arena: &Arc<Arena>,
+        purpose: &Purpose,
+        watch: &mut dyn FnMut(&'static str, &Graph),
+    ) -> Result<Program> {
+        let (graph, rates) = passes::run(graph, purpose, watch)?;
         graph
             .nodes
             .iter()

@@ -1,5 +1,6 @@
 //! The kernels, compiled here for f32 and f64: a crate that uses them compiles no loop again (its build is short, the binary has one copy).
 
+use crate::attention::{Slopes, Weights};
 use crate::elementwise::{Axpy, BinaryLoop, UnaryLoop};
 use crate::matmul::tile::Tiles;
 use crate::norm::{AffineColumns, CentredProducts, NormalizeRows};
@@ -47,6 +48,8 @@ compiled! {
     run_centred_products(CentredProducts<'_, Self>);
     run_affine_columns(AffineColumns<'_, Self>);
     run_normalize_rows(NormalizeRows<'_, Self>);
+    run_attention_weights(Weights<Self>);
+    run_attention_slopes(Slopes<Self>);
     run_fill(Fill<'_, Self>);
     run_lstm_step(lstm::Step<Self>);
     run_lstm_step_back(lstm::StepBack<Self>);

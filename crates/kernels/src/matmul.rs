@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use crate::{PANEL, Real};
 
+mod blocked;
 mod panels;
 pub(crate) mod tile;
 
@@ -146,6 +147,10 @@ pub unsafe fn matmul<T: Real>(p: &Product, a: *const T, b: *const T, c: *mut T, 
     debug_assert!(rows.end <= p.m && panels.end <= p.n.div_ceil(PANEL));
     debug_assert!(e.bias.is_none_or(|bias| bias.len() >= p.n));
     if rows.start < rows.end && panels.start < panels.end {
+        if blocked::pays(p, &rows, &panels) {
+            // SAFETY: by the caller's promise.
+            return unsafe { blocked::run(p, a, b, c, e, rows, panels) };
+        }
         T::run_tiles(tile::Tiles {
             p,
             a,

@@ -1,5 +1,9 @@
-//! What a step and a small fit cost: the works W1a, W1b, W6 and W7 of the benchmarks, through the crates.
-//! `cargo bench -p nabla-train --bench step -- [words of names]`; figures are medians.
+//! What a step and a small fit cost: the works W1a, W1b, W4 to W7 of the benchmarks, through the crates.
+//! `cargo bench -p nabla-train --bench step -- [words of names]`; figures are medians. `REPEATS=n` sets the number of epochs.
+//! Where a step goes, operator by operator: `cargo bench -p nabla-graph --bench operators`.
+
+#[path = "../../graph/benches/sequences/mod.rs"]
+mod sequences;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -41,6 +45,21 @@ fn network(sizes: &[usize], activation: &str) -> Graph {
     b.finish(&[("prediction", x), ("loss", loss)])
 }
 
+/// The works on sequences: name, graph, length, the rest of the recipe.
+fn sequence_works() -> [(&'static str, Graph, usize, Value); 2] {
+    let adam = json!({ "optimizer": { "kind": "adam", "learningRate": 0.001 }, "clip": { "globalNorm": 1.0 } });
+    let adamw = json!({ "optimizer": { "kind": "adamw", "learningRate": 0.001 } });
+    [("W4", sequences::lstm(), 50, adam), ("W5", sequences::transformer(), 64, adamw)]
+}
+
+fn sequence_recipe(graph: &Graph, epochs: usize, changes: &Value) -> Arc<Recipe> {
+    let mut spec = json!({ "version": 1, "graph": graph.to_json(), "output": "softmax", "epochs": epochs, "batchSize": 32, "seed": 7 });
+    for (key, value) in changes.as_object().into_iter().flatten() {
+        spec[key] = value.clone();
+    }
+    Arc::new(Recipe::new(FitSpec::from_json(&spec.to_string()).expect("a recipe")).expect("a graph"))
+}
+
 fn recipe(graph: &Graph, batch: usize, epochs: usize, metrics: Value, prepare: Value) -> Arc<Recipe> {
     let spec = json!({
         "version": 1, "graph": graph.to_json(), "output": "softmax", "optimizer": { "kind": "adam", "learningRate": 0.001 },
@@ -57,6 +76,21 @@ fn random(rows: usize, width: usize, classes: u32) -> Dataset {
     let parts = SourceParts {
         target: Some(TargetParts::Classes { names, labels }),
         ..SourceParts::new(rows, Matrix::F32(features))
+    };
+    parts.build().expect("data").into()
+}
+
+/// Windows of random characters and the characters after them.
+fn windows(rows: usize, time: usize) -> Dataset {
+    let stream = Stream::new(3, 2, 1);
+    let draw = |i: usize| (stream.uniform(i as u64) * sequences::VOCABULARY as f64) as u32;
+    let parts = SourceParts {
+        target: Some(TargetParts::Sequence {
+            names: (0..sequences::VOCABULARY).map(|c| c.to_string()).collect(),
+            width: time,
+            labels: (0..rows * time).map(|i| draw(i + 1)).collect(),
+        }),
+        ..SourceParts::new(rows, Matrix::F32((0..rows * time).map(|i| draw(i) as f32).collect()))
     };
     parts.build().expect("data").into()
 }
@@ -102,6 +136,14 @@ fn main() {
     let wants = |name: &str| words.is_empty() || words.iter().any(|w| name.contains(w.as_str()));
     let repeats: usize = std::env::var("REPEATS").ok().and_then(|r| r.parse().ok()).unwrap_or(9);
     for threads in [1, 2] {
+        for (name, graph, time, changes) in sequence_works() {
+            let label = format!("{name} threads {threads}");
+            if wants(&label) {
+                let recipe = sequence_recipe(&graph, repeats + 1, &changes);
+                let step = epochs(&recipe, &Job::new(windows(640, time)), threads) * 1e3 / 20.0;
+                println!("{label}: {step:.2} ms a step");
+            }
+        }
         for (name, batch) in [("W1a", 32), ("W1b", 128)] {
             let name = format!("{name} threads {threads}");
             if !wants(&name) {

@@ -164,6 +164,15 @@ impl Model {
         self.recipe.output_shape().iter().product()
     }
 
+    /// Its program as text, for batches of so many rows: of training steps, or of prediction.
+    pub fn listing(&self, batch: usize, training: bool) -> Result<String> {
+        let bytes = match self.weights {
+            Weights::F32(_) => 4,
+            Weights::F64(_) => 8,
+        };
+        self.recipe.listing(batch, training, bytes)
+    }
+
     /// Bytes of weights.
     pub fn bytes(&self) -> usize {
         match &self.weights {

@@ -252,31 +252,49 @@ impl Recipe {
 
     /// The program of a training step; `output` is computed beside the gradients where metrics want it.
     pub fn training(&self, capacity: usize) -> Result<Arc<Program>> {
+        self.program(self.to_train(capacity))
+    }
+
+    fn to_train(&self, capacity: usize) -> Purpose {
         let mut outputs = vec!["loss".to_owned()];
         outputs.extend(self.updates.iter().map(|(name, _)| name.clone()));
         if !self.spec.metrics.is_empty() {
             outputs.push("output".to_owned());
         }
-        self.program(Purpose {
+        Purpose {
             mode: Mode::Train,
             gradients: true,
             outputs,
             capacity,
-        })
+        }
     }
 
     /// The program of prediction, with the loss where it is asked for.
     pub fn inference(&self, capacity: usize, loss: bool) -> Result<Arc<Program>> {
+        self.program(Self::to_infer(capacity, loss))
+    }
+
+    fn to_infer(capacity: usize, loss: bool) -> Purpose {
         let mut outputs = vec!["output".to_owned()];
         if loss {
             outputs.push("loss".to_owned());
         }
-        self.program(Purpose {
+        Purpose {
             mode: Mode::Infer,
             gradients: false,
             outputs,
             capacity,
-        })
+        }
+    }
+
+    /// A program as text, with memory for numbers of `bytes` bytes: the graph after each pass, and the plan.
+    pub fn listing(&self, capacity: usize, training: bool, bytes: usize) -> Result<String> {
+        let purpose = if training {
+            self.to_train(capacity)
+        } else {
+            Self::to_infer(capacity, false)
+        };
+        nabla_graph::listing::listing(&self.graph, &purpose, bytes)
     }
 
     fn program(&self, purpose: Purpose) -> Result<Arc<Program>> {

@@ -82,6 +82,8 @@ export declare class Model {
   weights(): string
   /** One weight, row-major. */
   weight(name: string): Float64Array
+  /** Its program as text: the graph after each pass, the plan, the planned peak memory. Of training steps, or of prediction. */
+  listing(batch: number, training: boolean): string
   /** Bytes of weights, for V8 to know. */
   bytes(): number
 }

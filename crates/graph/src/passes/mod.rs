@@ -10,7 +10,50 @@ pub mod share_moments;
 
 use std::collections::BTreeMap;
 
+use nabla_error::Result;
+
 use crate::ir::{Graph, Id, Node};
+use crate::program::Purpose;
+use common_subexpressions::common_subexpressions;
+use dead_code::dead_code;
+use differentiate::{GRADIENT, differentiate};
+use fuse_linear::fuse_linear;
+use gathered_rows::gathered_rows;
+use mode::mode;
+use share_moments::share_moments;
+
+/// A pass with its name.
+type Pass = (&'static str, fn(&Graph) -> Graph);
+
+/// All passes that a purpose asks for, in order, each followed by the removal of what it left unused; and the dropout rates.
+/// `watch` sees the graph after each.
+pub fn run(graph: &Graph, purpose: &Purpose, watch: &mut dyn FnMut(&'static str, &Graph)) -> Result<(Graph, Vec<f64>)> {
+    let (mut graph, rates) = mode(graph, purpose.mode)?;
+    watch("mode", &graph);
+    graph = dead_code(&gathered_rows(&graph, purpose.capacity));
+    watch("gatheredRows", &graph);
+    if purpose.gradients {
+        graph = differentiate(graph)?;
+        watch("differentiate", &graph);
+    }
+    graph
+        .outputs
+        .retain(|name, _| purpose.outputs.contains(name) || (purpose.gradients && name.starts_with(GRADIENT)));
+    for name in &purpose.outputs {
+        graph.output(name)?;
+    }
+    let rest: [Pass; 4] = [
+        ("deadCode", dead_code),
+        ("shareMoments", share_moments),
+        ("commonSubexpressions", common_subexpressions),
+        ("fuseLinear", fuse_linear),
+    ];
+    for (name, pass) in rest {
+        graph = dead_code(&pass(&graph));
+        watch(name, &graph);
+    }
+    Ok((graph, rates))
+}
 
 /// A graph that is copied node by node, some nodes replaced on the way.
 #[derive(Default)]

@@ -17,10 +17,35 @@ pub(crate) struct Tiles<'a, T> {
     pub panels: Range<usize>,
 }
 
+/// Elements of A that are gone over panel by panel before the next rows: they stay in the second-level cache.
+const BLOCK: usize = 24 * 1024;
+
 impl<T: Real> Kernel<T> for Tiles<'_, T> {
     type Output = ();
     #[inline(always)]
-    fn run<L: Lanes<T>>(self) {
+    fn run<L: Lanes<T>>(mut self) {
+        let (first, end) = (self.rows.start, self.rows.end);
+        let height = (BLOCK / self.p.k.max(1)).max(4 * L::TILE_ROWS).next_multiple_of(L::TILE_ROWS);
+        // A lone panel, or a block and a bit: at once.
+        let height = if self.panels.len() < 2 || end - first < 2 * height {
+            end - first
+        } else {
+            height
+        };
+        let mut row = first;
+        while row < end {
+            let next = if end - row < height + L::TILE_ROWS { end } else { row + height };
+            self.rows = row..next;
+            self.block::<L>();
+            row = next;
+        }
+    }
+}
+
+impl<T: Real> Tiles<'_, T> {
+    /// All panels of some rows.
+    #[inline(always)]
+    fn block<L: Lanes<T>>(&self) {
         let full = self.p.n / PANEL;
         let few = self.rows.end - self.rows.start;
         let mut j = self.panels.start;
@@ -60,16 +85,14 @@ impl<T: Real> Kernel<T> for Tiles<'_, T> {
             };
             if !matches!(self.e.activation, Activation::Identity | Activation::Relu) {
                 simd::dispatch(Activate {
-                    tiles: &self,
+                    tiles: self,
                     panels: j..j + panels,
                 });
             }
             j += panels;
         }
     }
-}
 
-impl<T: Real> Tiles<'_, T> {
     /// All rows of P panels, in tiles of at most `L::TILE_ROWS` rows.
     ///
     /// # Safety
@@ -120,15 +143,27 @@ impl<T: Real> Tiles<'_, T> {
         } = *self.p;
         let width = if P == 1 { PANEL.min(n - j * PANEL) } else { PANEL };
         let mut sums = [[L::zero(); P]; R];
+        // Loops over tiles count by hand: an iterator that the compiler does not inline is a call a number.
+        macro_rules! each {
+            ($r:ident, $p:ident, $work:expr) => {{
+                let mut $r = 0;
+                while $r < R {
+                    let mut $p = 0;
+                    while $p < P {
+                        $work;
+                        $p += 1;
+                    }
+                    $r += 1;
+                }
+            }};
+        }
         // SAFETY: offsets of existing elements, as the caller vouches.
         let c = unsafe { self.c.add(i * out.row + j * out.panel) };
         if self.e.accumulate {
-            for (r, row) in sums.iter_mut().enumerate() {
-                for (p, sum) in row.iter_mut().enumerate() {
-                    // SAFETY: row i + r and panel j + p exist; only the `width` columns below n are read.
-                    *sum = unsafe { L::load_first_at(c.add(r * out.row + p * out.panel), width) };
-                }
-            }
+            each!(r, p, {
+                // SAFETY: row i + r and panel j + p exist; only the `width` columns below n are read.
+                sums[r][p] = unsafe { L::load_first_at(c.add(r * out.row + p * out.panel), width) };
+            });
         }
         let mut b = self.b.wrapping_add(j * right.panel);
         let mut group = self.a.wrapping_add(i * left.row);
@@ -136,57 +171,56 @@ impl<T: Real> Tiles<'_, T> {
         while k_left > 0 {
             let mut a = group;
             let steps = k_left.min(PANEL);
-            for _ in 0..steps {
+            let mut step = 0;
+            while step < steps {
                 let mut columns = [L::zero(); P];
-                for (p, column) in columns.iter_mut().enumerate() {
+                let mut p = 0;
+                while p < P {
                     // SAFETY: row k of B exists, and its panel j + p has 16 readable columns, or `width` when MASKED.
-                    *column = unsafe {
+                    columns[p] = unsafe {
                         if MASKED {
                             L::load_first_at(b.add(p * right.panel), width)
                         } else {
                             L::load_at(b.add(p * right.panel))
                         }
                     };
+                    p += 1;
                 }
-                for (r, row) in sums.iter_mut().enumerate() {
+                let mut r = 0;
+                while r < R {
                     // SAFETY: a(i + r, k) exists.
                     let x = L::splat(unsafe { a.wrapping_add(r * left.row).read() });
-                    // By reference: an iterator over an array by value is a call where the compiler does not inline it.
-                    for (sum, column) in row.iter_mut().zip(&columns) {
-                        *sum = x.mul_add(*column, *sum);
+                    let mut p = 0;
+                    while p < P {
+                        sums[r][p] = x.mul_add(columns[p], sums[r][p]);
+                        p += 1;
                     }
+                    r += 1;
                 }
                 a = a.wrapping_add(left.col);
                 b = b.wrapping_add(right.row);
+                step += 1;
             }
             group = group.wrapping_add(left.panel);
             k_left -= steps;
         }
         if let Some(bias) = self.e.bias {
             let mut columns = [L::zero(); P];
-            for (p, column) in columns.iter_mut().enumerate() {
+            let mut p = 0;
+            while p < P {
                 // SAFETY: the bias has n values, `width` of them in this panel.
-                *column = unsafe { L::load_first_at(bias.as_ptr().add((j + p) * PANEL), width) };
+                columns[p] = unsafe { L::load_first_at(bias.as_ptr().add((j + p) * PANEL), width) };
+                p += 1;
             }
-            for row in &mut sums {
-                for (sum, column) in row.iter_mut().zip(&columns) {
-                    *sum = sum.add(*column);
-                }
-            }
+            each!(r, p, sums[r][p] = sums[r][p].add(columns[p]));
         }
         if self.e.activation == Activation::Relu {
-            for row in &mut sums {
-                for sum in row {
-                    *sum = L::zero().max(*sum);
-                }
-            }
+            each!(r, p, sums[r][p] = L::zero().max(sums[r][p]));
         }
-        for (r, row) in sums.iter().enumerate() {
-            for (p, &sum) in row.iter().enumerate() {
-                // SAFETY: row i + r and panel j + p of C exist.
-                unsafe { store(sum, c.add(r * out.row + p * out.panel), width, out.padded) };
-            }
-        }
+        each!(r, p, {
+            // SAFETY: row i + r and panel j + p of C exist.
+            unsafe { store(sums[r][p], c.add(r * out.row + p * out.panel), width, out.padded) };
+        });
     }
 }
 
