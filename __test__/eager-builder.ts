@@ -196,6 +196,12 @@ export const eagerBinding = (
     shape(id: number): number[] {
       return nodes[id]!.shape;
     }
+    size(): number {
+      return nodes.length;
+    }
+    repeat(): number[] {
+      return fail('the eager builder does not repeat');
+    }
     finish(outputs: string): string {
       return outputs;
     }

@@ -106,8 +106,7 @@ describe('recurrent layers', () => {
     const error = caught(() => traced(sequential([lstm(4), lstm(4)])));
     expect(error).toMatchObject({ code: 'SHAPE_MISMATCH', place: 'lstm2' });
     expect(error.message).toContain('returnSequences');
-    expect(caught(() => lstm(4, { activation: 'relu' })).code).toBe('NOT_IMPLEMENTED');
-    expect(caught(() => gru(4, { gateActivation: 'hardSigmoid' })).code).toBe('NOT_IMPLEMENTED');
+    expect(caught(() => lstm(4, { recurrentDropout: 1 })).code).toBe('INVALID_OPTION');
     expect(caught(() => simpleRnn(0)).code).toBe('INVALID_OPTION');
   });
 });

@@ -26,12 +26,14 @@ import {
   type Features,
   invalidData,
   isTypedArray,
+  type Matrix,
   type NumberArray,
   type ObjectRows,
   readFeatures,
 } from './features.js';
 import { type ImageOptions, imageOptions, type LabelledImage, readImages } from './images.js';
 import { type NpyArray, readNpz } from './npy.js';
+import { readRagged, readStepClasses } from './ragged.js';
 import { type Column, type NamedTargetSchema, type Schema, type TargetSchema, type Task, targetWidth } from './schema.js';
 import { type ExactSplit, type Part, type PartsOf, type SplitOptions, splitIndices } from './split.js';
 import { areNamed, readAllTargets, readGroups, readWeights, type Targets, targetSpec } from './targets.js';
@@ -44,10 +46,18 @@ export interface DatasetInput {
   /** Shape of flat features, rows first: `[rows, 64]` or `[rows, 28, 28, 1]`. */
   readonly shape?: readonly number[];
   /**
-   * One class name, boolean or number a row, or several numbers a row. With rows as objects: the name of the column. Several targets have
-   * names: `{ digit: labels, parity: 'odd' }`, each an array or the name of a column.
+   * Rows are sequences of different lengths, `[[1, 2, 3], [4]]` or with several numbers a step `[[[1, 2], [3, 4]], [[5, 6]]]`. They are
+   * padded, and layers get a mask that leaves the padding out.
    */
-  readonly targets?: Targets | string | Readonly<Record<string, Targets | string>>;
+  readonly ragged?: boolean;
+  /** With `ragged`: the longest sequence there will ever be, to which rows are padded. Default: the longest of these. */
+  readonly length?: number;
+  /**
+   * One class name, boolean or number a row, or several numbers a row; with `ragged` also an array of classes a row, one a step. With
+   * rows as objects: the name of the column. Several targets have names: `{ digit: labels, parity: 'odd' }`, each an array or the name of
+   * a column.
+   */
+  readonly targets?: Targets | readonly (readonly string[])[] | string | Readonly<Record<string, Targets | string>>;
   /** One weight a row, not negative. */
   readonly weights?: NumberArray;
   /** One group a row: rows of a group are never split apart. */
@@ -126,6 +136,8 @@ const isTask = isOneOf(['classification', 'regression']);
 const fromOptions = optionsOf('Dataset.from', {
   features: isAnything,
   shape: isListOf(isInteger({ min: 1 })),
+  ragged: isBoolean,
+  length: isInteger({ min: 1 }),
   targets: isAnything,
   weights: isAnything,
   groups: isAnything,
@@ -259,7 +271,9 @@ export class Dataset {
    */
   static from(input: DatasetInput): Dataset {
     expectOptions('Dataset.from', input, fromOptions, Dataset.from);
-    const { weights, groups, task, classes, positiveClass, shape } = input;
+    const { weights, groups, task, classes, positiveClass, shape, ragged = false, length } = input;
+    if (length !== undefined && !ragged)
+      throw invalidOption('Dataset.from', 'length', 'to be given with ragged: true', length, Dataset.from);
     let { features, targets } = input as { features: Features; targets?: unknown };
     if (typeof targets === 'string') ({ features, targets } = takeColumn(features, targets));
     if (areNamed(targets)) {
@@ -269,7 +283,8 @@ export class Dataset {
       targets = named;
     }
     const rowsHint = Array.isArray(targets) && !Array.isArray(targets[0]) ? targets.length : undefined;
-    const matrix = readFeatures('features', features, { shape, rows: rowsHint });
+    const sequences = ragged ? readRagged('features', features, length) : undefined;
+    const matrix: Matrix = sequences ?? readFeatures('features', features, { shape, rows: rowsHint });
 
     const buffers: NativeArray[] = [matrix.values];
     const spec: Record<string, unknown> = {
@@ -280,7 +295,13 @@ export class Dataset {
     };
     if (matrix.columns !== undefined) spec.columns = matrix.columns;
     if (matrix.parts !== undefined) spec.parts = matrix.parts;
-    if (targets !== undefined && targets !== null) {
+    if (sequences !== undefined) spec.lengths = { buffer: buffers.push(sequences.lengths) - 1 };
+    const first: unknown = Array.isArray(targets) && Array.isArray(targets[0]) ? targets[0][0] : undefined;
+    if (sequences !== undefined && (typeof first === 'string' || (first !== undefined && task === 'classification'))) {
+      const { names, labels } = readStepClasses('targets', targets as readonly (readonly unknown[])[], sequences, classes);
+      const buffer = buffers.push(labels) - 1;
+      spec.targets = { kind: 'sequence', names, width: matrix.sampleShape[0], buffer };
+    } else if (targets !== undefined && targets !== null) {
       spec.targets = targetSpec(readAllTargets('targets', targets, matrix.rows, { task, classes, positiveClass }), buffers);
     }
     if (weights !== undefined) spec.weights = { buffer: buffers.push(readWeights('weights', weights, matrix.rows)) - 1 };

@@ -196,6 +196,7 @@ export const fromNested = (place: string, input: readonly unknown[]): Matrix => 
         place: where(),
         expected: `${size} values`,
         received: `${value.length} values`,
+        hint: axis === 0 || sampleShape.length > 1 ? 'Sequences of different lengths are read with ragged: true.' : undefined,
       });
     }
     for (let i = 0; i < size; i++) read(value[i], axis + 1, () => `${where()}[${i}]`);

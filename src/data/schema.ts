@@ -50,6 +50,8 @@ export interface Schema {
   readonly images?: ImageFit;
   /** Whether rows are windows of a series. */
   readonly windows: boolean;
+  /** Rows are sequences of different lengths, padded to the first axis of the sample shape. */
+  readonly ragged?: boolean;
 }
 
 /** The task a target makes. */

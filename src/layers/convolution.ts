@@ -5,7 +5,7 @@ import { isInitializer } from '../initializers/initializer.js';
 import type { Regularizer } from '../regularizers/index.js';
 import { type Tensor, traceOf } from '../trace/index.js';
 import { called, type Layer, type LayerOptions, layer, layerOptions, type ParameterFunction } from './layer.js';
-import { isPadding, isPerAxis, type Padding, type PerAxis, paddingOf, perAxis, spatialSizes } from './window.js';
+import { isPadding, isPerAxis, maskOfWindows, type Padding, type PerAxis, paddingOf, perAxis, spatialSizes } from './window.js';
 
 interface KernelOptions extends LayerOptions {
   /** Size of the window. */
@@ -103,8 +103,12 @@ const convolve = (
   const initializer = options.kernelInitializer ?? defaultInitializer(options.activation);
   const weights = parameter('kernel', [...kernel, channels / groups, filters], initializer);
   const padding = paddingOf(options.padding ?? 'valid', sizes, reach, stride);
-  const y = traceOf(x).apply('conv', [x, weights], { stride, padding, dilation, groups, size: [] }, caller);
-  return finished(y, filters, options, parameter);
+  // Padding of a masked sequence is 0, as what lies around it.
+  const masked = axes === 1 ? x.mask : undefined;
+  const own = masked === undefined ? x : x.withMask(undefined).multiply(masked.steps.reshape([-1, sizes[0]!, 1]));
+  const y = traceOf(x).apply('conv', [own, weights], { stride, padding, dilation, groups, size: [] }, caller);
+  const z = masked === undefined ? y : maskOfWindows(x, y, reach[0]!, stride[0]!, options.padding ?? 'valid');
+  return finished(z, filters, options, parameter);
 };
 
 const convolution = (kind: keyof typeof optionsFor, axes: number) => {
@@ -121,7 +125,8 @@ const convolution = (kind: keyof typeof optionsFor, axes: number) => {
 };
 
 /**
- * Cross-correlation over time: [batch, time, in] → [batch, time', filters]; kernel [k, in/groups, filters].
+ * Cross-correlation over time: [batch, time, in] → [batch, time', filters]; kernel [k, in/groups, filters]. Where the sequence has a mask,
+ * padding is 0 and the mask shrinks with the stride.
  * @throws {NablaError} `SHAPE_MISMATCH`, `INVALID_OPTION`
  */
 export const conv1d: (filters: number, options: ConvolutionOptions) => Layer = convolution('conv1d', 1);

@@ -1,4 +1,4 @@
-import { expectArgument, expectOptions, isInteger, isOneOf, NablaError, optionsOf } from '../errors/index.js';
+import { expectArgument, expectOptions, invalidOption, isInteger, isOneOf, NablaError, optionsOf } from '../errors/index.js';
 import { type InitializerLike, normal, uniform } from '../initializers/index.js';
 import { isInitializer } from '../initializers/initializer.js';
 import { shapeText, type Tensor, traceOf } from '../trace/index.js';
@@ -8,7 +8,7 @@ import { called, expectTensor, type Layer, type LayerOptions, layer, layerOption
 export interface EmbeddingOptions extends LayerOptions {
   /** Default uniform ±0.05, as in Keras. */
   initializer?: InitializerLike;
-  /** An index that means padding. Not built yet. */
+  /** An index that means padding: steps that have it are masked, so layers after it leave them out. */
   padding?: number;
 }
 
@@ -21,7 +21,7 @@ export interface EmbeddingLayer extends Layer {
   project(x: Tensor): Tensor;
 }
 
-const embeddingOptions = optionsOf('layers/embedding', { initializer: isInitializer, padding: 'planned', ...layerOptions });
+const embeddingOptions = optionsOf('layers/embedding', { initializer: isInitializer, padding: isInteger({ min: 0 }), ...layerOptions });
 
 /**
  * A row of `width` learned numbers a level: indices [batch, …] → [batch, …, width]; `table` [levels, width]. Indices are whole numbers
@@ -34,9 +34,19 @@ export const embedding = (levels: number, width: number, options: EmbeddingOptio
   expectArgument('embedding', 'levels', levels, isInteger({ min: 1 }), embedding);
   expectArgument('embedding', 'width', width, isInteger({ min: 1 }), embedding);
   expectOptions('embedding', options, embeddingOptions, embedding);
-  const { name, initializer = uniform() } = options;
+  const { name, initializer = uniform(), padding } = options;
+  if (padding !== undefined && padding >= levels)
+    throw invalidOption(called('embedding', name), 'padding', `to be one of the ${levels} levels`, padding, embedding);
   const table = (x: Tensor): Tensor => parameterOf(x)('table', [levels, width], initializer);
-  const value = layer('embedding', (x) => table(x).gather(x), name === undefined ? {} : { name });
+  const rows = (x: Tensor): Tensor => {
+    const found = table(x).gather(x);
+    if (padding === undefined) return found;
+    const plain = x.withMask(undefined);
+    const kept = plain.equal(padding).negate().add(1);
+    const steps = x.mask === undefined ? kept : kept.multiply(x.mask.steps);
+    return found.withMask(undefined).withMask({ steps, prefix: false });
+  };
+  const value = layer('embedding', rows, name === undefined ? {} : { name });
   const project = (x: Tensor): Tensor => {
     expectTensor(called('embedding', name), x, project);
     return traceOf(x).within(value, { kind: 'embedding', name }, () => x.matmul(table(x), { transposeB: true }));

@@ -1,5 +1,5 @@
 export { activation } from './activation.js';
-export { type AttentionOptions, attention } from './attention.js';
+export { type AttentionLayer, type AttentionOptions, attention } from './attention.js';
 export { type BatchNormOptions, batchNorm } from './batch-norm.js';
 export { type BidirectionalOptions, bidirectional } from './bidirectional.js';
 export {
@@ -46,9 +46,10 @@ export {
   maxPool2d,
   type PoolOptions,
 } from './pooling.js';
-export { gru, lstm, type RecurrentLayer, type RecurrentOptions, simpleRnn } from './recurrent.js';
+export { gru, lstm, type RecurrentLayer, type RecurrentOptions, type RecurrentResult, simpleRnn } from './recurrent.js';
 export { reshape } from './reshape.js';
 export { type ResidualOptions, residual } from './residual.js';
+export { type Scanned, type ScanOptions, type ScanState, type ScanStep, scan } from './scan.js';
 export { type Step, sequential } from './sequential.js';
 export { type TransformerBlockOptions, transformerBlock } from './transformer-block.js';
 export type { Padding } from './window.js';

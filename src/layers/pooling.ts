@@ -1,7 +1,7 @@
 import { expectOptions, invalidOption, NablaError, optionsOf } from '../errors/index.js';
 import { shapeText, type Tensor, traceOf } from '../trace/index.js';
 import { called, type Layer, type LayerOptions, layer, layerOptions } from './layer.js';
-import { isPadding, isPerAxis, type Padding, type PerAxis, paddingOf, perAxis, spatialSizes } from './window.js';
+import { isPadding, isPerAxis, maskOfWindows, type Padding, type PerAxis, paddingOf, perAxis, spatialSizes } from './window.js';
 
 /** Options of the pooling layers. */
 export interface PoolOptions extends LayerOptions {
@@ -37,7 +37,9 @@ const pooling = (kind: keyof typeof optionsFor, operator: 'maxPool' | 'averagePo
     const run = (x: Tensor): Tensor => {
       const sizes = spatialSizes(x, axes, make);
       const attributes = { window, stride, padding: paddingOf(padding, sizes, window, stride) };
-      return traceOf(x).apply(operator, [x], attributes, make);
+      const shrinks = axes === 1 && padding === 'valid' && x.mask !== undefined;
+      if (!shrinks) return traceOf(x).apply(operator, [x], attributes, make);
+      return maskOfWindows(x, traceOf(x).apply(operator, [x.withMask(undefined)], attributes, make), window[0]!, stride[0]!, padding);
     };
     return layer(kind, run, name === undefined ? {} : { name });
   };
@@ -81,7 +83,7 @@ export const averagePool1d: (options: PoolOptions) => Layer = pooling('averagePo
 /** Mean of each window: [batch, height, width, c] → [batch, height', width', c]. */
 export const averagePool2d: (options: PoolOptions) => Layer = pooling('averagePool2d', 'averagePool', 2);
 
-/** Mean over all axes between batch and channels: [batch, …, c] → [batch, c]. Lin, Chen & Yan 2014, arXiv:1312.4400. */
+/** Mean over all axes between batch and channels (of the steps that count, where a sequence has a mask): [batch, …, c] → [batch, c]. Lin, Chen & Yan 2014, arXiv:1312.4400. */
 export const globalAveragePool: (options?: LayerOptions) => Layer = overAll('globalAveragePool', 'mean');
 
 /** Largest value over all axes between batch and channels: [batch, …, c] → [batch, c]. */

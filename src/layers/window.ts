@@ -42,6 +42,21 @@ export const paddingOf = (
     return [Math.floor(total / 2), Math.ceil(total / 2)];
   });
 
+/**
+ * What becomes of a mask over time under windows: a window counts that ends within the steps that count (with `'same'`, that begins at
+ * one), so that padding a sequence more changes nothing.
+ */
+export const maskOfWindows = (x: Tensor, y: Tensor, reach: number, stride: number, padding: Padding): Tensor => {
+  const { mask } = x;
+  if (mask === undefined) return y;
+  const [time, after] = [x.shape[1]!, y.shape[1]!];
+  const end = padding === 'same' ? 0 : reach - 1 - (padding === 'valid' ? 0 : 2 * padding);
+  const choice = Array.from({ length: time * after }, () => 0);
+  for (let at = 0; at < after; at++) choice[Math.min(time - 1, Math.max(0, at * stride + end)) * after + at] = 1;
+  const steps = mask.steps.matmul(traceOf(x).constant(choice, [time, after]));
+  return y.withMask({ steps, prefix: mask.prefix });
+};
+
 /** The sizes between batch and channels. */
 export const spatialSizes = (x: Tensor, axes: number, caller: Caller): readonly number[] => {
   if (x.rank === axes + 2 && x.shape.slice(1).every((size) => size > 0)) return x.shape.slice(1, -1);

@@ -15,6 +15,10 @@ export interface GraphBuilder {
   /** `attributes` is JSON; `path` is the layer's, for errors. */
   apply(operator: string, inputs: number[], attributes: string, path: string): number;
   shape(id: number): number[];
+  /** How many values there are. */
+  size(): number;
+  /** The operators of the values `from` ≤ id < `to` again, with `values` in place of `replaced`: the new ids of `wanted`. */
+  repeat(from: number, to: number, replaced: number[], values: number[], wanted: number[]): number[];
   /** `outputs` is JSON such as `{"prediction": 4, "loss": 9}`; returns the graph as versioned plain JSON. */
   finish(outputs: string): string;
 }
@@ -29,6 +33,8 @@ export interface NativeData {
   /** Hexadecimal digits over schema and values. */
   fingerprint(): string;
   select(indices: Uint32Array): NativeData;
+  /** Steps of each row, where rows are sequences of different lengths. */
+  lengths(): Uint32Array | null;
   /** Index of each row in the source. */
   sourceRows(): Uint32Array;
   features(): Float64Array;
@@ -72,7 +78,8 @@ export interface NativeModel {
   /** What was saved beside it, as JSON. */
   extra(): string;
   predict(task: number, data: NativeData, threads?: number | null): Task;
-  predictSync(features: Float32Array | Float64Array): Float64Array;
+  /** `lengths`: steps of each row, where rows are sequences of different lengths. */
+  predictSync(features: Float32Array | Float64Array, lengths?: Uint32Array | null): Float64Array;
   evaluate(task: number, data: NativeData, metrics?: string | null): Task;
   save(task: number, folder: string, extra: string): Task;
   weights(): string;
@@ -80,6 +87,15 @@ export interface NativeModel {
   /** Its program as text. */
   listing(batch: number, training: boolean): string;
   bytes(): number;
+}
+
+/** A sequence in progress. */
+export interface NativeSession {
+  /** How many steps there can be, if the model tells them apart by their place. */
+  limit(): number | null;
+  position(): number;
+  step(features: Float64Array): Float64Array;
+  reset(): void;
 }
 
 /** An optimizer's state over one flat parameter vector. */
@@ -124,6 +140,7 @@ export interface Binding {
     take?: string[] | null,
   ) => FitJob;
   startFits(task: number, spec: string, jobs: FitJob[], options: string): Task;
+  Session: new (model: NativeModel) => NativeSession;
   /** Least squares in closed form; `settings` is JSON `{ width, lambda, intercept }`, the answer JSON. */
   leastSquares(task: number, features: Float64Array, targets: Float64Array, weights: Float64Array | null, settings: string): Task;
   checkGradients(task: number, spec: string, data: NativeData, settings: string): Task;

@@ -6,6 +6,7 @@ export type {
   NativeArray,
   NativeData,
   NativeModel,
+  NativeSession,
   OptimizerState,
   Scaler,
   Task,

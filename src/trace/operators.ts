@@ -52,6 +52,7 @@ export interface Operators {
   concat: { axis: number };
   gather: NoAttributes;
   lowerTriangle: { value: number };
+  steps: { reverse: boolean; back: boolean };
   lstm: { reverse: boolean };
   gru: { reverse: boolean };
   simpleRnn: { activation: 'tanh' | 'relu'; reverse: boolean };

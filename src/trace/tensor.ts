@@ -1,4 +1,5 @@
 import { type Caller, expectArgument, expectOptions, invalidOption, isBoolean, isInteger, isListOf, isNumber } from '../errors/index.js';
+import type { Mask } from './masks.js';
 import type { OperatorName, Operators } from './operators.js';
 import type { Trace } from './trace.js';
 
@@ -34,6 +35,7 @@ export class Tensor {
   readonly #trace: Trace;
   readonly #id: number;
   #shape: readonly number[] | undefined;
+  readonly #mask: Mask | undefined;
   /** `'float'`, or `'index'` for class labels. */
   readonly type: TensorType;
 
@@ -43,8 +45,9 @@ export class Tensor {
   }
 
   /** Made by tracing only: `trace.input`, a layer's `parameter`, an operator. */
-  constructor(trace: Trace, id: number, type: TensorType) {
+  constructor(trace: Trace, id: number, type: TensorType, mask?: Mask) {
     this.#trace = trace;
+    this.#mask = mask;
     this.#id = id;
     this.type = type;
   }
@@ -60,6 +63,27 @@ export class Tensor {
     return this.shape.length;
   }
 
+  /**
+   * Which steps of a sequence count, where rows have different lengths: `mask.steps` is 1 for them and 0 for padding, [batch, time].
+   * What works on each step alone keeps it, `sum`, `mean` and `max` over time leave padding out.
+   */
+  get mask(): Mask | undefined {
+    return this.#mask;
+  }
+
+  /**
+   * The same values with another mask [batch, time], or with none.
+   * @example const padded = x.withMask(tokens.equal(0).negate().add(1)); // 0 stands for padding
+   */
+  withMask(mask: Tensor | Mask | undefined): Tensor {
+    if (mask === undefined) return this.#mask === undefined ? this : new Tensor(this.#trace, this.#id, this.type);
+    const whole = mask instanceof Tensor ? { steps: mask, prefix: false } : mask;
+    const { shape } = whole.steps;
+    if (shape.length !== 2 || this.rank < 2 || shape[0] !== this.shape[0] || shape[1] !== this.shape[1])
+      throw invalidOption('withMask', 'the mask', `to be [batch, time] of ${shapeText(this.shape)}`, whole.steps, this.withMask);
+    return new Tensor(this.#trace, this.#id, this.type, { ...whole, steps: whole.steps.withMask(undefined) });
+  }
+
   #apply<N extends OperatorName>(operator: N, attributes: Operators[N], caller: Caller, others: readonly Operand[] = []): Tensor {
     const tensors = others.map((other) => operand(this.#trace, operator, other, caller));
     return this.#trace.apply(operator, [this, ...tensors], attributes, caller);
@@ -69,7 +93,25 @@ export class Tensor {
     const list = axes === undefined ? null : typeof axes === 'number' ? [axes] : axes;
     if (list !== null) expectArgument(operator, 'axes', list, isShape, caller);
     expectOptions(operator, options, reduceOptions, caller);
-    return this.#apply(operator, { axes: list, keepDims: options.keepDims ?? false }, caller);
+    const keepDims = options.keepDims ?? false;
+    if (operator === 'mean' && (list === null || list.some((axis) => axis === 0 || axis + this.rank === 0)))
+      return this.#apply(operator, { axes: list, keepDims }, caller);
+    const overTime = list === null || list.some((axis) => axis === 1 || axis + this.rank === 1);
+    if (this.#mask === undefined || !overTime) return this.#apply(operator, { axes: list, keepDims }, caller);
+    const { steps } = this.#mask;
+    const counted = steps.reshape([-1, steps.shape[1]!, ...this.shape.slice(2).map(() => 1)]);
+    const plain = this.withMask(undefined);
+    const reduced = (x: Tensor, by: typeof operator) => x.#apply(by, { axes: list, keepDims }, caller);
+    // Padding is 0 in a sum, and below all else in a maximum.
+    if (operator === 'max') return reduced(plain.multiply(counted).add(counted.subtract(1).multiply(1e30)), 'max');
+    const total = reduced(plain.multiply(counted), 'sum');
+    if (operator === 'sum') return total;
+    const others = list!.reduce((product, axis) => product * Math.max(this.shape.at(axis)!, 1), 1) / steps.shape[1]!;
+    const count = steps
+      .sum(1)
+      .multiply(others)
+      .reshape([-1, ...total.shape.slice(1).map(() => 1)]);
+    return total.divide(count);
   }
 
   // ── two operands, with broadcasting ──

@@ -1,5 +1,6 @@
 import { type Caller, NablaError } from '../errors/index.js';
 import { callNative, type GraphBuilder } from '../native/index.js';
+import { type MaskedAxes, maskAfter } from './masks.js';
 import type { OperatorName, Operators } from './operators.js';
 import { childScope, rootScope, type Scope, type ScopeRequest } from './scope.js';
 import { idOf, Tensor, type TensorType, traceOf } from './tensor.js';
@@ -92,7 +93,28 @@ export class Trace {
     });
     const text = JSON.stringify(attributes);
     const id = this.#call((builder) => builder.apply(operator, ids, text, this.#scope.path), caller);
-    return new Tensor(this, id, 'float');
+    const result = new Tensor(this, id, 'float');
+    if (inputs.every(({ mask }) => mask === undefined)) return result;
+    return result.withMask(maskAfter(operator, inputs, attributes as MaskedAxes, () => result, this.#scope, caller));
+  }
+
+  /**
+   * Traces a function once and repeats its operators on other values: `again` gets one for each of `inputs` and gives what the function
+   * would. What does not depend on them (parameters, constants) is shared.
+   */
+  recorded(
+    run: () => readonly Tensor[],
+    inputs: readonly Tensor[],
+  ): { readonly first: readonly Tensor[]; again(values: readonly Tensor[]): readonly Tensor[] } {
+    const from = this.#call((builder) => builder.size(), this.recorded);
+    const first = run();
+    const to = this.#call((builder) => builder.size(), this.recorded);
+    const [replaced, wanted] = [inputs.map(idOf), first.map(idOf)];
+    const again = (values: readonly Tensor[]): readonly Tensor[] =>
+      this.#call((builder) => builder.repeat(from, to, replaced, values.map(idOf), wanted), this.recorded).map(
+        (id) => new Tensor(this, id, 'float'),
+      );
+    return { first, again };
   }
 
   /** A parameter of the layer that is running; the same name again is the same parameter. */

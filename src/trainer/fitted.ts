@@ -1,6 +1,7 @@
 import { Dataset, nativeOf, schemaOf } from '../data/dataset.js';
 import { described, type Features, isTypedArray, type NumberArray, readFeatures } from '../data/features.js';
 import { decodeImages, isImage } from '../data/images.js';
+import { readRagged } from '../data/ragged.js';
 import type { Schema } from '../data/schema.js';
 import { encode } from '../data/text.js';
 import {
@@ -18,9 +19,10 @@ import {
 } from '../errors/index.js';
 import { callNative, type NativeData, type NativeModel, runTask } from '../native/index.js';
 import { type Epoch, epochFrom, type Scores, scoresFrom } from './epoch.js';
-import { continuation, type GenerateOptions } from './generate.js';
+import { continuation, type GenerateOptions, isSignal } from './generate.js';
 import { classesOf, columnsOfOutput, type NamedKinds, type OutputPlace } from './outputs.js';
 import type { Prediction, PredictionKind, Predictions, Probabilities, RowProbabilities } from './predictions.js';
+import { Session } from './session.js';
 
 /** Options of `predict` and `predictSync`. */
 export interface PredictOptions {
@@ -62,9 +64,17 @@ const generateOptions = optionsOf('generate', {
   temperature: isNumber({ min: 0 }),
   topK: isInteger({ min: 1 }),
   seed: isInteger({ min: 0 }),
+  signal: isSignal,
 });
 
-for (const name of ['session', 'batcher']) register(`Fitted.${name}`);
+for (const name of ['batcher']) register(`Fitted.${name}`);
+
+/** Index of the largest of `count` values from `from` on, counted from there. */
+const likeliest = (values: Float64Array, from: number, count: number): number => {
+  let best = 0;
+  for (let i = 1; i < count; i++) if ((values[from + i] ?? 0) > (values[from + best] ?? 0)) best = i;
+  return best;
+};
 
 const width = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
@@ -203,7 +213,8 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
     const { schema } = this.#info;
     if (input instanceof Dataset) {
       const given = schemaOf(input);
-      const same = given.width === schema.width && schema.columns.every(({ name }, i) => given.columns[i]?.name === name);
+      const sequences = (schema.ragged ?? false) && (given.ragged ?? false);
+      const same = (given.width === schema.width || sequences) && schema.columns.every(({ name }, i) => given.columns[i]?.name === name);
       if (same) return nativeOf(input);
       const dropped = schema.columns
         .filter(({ name }) => !given.columns.some((column) => column.name === name))
@@ -221,6 +232,16 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
       });
     }
     const size = width(schema.sampleShape);
+    if (schema.ragged) {
+      const { values, rows, lengths } = readRagged('features', input, schema.sampleShape[0]);
+      const spec = { rows, width: size, sampleShape: schema.sampleShape, features: { buffer: 0 }, lengths: { buffer: 1 } };
+      if (values.length !== rows * size)
+        throw this.#misfit(
+          `steps of ${values.length / rows / (schema.sampleShape[0] ?? 1)} values`,
+          `steps of ${size / (schema.sampleShape[0] ?? 1)} values`,
+        );
+      return callNative((n) => n.Data.create(JSON.stringify(spec), [values, lengths]));
+    }
     const flat = isTypedArray(input) || (Array.isArray(input) && typeof input[0] === 'number');
     if (flat && (input as NumberArray).length % size !== 0)
       throw this.#misfit(`${(input as NumberArray).length} values`, `a multiple of ${size} values`);
@@ -237,6 +258,12 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
       features: { buffer: 0 },
     };
     return callNative((n) => n.Data.create(JSON.stringify(spec), [matrix.values]));
+  }
+
+  /** Whether this is an array of sequences, not one. */
+  #isRows(input: unknown): boolean {
+    const step: unknown = (input as readonly (readonly unknown[])[])[0]?.[0];
+    return this.#info.schema.sampleShape.length === 1 ? typeof step === 'number' : typeof step !== 'number';
   }
 
   #misfit(received: string, expected: string): NablaError {
@@ -267,13 +294,14 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
       const p = values[from + 1] ?? 0;
       best = this.#threshold === 0.5 ? Number(p > (values[from] ?? 0)) : Number(p >= this.#threshold);
     } else {
-      for (let i = 1; i < outputs; i++) if ((values[from + i] ?? 0) > (values[from + best] ?? 0)) best = i;
+      best = likeliest(values, from, outputs);
     }
     return classes[best] ?? String(best);
   }
 
   #expectProbabilities({ probabilities = false }: PredictOptions): boolean {
-    if (probabilities && this.classes.length === 0 && this.#info.outputs.length === 0) {
+    const several = this.#info.outputs.length > 0;
+    if (probabilities && this.classes.length === 0 && !several && this.#info.schema.target?.kind !== 'sequence') {
       throw invalidOption('predict', 'probabilities', 'to be false: this model predicts numbers, not classes', probabilities);
     }
     return probabilities;
@@ -297,7 +325,8 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
   /**
    * Predicts off the event loop: class names, or `{ probabilities: true }` for the matrix; numbers in the target's own units.
    * Takes a data set, nested or typed arrays, rows as objects, or an object of columns; of a model of images also JPEG and PNG bytes, one
-   * image or an array of them. Of several outputs each is under its name.
+   * image or an array of them. Of several outputs each is under its name. Where each step of a sequence is predicted, a row gives an array
+   * of class names, one a step (its probabilities: a matrix, row-major).
    * @example const names = await fitted.predict(test);
    */
   predict(input: PredictInput, options: PredictOptions & { readonly probabilities: true }): Promise<Probabilities<Kind>>;
@@ -312,8 +341,19 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
       (task) => task.takeNumbers(),
     );
     const several = this.#info.outputs.length > 0;
-    if (this.classes.length === 0 && !several) return values;
     const rows = input instanceof Dataset ? input.rows : (JSON.parse(data.schema()) as Schema).rows;
+    const { target } = this.#info.schema;
+    if (target?.kind === 'sequence') {
+      const lengths = callNative(() => data.lengths());
+      const outputs = target.names.length;
+      const wide = values.length / rows;
+      return Array.from({ length: rows }, (_, row) => {
+        const own = values.subarray(row * wide, row * wide + (lengths?.[row] ?? wide / outputs) * outputs);
+        if (probabilities) return Float64Array.from(own);
+        return Array.from({ length: own.length / outputs }, (_, at) => target.names[likeliest(own, at * outputs, outputs)]);
+      });
+    }
+    if (this.classes.length === 0 && !several) return values;
     if (several) return this.#named(values, rows, probabilities);
     if (probabilities) return this.#probabilities(values, rows);
     const outputs = values.length / rows;
@@ -338,8 +378,14 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
     const size = this.#info.schema.width;
     let features: Float32Array | Float64Array;
     let rows = 1;
-    const nested = Array.isArray(input) && typeof input[0] !== 'number';
-    if (input instanceof Float32Array) {
+    let lengths: Uint32Array | undefined;
+    const { ragged = false, sampleShape } = this.#info.schema;
+    const nested = ragged ? this.#isRows(input) : Array.isArray(input) && typeof input[0] !== 'number';
+    if (ragged) {
+      const read = readRagged('features', nested ? input : [input], sampleShape[0]);
+      ({ rows, lengths } = read);
+      features = read.values as Float64Array;
+    } else if (input instanceof Float32Array) {
       if (input.length !== size) throw this.#misfit(`${input.length} values`, `${size} values`);
       features = input;
     } else if (!nested && (isTypedArray(input) || Array.isArray(input))) {
@@ -358,7 +404,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
       rows = matrix.rows;
       features = matrix.values instanceof Float64Array ? matrix.values : Float64Array.from(matrix.values);
     }
-    const values = callNative(() => model.predictSync(features), this.predictSync);
+    const values = callNative(() => model.predictSync(features, lengths), this.predictSync);
     const outputs = values.length / rows;
     if (this.#info.outputs.length > 0) {
       const all = Array.from({ length: rows }, (_, row) => {
@@ -491,32 +537,61 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
     );
   }
 
-  /** Steps a recurrent or causal model: `step(row)`, `reset()`. */
-  session(): { step(row: NumberArray): Prediction<Kind>; reset(): void } {
-    return notImplemented('Fitted.session', this.session);
+  /**
+   * Steps a model of sequences whose layers look back only: recurrent layers forwards, causal attention, and what works on each step
+   * alone. A session is independent of others, and of the model's `predict`.
+   * @throws {NablaError} `INVALID_OPTION` naming the layer that looks at later steps or at all of them (bidirectional, attention that is
+   * not causal, pooling over time, flatten, a `scan`)
+   * @example
+   * const session = fitted.session();
+   * for (const row of rows) console.log(session.step(row));
+   * session.reset();
+   */
+  session(): Session<Kind> {
+    const { target } = this.#info.schema;
+    const steps = target?.kind === 'sequence' ? target.names : undefined;
+    if (this.#info.outputs.length > 0)
+      throw invalidOption(
+        'session',
+        'the model',
+        'to have one output',
+        this.#info.outputs.map(({ name }) => name),
+        this.session,
+      );
+    return new Session<Kind>(this.#native, {
+      names: steps,
+      prediction: (values) => {
+        if (steps !== undefined) return steps[likeliest(values, 0, values.length)];
+        if (this.classes.length > 0) return this.#className(values, 0, values.length);
+        return values.length === 1 ? values[0] : values;
+      },
+      probabilities: (values) => {
+        this.#expectProbabilities({ probabilities: true });
+        return steps === undefined ? this.#probabilities(values, 1)[0]! : values;
+      },
+    });
   }
 
   /**
-   * Continues a text, one character after the other, each drawn from what the model expects after the last window of characters (as
-   * long as the windows it was fitted on). The model must look back only: recurrent and causal layers do.
-   * @throws {NablaError} `INVALID_DATA` for a prompt without characters or with one the model does not know; `INVALID_OPTION`
+   * Continues a text, one character after the other, each drawn from what the model expects next. It runs in a session, so the model must
+   * look back only: recurrent and causal layers do. One that knows places (a transformer) looks back at most as far as the windows it was
+   * fitted on, and at least half as far.
+   * @throws {NablaError} `INVALID_DATA` for a prompt without characters or with one the model does not know; `INVALID_OPTION` as `session`
    * @example for await (const character of fitted.generate('ROMEO:', { length: 200, temperature: 0.8 })) process.stdout.write(character);
    */
   generate(prompt: string, options: GenerateOptions): AsyncIterable<string> {
     expectArgument('generate', 'the prompt', prompt, isString, this.generate);
     expectOptions('generate', options, generateOptions, this.generate);
     if (options.length === undefined) throw invalidOption('generate', 'length', 'to be given', undefined, this.generate);
-    const { target, width } = this.#info.schema;
-    if (target?.kind !== 'sequence') {
+    const { target, ragged } = this.#info.schema;
+    if (target?.kind !== 'sequence' || ragged) {
       const expected = 'a model of text (Dataset.fromText)';
       throw new NablaError(
         { code: 'INVALID_DATA', message: `expected ${expected}`, place: 'generate', expected },
         { caller: this.generate },
       );
     }
-    const model = this.#native;
-    const predict = (window: Float32Array): Float64Array => callNative(() => model.predictSync(window));
-    return continuation(encode('prompt', Array.from(prompt), target.names), target.names, width, predict, options);
+    return continuation(encode('prompt', Array.from(prompt), target.names), target.names, this.session(), options);
   }
 
   /** Joins single requests into batches, off the event loop. */

@@ -1,9 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { uniform } from '../initializers/index.js';
 
+export const isSignal = (value: unknown): string | undefined => (value instanceof AbortSignal ? undefined : 'to be an AbortSignal');
+
 /** Options of `fitted.generate`. */
 export interface GenerateOptions {
-  /** Characters to write. */
+  /** Characters (or words) to write. */
   readonly length: number;
   /** Below 1 the likely become likelier; 0 takes the likeliest each time. Default 1. */
   readonly temperature?: number;
@@ -11,6 +13,8 @@ export interface GenerateOptions {
   readonly topK?: number;
   /** Default 0: the same text again. */
   readonly seed?: number;
+  /** Ends the iteration with its reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** The index at which the running sum of p^(1/temperature) over the allowed classes passes `u` of its total. */
@@ -32,29 +36,48 @@ export const draw = (
   return allowed.at(-1)!;
 };
 
-/** Writes on: `predict` gives the probabilities of the class after each position of a window. */
+/** What generation needs of a session. */
+interface Stepped {
+  readonly limit: number;
+  readonly position: number;
+  outputs(code: number): Float64Array;
+  reset(): void;
+}
+
+/**
+ * Writes on, one step a character. Where the model has a longest sequence, it goes on from the last half of what it knows once that is
+ * full: two steps a character in the long run.
+ */
 export const continuation = async function* (
   prompt: Uint32Array,
   names: readonly string[],
-  width: number,
-  predict: (window: Float32Array) => Float64Array,
+  session: Stepped,
   options: GenerateOptions,
 ): AsyncGenerator<string> {
-  const { length, seed = 0 } = options;
+  const { length, seed = 0, signal } = options;
+  signal?.throwIfAborted();
   if (length === 0) return;
   const draws = uniform({ low: 0, high: 1 }).sample([length], { seed });
-  let known = Array.from(prompt);
+  const { limit } = session;
+  const known = Array.from(prompt);
+  let p: Float64Array = new Float64Array();
+  const read = (codes: readonly number[]): void => {
+    for (const code of codes) p = session.outputs(code);
+  };
+  read(Number.isFinite(limit) ? known.slice(-limit) : known);
   for (let step = 0; step < length; step++) {
-    known = known.slice(-width);
-    // What comes after the known characters is not looked at by a model that looks back only.
-    const window = new Float32Array(width);
-    window.set(known);
-    const all = predict(window);
-    const classes = all.length / width;
-    const next = draw(all.subarray((known.length - 1) * classes, known.length * classes), draws[step]!, options);
+    signal?.throwIfAborted();
+    const next = draw(p, draws[step]!, options);
     known.push(next);
     yield names[next]!;
     // The event loop turns between two characters.
     await turn();
+    if (step === length - 1) return;
+    if (session.position < limit) {
+      read([next]);
+    } else {
+      session.reset();
+      read(known.slice(-Math.max(1, limit >> 1)));
+    }
   }
 };

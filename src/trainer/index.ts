@@ -10,9 +10,11 @@ export {
   learningRateTest,
 } from './examine.js';
 export { Fitted, type PredictInput, type PredictOptions } from './fitted.js';
+export type { GenerateOptions } from './generate.js';
 export type { NamedKinds, NamedLosses, NamedMetrics, PredictionKindOf, ScoreName } from './outputs.js';
 export type { Prediction, PredictionKind, Predictions, Probabilities, RowProbabilities } from './predictions.js';
 export { Run } from './run.js';
+export type { Session } from './session.js';
 export {
   type Clip,
   type EarlyStopping,

@@ -1,10 +1,10 @@
 import { impute, oneHot, type Preparation, standardize } from '../data/preparation.js';
 import { type Schema, type TargetSchema, targetWidth } from '../data/schema.js';
-import { NablaError, shown } from '../errors/index.js';
+import { invalidOption, NablaError, shown } from '../errors/index.js';
 import type { Model } from '../layers/index.js';
 import type { Loss } from '../losses/index.js';
 import { callNative } from '../native/index.js';
-import { type OwnPenalty, shapeText, Tensor, Trace } from '../trace/index.js';
+import { type Mask, type OwnPenalty, shapeText, Tensor, Trace } from '../trace/index.js';
 import { withNamedInputs } from './named-inputs.js';
 import { expectOutputs, type PlannedOutput, targetOf } from './outputs.js';
 
@@ -114,12 +114,12 @@ const expectOutput = (loss: Loss, prediction: Tensor, target: TargetSchema, laye
  * standardized, categories become columns of 0 and 1 (all 0 where the cell is missing).
  */
 const preparationFor = (
-  { columns, sampleShape }: Schema,
+  { columns, sampleShape, ragged }: Schema,
   prepare: Plannable['prepare'],
 ): { readonly steps: readonly Preparation[]; readonly shape: readonly number[]; readonly columns?: Schema['columns'] } => {
   const categories = columns.some(({ kind }) => kind === 'category');
   const automatic = columns.length === 0 ? [standardize()] : [impute(), standardize(), ...(categories ? [oneHot()] : [])];
-  const steps = prepare === 'auto' ? automatic : prepare;
+  const steps = prepare === 'auto' ? (ragged ? [] : automatic) : prepare;
   if (columns.length === 0) return { steps, shape: sampleShape };
   const specs = JSON.stringify(steps.map(({ spec }) => spec));
   const after =
@@ -190,8 +190,13 @@ export const plan = (recipe: Plannable, schema: Schema): Plan => {
   if (recipe.prepareTargets.length > 0 && schema.target?.kind !== 'numbers') {
     throw wrongTarget(single ?? { kind: 'of each output' }, 'numbers, because prepareTargets is given', schema.target);
   }
+  if (schema.ragged && prepare.length > 0) {
+    throw invalidOption('Trainer', 'prepare', 'to be left out for sequences of different lengths: prepare their numbers before', prepare);
+  }
   const trace = new Trace();
-  const features = withNamedInputs(trace.input('features', [-1, ...prepared]), schema, columns);
+  const sequence = trace.input('features', [-1, ...prepared]);
+  const mask: Mask | undefined = schema.ragged ? { steps: trace.input('mask', [-1, prepared[0] as number]), prefix: true } : undefined;
+  const features = mask === undefined ? withNamedInputs(sequence, schema, columns) : sequence.withMask(mask);
   const prediction: unknown = (model as (x: Tensor) => unknown)(features);
   // The layer that ran last is the one whose width is wrong; a loss may run layers of its own afterwards.
   const layer = trace.lastLayer === '' ? 'model' : trace.lastLayer;
@@ -221,6 +226,8 @@ export const plan = (recipe: Plannable, schema: Schema): Plan => {
   }
   expectOutput(single, prediction, schema.target as TargetSchema, layer);
   const targets = trace.input('targets', shape, shape.length === 1 || schema.target?.kind === 'sequence' ? 'index' : 'float');
-  const rows = expectRows(single(prediction, targets));
+  // Padding is not predicted, whatever the layers before made of the mask.
+  const counted = mask !== undefined && schema.target?.kind === 'sequence' ? prediction.withMask(mask) : prediction;
+  const rows = expectRows(single(counted, targets));
   return { graph: trace.finish({ prediction, loss: rows }), penalties: trace.penalties, prepare };
 };

@@ -38,6 +38,7 @@ import { isSchedule } from '../schedules/schedule.js';
 import type { Epoch, Scores } from './epoch.js';
 import type { Estimator } from './estimator.js';
 import { Fitted, modelOf } from './fitted.js';
+import { isSignal } from './generate.js';
 import { type FinishedFit, NativeFits } from './native-fit.js';
 import {
   type NamedLosses,
@@ -235,7 +236,6 @@ for (const name of ['prepareTargets', 'classWeights']) register(`Trainer: ${name
 
 const isDataset = (value: unknown): string | undefined => (value instanceof Dataset ? undefined : 'to be a Dataset');
 const isFitted = (value: unknown): string | undefined => (value instanceof Fitted ? undefined : 'to be a fitted model');
-const isSignal = (value: unknown): string | undefined => (value instanceof AbortSignal ? undefined : 'to be an AbortSignal');
 
 const fitOptions = optionsOf('Trainer.fit', {
   validation: isDataset,

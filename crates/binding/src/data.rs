@@ -73,6 +73,7 @@ struct Spec {
     weights: Option<BufferRef>,
     groups: Option<GroupSpec>,
     spans: Option<[BufferRef; 2]>,
+    lengths: Option<BufferRef>,
 }
 
 #[derive(Deserialize)]
@@ -214,6 +215,7 @@ impl Data {
         parts.parts = spec.parts;
         parts.target = spec.targets.map(|spec| target_parts(spec, &buffers)).transpose()?;
         parts.weights = spec.weights.map(|w| numbers(&buffers, w.buffer, "weights")).transpose()?;
+        parts.lengths = spec.lengths.map(|l| indices(&buffers, l.buffer, "lengths")).transpose()?;
         if let Some(groups) = spec.groups {
             parts.groups = Some(indices(&buffers, groups.buffer, "groups")?);
             parts.group_names = groups.names;
@@ -263,6 +265,12 @@ impl Data {
     #[napi(catch_unwind)]
     pub fn features(&self) -> Result<output::Float64Array> {
         self.inner.features_f64().map(output::Float64Array::new).map_err(js)
+    }
+
+    /// Steps of each row, where rows are sequences of different lengths.
+    #[napi(catch_unwind)]
+    pub fn lengths(&self) -> Option<output::Uint32Array> {
+        self.inner.lengths().map(output::Uint32Array::new)
     }
 
     /// Number targets row by row.

@@ -111,6 +111,23 @@ impl GraphBuilder {
             .map_err(|e| js(e.at(place)))
     }
 
+    /// How many values there are.
+    #[napi(catch_unwind)]
+    pub fn size(&self) -> u32 {
+        self.builder.graph.nodes.len() as u32
+    }
+
+    /// The operators of the values `from` ≤ id < `to` again, with `values` in place of `replaced`: the new ids of `wanted`.
+    #[napi(catch_unwind)]
+    pub fn repeat(&mut self, from: u32, to: u32, replaced: Vec<u32>, values: Vec<u32>, wanted: Vec<u32>) -> Result<Vec<u32>> {
+        let known = |all: Vec<u32>| all.into_iter().map(|id| self.id(id)).collect::<Result<Vec<Id>>>();
+        let (replaced, values, wanted) = (known(replaced)?, known(values)?, known(wanted)?);
+        let pairs: Vec<(Id, Id)> = replaced.into_iter().zip(values).collect();
+        let end = (to as usize).min(self.builder.graph.nodes.len());
+        let found = self.builder.repeat(from as usize..end, &pairs, &wanted).map_err(js)?;
+        Ok(found.into_iter().map(|id| id as u32).collect())
+    }
+
     /// The sizes of a value.
     #[napi(catch_unwind)]
     pub fn shape(&self, id: u32) -> Result<Vec<i64>> {

@@ -18,6 +18,7 @@ mod model;
 mod optimizer;
 mod output;
 mod search;
+mod session;
 mod task;
 
 use napi_derive::napi;

@@ -7,7 +7,7 @@ use nabla_error::{Code, Error};
 use nabla_metrics::MetricSpec;
 use nabla_train::{Model as Fitted, fits};
 use napi::Env;
-use napi::bindgen_prelude::{Either, Float32Array, Float64Array, ObjectFinalize};
+use napi::bindgen_prelude::{Either, Float32Array, Float64Array, ObjectFinalize, Uint32Array};
 use napi_derive::napi;
 
 use crate::data::Data;
@@ -64,8 +64,8 @@ impl Model {
     }
 
     /// Predictions of plain rows, on the calling thread.
-    #[napi(catch_unwind, ts_args_type = "features: Float32Array | Float64Array")]
-    pub fn predict_sync(&self, features: Either<Float32Array, Float64Array>) -> Result<output::Float64Array> {
+    #[napi(catch_unwind, ts_args_type = "features: Float32Array | Float64Array, lengths?: Uint32Array | null")]
+    pub fn predict_sync(&self, features: Either<Float32Array, Float64Array>, lengths: Option<Uint32Array>) -> Result<output::Float64Array> {
         let single: Vec<f64>;
         let features: &[f64] = match &features {
             Either::A(values) => {
@@ -76,7 +76,7 @@ impl Model {
         };
         let rows = features.len() / self.inner.input_width().max(1);
         let mut out = vec![0.0; rows * self.inner.output_width()];
-        self.inner.predict_rows(features, &mut out).map_err(js)?;
+        self.inner.predict_rows(features, lengths.as_deref(), &mut out).map_err(js)?;
         Ok(output::Float64Array::new(out))
     }
 

@@ -33,6 +33,8 @@ pub struct SourceParts {
     pub images: Option<Fit>,
     /// Of samples cut from a series: the rows that each was made of.
     pub spans: Option<Spans>,
+    /// Steps of each row, where rows are sequences of different lengths padded to the first axis of the sample shape.
+    pub lengths: Option<Vec<u32>>,
 }
 
 /// The target before validation.
@@ -73,7 +75,7 @@ pub enum TargetParts {
 impl SourceParts {
     /// Features alone; add the rest by setting fields.
     pub fn new(rows: usize, features: Matrix) -> Self {
-        let (sample_shape, columns, parts, target, weights, groups, group_names, images, spans) = Default::default();
+        let (sample_shape, columns, parts, target, weights, groups, group_names, images, spans, lengths) = Default::default();
         Self {
             rows,
             features,
@@ -86,6 +88,7 @@ impl SourceParts {
             group_names,
             images,
             spans,
+            lengths,
         }
     }
 
@@ -107,7 +110,14 @@ impl SourceParts {
             ));
         }
         let (width, sample_shape) = shape_of_a_row(rows, &self.features, self.sample_shape)?;
-        let columns = named_columns(self.columns, &sample_shape)?;
+        if let Some(lengths) = &self.lengths {
+            check_lengths(rows, lengths, sample_shape[0])?;
+        }
+        // Steps of a sequence have no names.
+        let columns = match self.lengths {
+            Some(_) => Vec::new(),
+            None => named_columns(self.columns, &sample_shape)?,
+        };
         let parts = checked_parts(self.parts.unwrap_or_default(), &sample_shape)?;
         let mut source = Source {
             rows,
@@ -121,9 +131,13 @@ impl SourceParts {
             groups: None,
             images: self.images,
             spans: None,
+            lengths: self.lengths,
         };
         check_features(&source)?;
         source.target = self.target.map(|target| checked_target(rows, target)).transpose()?;
+        if let (Some(_), Some(Target::Sequence { width, .. })) = (&source.lengths, &source.target) {
+            expect_length("classes a row", *width, source.sample_shape[0])?;
+        }
         if let Some(weights) = &self.weights {
             check_weights(rows, weights)?;
         }
@@ -138,6 +152,17 @@ impl SourceParts {
         }
         source.spans = self.spans;
         Ok(source)
+    }
+}
+
+fn check_lengths(rows: usize, lengths: &[u32], time: usize) -> Result<()> {
+    expect_length("lengths", lengths.len(), rows)?;
+    match lengths.iter().position(|&length| length == 0 || length as usize > time) {
+        Some(row) => Err(Error::new(Code::InvalidData, format!("row {row} has {} steps", lengths[row]))
+            .at("lengths")
+            .expected(format!("1 to {time} steps"))
+            .received(lengths[row].to_string())),
+        None => Ok(()),
     }
 }
 

@@ -119,6 +119,7 @@ impl Dataset {
             groups,
             images: None,
             spans: self.spans(),
+            lengths: None,
         };
         Dataset {
             source: Arc::new(source),
@@ -244,7 +245,13 @@ impl Dataset {
         self.targets().iter().flatten().for_each(|value| hash.word(value.to_bits()));
         self.weights().iter().flatten().for_each(|weight| hash.word(weight.to_bits()));
         self.groups().iter().flatten().for_each(|&group| hash.word(group.into()));
+        self.lengths().iter().flatten().for_each(|&length| hash.word(length.into()));
         format!("{:016x}{:016x}", mix(hash.0), mix(hash.1))
+    }
+
+    /// The steps of each row, where rows are sequences of different lengths.
+    pub fn lengths(&self) -> Option<Vec<u32>> {
+        self.source.lengths.as_ref().map(|lengths| self.pick(lengths))
     }
 
     fn pick<T: Copy>(&self, values: &[T]) -> Vec<T> {

@@ -34,6 +34,9 @@ pub struct Schema {
     /// Whether rows are windows of a series.
     #[serde(default)]
     pub windows: bool,
+    /// Whether rows are sequences of different lengths, padded to the first axis of the sample shape.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ragged: bool,
 }
 
 /// `{ name, kind, levels? }`.
@@ -138,6 +141,7 @@ impl Schema {
             groups: source.groups.is_some(),
             images: source.images,
             windows: source.spans.is_some(),
+            ragged: source.lengths.is_some(),
         }
     }
 }

@@ -253,6 +253,7 @@ pub struct Source {
     pub(crate) groups: Option<Groups>,
     pub(crate) images: Option<Fit>,
     pub(crate) spans: Option<Spans>,
+    pub(crate) lengths: Option<Vec<u32>>,
 }
 
 impl Source {
@@ -304,6 +305,11 @@ impl Source {
     /// The rows of a series that each sample was made of, where it was cut from one.
     pub fn spans(&self) -> Option<&Spans> {
         self.spans.as_ref()
+    }
+
+    /// Of rows that are sequences of different lengths: how many steps each has. What comes after them is 0.
+    pub fn lengths(&self) -> Option<&[u32]> {
+        self.lengths.as_deref()
     }
 
     /// The position of a value in a row for people: `column "age"`, or `value [3, 27, 0]` of an image.

@@ -119,6 +119,28 @@ impl Builder {
         }
     }
 
+    /// The operators of `range` again, with other values in the place of some; what does not depend on those is shared. Gives the new
+    /// nodes of `wanted`.
+    pub fn repeat(&mut self, range: std::ops::Range<Id>, replaced: &[(Id, Id)], wanted: &[Id]) -> Result<Vec<Id>> {
+        if let Some(&(old, new)) = replaced.iter().find(|(old, new)| self.shape(*old) != self.shape(*new)) {
+            let (old, new) = (self.shape(old).to_string(), self.shape(new).to_string());
+            return Err(Error::new(Code::ShapeMismatch, format!("a value {new} takes the place of {old}"))
+                .expected(old)
+                .received(new));
+        }
+        let mut moved: std::collections::HashMap<Id, Id> = replaced.iter().copied().collect();
+        for id in range {
+            let node = self.graph.nodes[id].clone();
+            if moved.contains_key(&id) || !node.inputs.iter().any(|i| moved.contains_key(i)) {
+                continue;
+            }
+            let inputs = node.inputs.iter().map(|i| moved.get(i).copied().unwrap_or(*i)).collect();
+            self.graph.nodes.push(Node { inputs, ..node });
+            moved.insert(id, self.graph.nodes.len() - 1);
+        }
+        Ok(wanted.iter().map(|id| moved.get(id).copied().unwrap_or(*id)).collect())
+    }
+
     /// The composites, as [`Operator::all`] lists the operators: `mean` takes what `sum` takes.
     pub fn composites() -> Vec<(&'static str, usize, Value)> {
         vec![("mean", 1, Reduce::default().attributes())]

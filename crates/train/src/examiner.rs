@@ -22,6 +22,7 @@ pub struct Examiner<T: Real> {
     program: Arc<Program>,
     memory: Memory<T>,
     features: Place,
+    mask: Option<Place>,
     targets: Option<Place>,
     loss: Option<Place>,
     output: Place,
@@ -35,6 +36,7 @@ impl<T: Real> Examiner<T> {
         Ok(Examiner {
             memory: program.memory()?,
             features: program.place("features").ok_or_else(missing)?,
+            mask: program.place("mask"),
             targets: program.place("targets").filter(|_| loss),
             loss: program.place("loss").filter(|_| loss),
             output: program.place("output").ok_or_else(missing)?,
@@ -77,6 +79,10 @@ impl<T: Real> Examiner<T> {
                 // SAFETY: members fill disjoint rows of the program's input, which nobody reads before the barrier.
                 let x = unsafe { bases.write(&self.features, n, part.start * width..part.end * width) };
                 feed.features(&rows[part], x);
+                if let (Some(place), 0) = (&self.mask, member.rank()) {
+                    // SAFETY: the first member alone.
+                    feed.mask(rows, unsafe { bases.write(place, n, 0..place.len.at(n)) });
+                }
                 if let (Some(place), 0) = (&self.targets, member.rank()) {
                     // SAFETY: the first member alone.
                     feed.targets(rows, unsafe { bases.write(place, n, 0..place.len.at(n)) });
@@ -101,12 +107,21 @@ impl<T: Real> Examiner<T> {
     }
 
     /// One batch already in hand, on the calling thread: `fill` writes the prepared features, the outputs are read from the result.
-    pub fn predict(&mut self, theta: &[T], rows: usize, fill: impl FnOnce(&mut [T])) -> &[T] {
+    /// With `lengths` rows are sequences of so many steps, else all steps count.
+    pub fn predict(&mut self, theta: &[T], rows: usize, lengths: Option<&[u32]>, fill: impl FnOnce(&mut [T])) -> &[T] {
         assert!(rows <= self.program.capacity);
         let bases = Bases::reading(&mut self.memory, theta);
         // SAFETY: `&mut self`: nobody else uses the memory; the program runs on this thread and is done before the output is read.
         unsafe {
             fill(bases.write(&self.features, rows, 0..self.features.len.at(rows)));
+            if let Some(place) = &self.mask {
+                let time = place.len.at(1);
+                for row in 0..rows {
+                    let own = lengths.map_or(time, |l| l[row] as usize);
+                    bases.write(place, rows, row * time..row * time + own).fill(T::ONE);
+                    bases.write(place, rows, row * time + own..(row + 1) * time).fill(T::ZERO);
+                }
+            }
             let moment = Moment {
                 batch: rows,
                 seed: 0,

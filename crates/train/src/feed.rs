@@ -19,6 +19,8 @@ pub struct Feed<'a> {
     target_preparation: &'a Fitted,
     identity: bool,
     class_weights: Option<Vec<f64>>,
+    /// Values a row of the program's input: more than the data set has where its longest sequence is shorter.
+    wide: usize,
     /// Rows of the data set, as indices into its source.
     pub rows: Vec<u32>,
 }
@@ -38,7 +40,10 @@ impl<'a> Feed<'a> {
         } else {
             recipe.input_shape().iter().product()
         };
-        if data.width() != expected {
+        let time = recipe.mask_time();
+        if let Some(lengths) = data.source().lengths() {
+            expect_sequences(recipe, data, lengths, time)?;
+        } else if data.width() != expected {
             return Err(Error::new(
                 Code::ShapeMismatch,
                 format!("the model reads {expected} values a row, the data set has {}", data.width()),
@@ -47,6 +52,11 @@ impl<'a> Feed<'a> {
             .expected(format!("{:?}", if staged { vec![expected] } else { recipe.input_shape() }))
             .received(format!("{:?}", data.source().sample_shape())));
         }
+        let wide = if data.source().lengths().is_some() {
+            expected
+        } else {
+            preparation.prepared_width()
+        };
         let data = preparation.materialise(data)?;
         let preparation = preparation.map();
         if targets {
@@ -70,6 +80,7 @@ impl<'a> Feed<'a> {
             target_preparation,
             identity,
             class_weights: None,
+            wide,
             rows,
         })
     }
@@ -114,9 +125,10 @@ impl<'a> Feed<'a> {
         let mut weights = BatchWeights {
             weights: self.data.source().weights(),
             classes,
+            lengths: self.position_counts(),
             total: rows.len() as f64,
         };
-        if weights.weights.is_some() || classes.is_some() {
+        if weights.weights.is_some() || classes.is_some() || weights.lengths.is_some() {
             weights.total = rows.iter().map(|&row| weights.of(row)).sum();
         }
         weights
@@ -125,6 +137,18 @@ impl<'a> Feed<'a> {
     /// Prepared features of some rows (indices into the source).
     pub fn features<T: Real>(&self, rows: &[u32], out: &mut [T]) {
         let width = self.data.width();
+        if width < self.wide {
+            for (row, out) in rows.iter().zip(out.chunks_exact_mut(self.wide)) {
+                let (own, padding) = out.split_at_mut(width);
+                match self.data.source().features() {
+                    Matrix::F32(values) => gather_rows(values, width, &[*row], None, own),
+                    Matrix::F64(values) => gather_rows(values, width, &[*row], None, own),
+                    Matrix::U8(values) => gather_rows(values, width, &[*row], None, own),
+                }
+                padding.fill(T::ZERO);
+            }
+            return;
+        }
         let scale = (!self.identity).then(|| (self.preparation.shift(), self.preparation.factor()));
         match self.data.source().features() {
             Matrix::F32(values) => gather_rows(values, width, rows, scale, out),
@@ -141,10 +165,21 @@ impl<'a> Feed<'a> {
         }
     }
 
+    /// 1 for each step that a row has, 0 for its padding.
+    pub fn mask<T: Real>(&self, rows: &[u32], out: &mut [T]) {
+        let time = out.len() / rows.len().max(1);
+        let lengths = self.data.source().lengths();
+        for (&row, out) in rows.iter().zip(out.chunks_exact_mut(time.max(1))) {
+            let (steps, padding) = out.split_at_mut(lengths.map_or(time, |l| l[row as usize] as usize));
+            steps.fill(T::ONE);
+            padding.fill(T::ZERO);
+        }
+    }
+
     /// Class indices or prepared numbers of some rows; several targets side by side.
     pub fn targets<T: Real>(&self, rows: &[u32], out: &mut [T]) {
         if let Some(target) = self.data.source().target() {
-            self.write_target(target, rows, out, target.width(), 0);
+            self.write_target(target, rows, out, (out.len() / rows.len().max(1)).max(1), 0);
         }
     }
 
@@ -159,10 +194,12 @@ impl<'a> Feed<'a> {
             Target::Sequence { width, labels, .. } => {
                 for (&row, out) in rows.iter().zip(out.chunks_exact_mut(stride)) {
                     let labels = &labels[row as usize * width..][..*width];
+                    let (own, padding) = out[at..].split_at_mut(*width);
                     labels
                         .iter()
-                        .zip(&mut out[at..])
+                        .zip(own)
                         .for_each(|(&label, out)| *out = T::from_f64(f64::from(label)));
+                    padding.fill(T::ZERO);
                 }
             }
             Target::Numbers { width, values, .. } => {
@@ -186,21 +223,65 @@ impl<'a> Feed<'a> {
         }
     }
 
-    /// How many predictions a row has: one, or one for each position.
-    pub fn positions(&self) -> usize {
-        match self.data.source().target() {
-            Some(Target::Sequence { width, .. }) => *width,
+    /// How many predictions a row has: one, or one for each position (of which padding is none).
+    pub fn positions(&self, row: u32) -> usize {
+        match (self.data.source().target(), self.data.source().lengths()) {
+            (Some(Target::Sequence { .. }), Some(lengths)) => lengths[row as usize] as usize,
+            (Some(Target::Sequence { width, .. }), None) => *width,
             _ => 1,
         }
     }
 
-    /// The weights of some rows, into a buffer; whether there are any.
+    /// Steps of each row, where each is predicted and rows have different numbers of them.
+    fn position_counts(&self) -> Option<&[u32]> {
+        let sequence = matches!(self.data.source().target(), Some(Target::Sequence { .. }));
+        self.data.source().lengths().filter(|_| sequence)
+    }
+
+    /// Leaves out the predictions of padding: `values` are those of the rows, each with as many as the longest.
+    pub fn without_padding(&self, rows: &[u32], values: &mut Vec<f64>) {
+        let Some(lengths) = self.position_counts() else { return };
+        let (wide, time) = (values.len() / rows.len().max(1), self.wide_positions());
+        let outputs = wide / time.max(1);
+        let mut end = 0;
+        for (i, &row) in rows.iter().enumerate() {
+            let count = lengths[row as usize] as usize * outputs;
+            values.copy_within(i * wide..i * wide + count, end);
+            end += count;
+        }
+        values.truncate(end);
+    }
+
+    /// Positions of a row of the program's output.
+    fn wide_positions(&self) -> usize {
+        match self.data.source().target() {
+            Some(Target::Sequence { width, .. }) => width * self.wide / self.data.width().max(1),
+            _ => 1,
+        }
+    }
+
+    /// The weights of the loss of some rows, into a buffer; whether there are any. Where each step is predicted, each step counts alike.
     pub fn weights(&self, rows: &[u32], out: &mut Vec<f64>) -> bool {
+        let (weights, lengths) = (self.data.source().weights(), self.position_counts());
+        if weights.is_none() && lengths.is_none() {
+            return false;
+        }
+        out.clear();
+        out.extend(rows.iter().map(|&row| {
+            let steps = lengths.map_or(1.0, |l| f64::from(l[row as usize]));
+            weights.map_or(1.0, |w| w[row as usize]) * steps
+        }));
+        true
+    }
+
+    /// The weights of the predictions of some rows, into a buffer; whether there are any.
+    pub fn prediction_weights(&self, rows: &[u32], out: &mut Vec<f64>) -> bool {
         let Some(weights) = self.data.source().weights() else {
             return false;
         };
         out.clear();
-        out.extend(rows.iter().map(|&row| weights[row as usize]));
+        rows.iter()
+            .for_each(|&row| out.extend(std::iter::repeat_n(weights[row as usize], self.positions(row))));
         true
     }
 
@@ -224,7 +305,7 @@ impl<'a> Feed<'a> {
             Target::Sequence { names, width, labels: all } => {
                 labels.clear();
                 rows.iter()
-                    .for_each(|&row| labels.extend_from_slice(&all[row as usize * width..][..*width]));
+                    .for_each(|&row| labels.extend_from_slice(&all[row as usize * width..][..self.positions(row)]));
                 Some(Truth::Classes {
                     labels,
                     count: names.len(),
@@ -263,19 +344,22 @@ pub struct BatchWeights<'a> {
     weights: Option<&'a [f64]>,
     /// Of each class, and the class of each row.
     classes: Option<(&'a [f64], &'a [u32])>,
+    /// Steps of each row, where each of them is predicted.
+    lengths: Option<&'a [u32]>,
     total: f64,
 }
 
 impl BatchWeights<'_> {
     fn of(&self, row: u32) -> f64 {
-        let own = self.weights.map_or(1.0, |w| w[row as usize]);
+        let steps = self.lengths.map_or(1.0, |l| f64::from(l[row as usize]));
+        let own = self.weights.map_or(steps, |w| w[row as usize] * steps);
         self.classes
             .map_or(own, |(weights, labels)| own * weights[labels[row as usize] as usize])
     }
 
     /// Into the program's input.
     pub fn fill<T: Real>(&self, rows: &[u32], out: &mut [T]) {
-        if self.weights.is_none() && self.classes.is_none() {
+        if self.weights.is_none() && self.classes.is_none() && self.lengths.is_none() {
             out.fill(T::from_f64(1.0 / self.total));
             return;
         }
@@ -283,6 +367,31 @@ impl BatchWeights<'_> {
             .zip(out)
             .for_each(|(&row, out)| *out = T::from_f64(self.of(row) / self.total));
     }
+}
+
+/// Whether a model reads sequences with a mask, and these are not longer than it was made for.
+fn expect_sequences(recipe: &Recipe, data: &Dataset, lengths: &[u32], time: Option<usize>) -> Result<()> {
+    let Some(time) = time else {
+        return Err(Error::new(
+            Code::ShapeMismatch,
+            "the rows are sequences of different lengths, the model was made for one length",
+        )
+        .at("features")
+        .hint("Fit it on sequences of different lengths too."));
+    };
+    let (model, own) = (recipe.input_shape(), data.source().sample_shape());
+    let longest = data.source_rows().iter().map(|&row| lengths[row as usize] as usize).max();
+    if model[1..] == own[1..] && own[0] <= time && longest.is_none_or(|n| n <= time) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::ShapeMismatch,
+        format!("the model reads sequences of shape {model:?}, the data set has {own:?}"),
+    )
+    .at("features")
+    .expected(format!("at most {time} steps of shape {:?}", &model[1..]))
+    .received(format!("{} steps of shape {:?}", own[0], &own[1..]))
+    .hint("Cut longer sequences, or fit with length: the longest there will be."))
 }
 
 /// Whether the targets are what the loss reads: class indices `[batch]`, or numbers `[batch, width]` (two classes as 0 and 1).
@@ -300,7 +409,9 @@ fn check_targets(recipe: &Recipe, data: &Dataset) -> Result<()> {
             format!("{} classes for {outputs} outputs", names.len()),
         ),
         (Target::Sequence { names, width: w, .. }, outputs) => (
-            *w == width && shape.rank() == 2 && outputs.is_none_or(|n| names.len() <= n),
+            (*w == width || (*w < width && data.source().lengths().is_some()))
+                && shape.rank() == 2
+                && outputs.is_none_or(|n| names.len() <= n),
             format!("{w} of {} classes a row", names.len()),
         ),
         (Target::Numbers { width, .. }, Some(_)) => (false, format!("{width} numbers a row")),

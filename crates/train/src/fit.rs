@@ -154,6 +154,7 @@ fn learnt_rows(train: &Dataset) -> usize {
 
 struct Places {
     features: Option<Place>,
+    mask: Option<Place>,
     targets: Option<Place>,
     weights: Place,
     loss: Place,
@@ -195,6 +196,12 @@ impl<'a, T: Real> Fit<'a, T> {
                 .received("0 rows"));
         }
         let spec = &recipe.spec;
+        if train.source().lengths().is_some() && !spec.prepare.is_empty() {
+            return Err(
+                Error::option("prepare", "to be left out for sequences of different lengths", "steps")
+                    .hint("Prepare the numbers before Dataset.from."),
+            );
+        }
         let preparation = pipeline::fit(&spec.prepare, &train)?;
         let target_preparation = match train.source().target() {
             Some(Target::Numbers { .. }) => prepare::fit_targets(&spec.prepare_targets, &train)?,
@@ -207,6 +214,7 @@ impl<'a, T: Real> Fit<'a, T> {
         let missing = |name: &str| Error::internal(format!("the training program has no place for {name}"));
         let places = Places {
             features: program.place("features"),
+            mask: program.place("mask"),
             targets: program.place("targets"),
             weights: program.place("rowWeights").ok_or_else(|| missing("rowWeights"))?,
             loss: program.place("loss").ok_or_else(|| missing("loss"))?,
@@ -420,8 +428,11 @@ impl<'a, T: Real> Fit<'a, T> {
                 feed.features(&rows[part], x);
             }
             if member.rank() == 0 {
-                // SAFETY: the first member alone fills targets and weights.
+                // SAFETY: the first member alone fills mask, targets and weights.
                 unsafe {
+                    if let Some(place) = &places.mask {
+                        feed.mask(rows, bases.write(place, n, 0..place.len.at(n)));
+                    }
                     if let Some(place) = &places.targets {
                         feed.targets(rows, bases.write(place, n, 0..place.len.at(n)));
                     }

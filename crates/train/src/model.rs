@@ -219,7 +219,8 @@ impl Model {
     }
 
     /// Predictions for rows of plain features on the calling thread: microseconds for a small model. `out` is `[rows, output width]`.
-    pub fn predict_rows(&self, features: &[f64], out: &mut [f64]) -> Result<()> {
+    /// Where rows are sequences of different lengths, `lengths` says how many steps each has; all of them by default.
+    pub fn predict_rows(&self, features: &[f64], lengths: Option<&[u32]>, out: &mut [f64]) -> Result<()> {
         let width = self.input_width();
         if width == 0 || !features.len().is_multiple_of(width) {
             return Err(Error::new(
@@ -240,6 +241,13 @@ impl Model {
             .expected(format!("{} values", rows * self.output_width()))
             .received(format!("{} values", out.len())));
         }
+        let lengths = lengths.filter(|_| self.schema.ragged);
+        let time = self.schema.sample_shape.first().copied().unwrap_or(0);
+        if lengths.is_some_and(|l| l.len() != rows || l.iter().any(|&n| n == 0 || n as usize > time)) {
+            return Err(Error::new(Code::ShapeMismatch, "the lengths are not one a row")
+                .at("lengths")
+                .expected(format!("{rows} numbers from 1 to {time}")));
+        }
         let staged = self.preparation.has_stages();
         if let Some(at) = features.iter().position(|v| if staged { v.is_infinite() } else { !v.is_finite() }) {
             let column = self
@@ -250,14 +258,21 @@ impl Model {
             return Err(Error::new(Code::NotFinite, format!("a feature is {}", features[at])).at(format!("row {}, {column}", at / width)));
         }
         match (&self.weights, &self.pool) {
-            (Weights::F32(w), Pool::F32(pool)) => self.predict_small(pool, w, features, out)?,
-            (Weights::F64(w), Pool::F64(pool)) => self.predict_small(pool, w, features, out)?,
+            (Weights::F32(w), Pool::F32(pool)) => self.predict_small(pool, w, features, lengths, out)?,
+            (Weights::F64(w), Pool::F64(pool)) => self.predict_small(pool, w, features, lengths, out)?,
             _ => return Err(Error::internal("weights and programs differ in precision")),
         }
         self.target_preparation_inverse(out)
     }
 
-    fn predict_small<T: Real>(&self, pool: &Mutex<Vec<Examiner<T>>>, theta: &[T], features: &[f64], out: &mut [f64]) -> Result<()> {
+    fn predict_small<T: Real>(
+        &self,
+        pool: &Mutex<Vec<Examiner<T>>>,
+        theta: &[T],
+        features: &[f64],
+        lengths: Option<&[u32]>,
+        out: &mut [f64],
+    ) -> Result<()> {
         let _flush = flush_to_zero();
         let staged: Vec<f64>;
         let mut features = features;
@@ -276,8 +291,14 @@ impl Model {
         let capacity = examiner.capacity();
         let map = self.preparation.map();
         let (shift, factor, clip) = (map.shift(), map.factor(), map.clip());
-        for (features, out) in features.chunks(capacity * width).zip(out.chunks_mut((capacity * wide).max(1))) {
-            let outputs = examiner.predict(theta, features.len() / width, |x| {
+        for (at, (features, out)) in features
+            .chunks(capacity * width)
+            .zip(out.chunks_mut((capacity * wide).max(1)))
+            .enumerate()
+        {
+            let rows = features.len() / width;
+            let lengths = lengths.map(|l| &l[at * capacity..at * capacity + rows]);
+            let outputs = examiner.predict(theta, rows, lengths, |x| {
                 for (row, x) in features.chunks_exact(width).zip(x.chunks_exact_mut(width)) {
                     for (j, (value, x)) in row.iter().zip(x).enumerate() {
                         let mut prepared = (value - shift[j]) * factor[j];
@@ -294,7 +315,7 @@ impl Model {
         Ok(())
     }
 
-    fn target_preparation_inverse(&self, predictions: &mut [f64]) -> Result<()> {
+    pub(crate) fn target_preparation_inverse(&self, predictions: &mut [f64]) -> Result<()> {
         if self.target_preparation.width() == 0 || self.target_preparation.is_identity() {
             return Ok(());
         }
@@ -318,7 +339,8 @@ impl Model {
     /// Whether a data set has the columns and classes that the model was fitted on.
     fn expect_schema(&self, data: &Dataset) -> Result<()> {
         let schema = data.schema();
-        if schema.sample_shape != self.schema.sample_shape {
+        let shorter = schema.ragged && self.schema.ragged && schema.sample_shape[1..] == self.schema.sample_shape[1..];
+        if schema.sample_shape != self.schema.sample_shape && !shorter {
             let missing = |from: &Schema, than: &Schema| -> Vec<String> {
                 let has = |name: &String| than.columns.iter().any(|c| c.name == *name);
                 from.columns.iter().map(|c| c.name.clone()).filter(|n| !has(n)).collect()

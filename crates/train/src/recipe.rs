@@ -237,6 +237,11 @@ impl Recipe {
             .unwrap_or_default()
     }
 
+    /// The longest sequence, where rows have different lengths.
+    pub fn mask_time(&self) -> Option<usize> {
+        self.graph.inputs.get("mask").map(|&id| self.graph.nodes[id].shape.0[1].size)
+    }
+
     /// The axes of the targets as the loss reads them, if it does.
     pub fn target_shape(&self) -> Option<&Shape> {
         self.graph.inputs.get("targets").map(|&id| &self.graph.nodes[id].shape)

@@ -59,11 +59,7 @@ impl Scorer {
         let Some(output) = output.filter(|_| !self.metrics.is_empty()) else {
             return Ok(());
         };
-        let positions = feed.positions();
-        if weighted && positions > 1 {
-            let own = std::mem::take(&mut self.weights);
-            self.weights = own.iter().flat_map(|&w| std::iter::repeat_n(w, positions)).collect();
-        }
+        let weighted = feed.prediction_weights(rows, &mut self.weights);
         let stride = output.len() / rows.len().max(1);
         for (part, metrics) in &self.parts {
             self.prediction.clear();
@@ -73,6 +69,7 @@ impl Scorer {
             } else {
                 self.prediction.extend(output.iter().map(|v| v.to_f64()));
                 feed.to_own_units(&mut self.prediction)?;
+                feed.without_padding(rows, &mut self.prediction);
             }
             let Some(truth) = feed.truth(part.name.as_deref(), rows, &mut self.labels, &mut self.numbers) else {
                 continue;

@@ -641,7 +641,7 @@ fn a_row_is_predicted_alone_as_in_a_batch() {
         }
         for rows in (1..=17).chain([255, 256, 257, 600]) {
             let mut small = vec![0.0; rows * 4];
-            model.predict_rows(&features[..rows * 6], &mut small).unwrap();
+            model.predict_rows(&features[..rows * 6], None, &mut small).unwrap();
             assert_near(&format!("{rows} rows"), &small, &all[..rows * 4], 1e-6);
         }
     }
@@ -651,13 +651,19 @@ fn a_row_is_predicted_alone_as_in_a_batch() {
 fn bad_rows_to_predict_are_refused() {
     let (model, _) = saved_model(1, "f32");
     let mut out = [0.0; 2];
-    assert_eq!(model.predict_rows(&[1.0, 2.0], &mut out).unwrap_err().code, Code::ShapeMismatch);
+    assert_eq!(
+        model.predict_rows(&[1.0, 2.0], None, &mut out).unwrap_err().code,
+        Code::ShapeMismatch
+    );
     for bad in [f64::NAN, f64::INFINITY] {
-        assert_eq!(model.predict_rows(&[1.0, bad, 2.0], &mut out).unwrap_err().code, Code::NotFinite);
+        assert_eq!(
+            model.predict_rows(&[1.0, bad, 2.0], None, &mut out).unwrap_err().code,
+            Code::NotFinite
+        );
     }
     // Room for fewer or more predictions than rows must not go unnoticed.
-    assert!(model.predict_rows(&[1.0; 6], &mut out).is_err());
-    assert!(model.predict_rows(&[1.0; 3], &mut [0.0; 4]).is_err());
+    assert!(model.predict_rows(&[1.0; 6], None, &mut out).is_err());
+    assert!(model.predict_rows(&[1.0; 3], None, &mut [0.0; 4]).is_err());
     assert_eq!(model.predict(&number_data(5, 4, 2), 1).unwrap_err().code, Code::ShapeMismatch);
     assert_eq!(model.weight("dense/kernl").unwrap_err().code, Code::InvalidOption);
 }

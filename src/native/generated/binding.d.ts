@@ -16,6 +16,8 @@ export declare class Data {
   sourceRows(): Uint32Array
   /** Values row by row. */
   features(): Float64Array
+  /** Steps of each row, where rows are sequences of different lengths. */
+  lengths(): Uint32Array | null
   /** Number targets row by row. */
   targets(): Float64Array | null
   /** Class of each row. */
@@ -58,6 +60,10 @@ export declare class GraphBuilder {
   constant(values: Float64Array, shape: Array<number>): number
   /** Applies an operator; `path` is the layer, for errors. */
   apply(operator: string, inputs: Array<number>, attributes: string, path: string): number
+  /** How many values there are. */
+  size(): number
+  /** The operators of the values `from` ≤ id < `to` again, with `values` in place of `replaced`: the new ids of `wanted`. */
+  repeat(from: number, to: number, replaced: Array<number>, values: Array<number>, wanted: Array<number>): Array<number>
   /** The sizes of a value. */
   shape(id: number): Array<number>
   /** The graph as versioned plain data; `outputs` such as `{"prediction": 4, "loss": 9}`. The builder is empty after it. */
@@ -73,7 +79,7 @@ export declare class Model {
   /** Predictions of a data set, on nabla's threads: the task gives numbers `[rows, output width]`. */
   predict(task: number, data: Data, threads?: number | undefined | null): Task
   /** Predictions of plain rows, on the calling thread. */
-  predictSync(features: Float32Array | Float64Array): Float64Array
+  predictSync(features: Float32Array | Float64Array, lengths?: Uint32Array | null): Float64Array
   /** Loss and metrics on a data set: the task gives JSON. */
   evaluate(task: number, data: Data, metrics?: string | undefined | null): Task
   /** Saves into a folder, with JSON beside. */
@@ -115,6 +121,20 @@ export declare class Scaler {
   inverse(values: Float64Array): Float64Array
   /** The fitted numbers, as JSON. */
   info(): string
+}
+
+/** A sequence in progress. */
+export declare class Session {
+  /** Of a model whose layers look back only. */
+  constructor(model: Model)
+  /** How many steps there can be, if the model tells them apart by their place. */
+  limit(): number | null
+  /** Steps so far. */
+  position(): number
+  /** Takes in one step; the prediction after it. */
+  step(features: Float64Array): Float64Array
+  /** Begins a new sequence. */
+  reset(): void
 }
 
 /** A task; its end is an event, and then its answer is taken. */

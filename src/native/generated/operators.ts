@@ -8,6 +8,7 @@ export interface Operators {
   readonly add: NoAttributes;
   readonly attention: { readonly causal: boolean; readonly heads: number };
   readonly attentionGradient: { readonly causal: boolean; readonly heads: number };
+  readonly attentionStep: { readonly heads: number };
   readonly averagePool: { readonly padding: readonly number[]; readonly stride: readonly number[]; readonly window: readonly number[] };
   readonly averagePoolGradient: { readonly pool: Readonly<Record<string, unknown>>; readonly size: readonly number[] };
   readonly batchNorm: { readonly epsilon: number };
@@ -75,6 +76,7 @@ export interface Operators {
   readonly sqrt: NoAttributes;
   readonly square: NoAttributes;
   readonly step: NoAttributes;
+  readonly steps: { readonly back: boolean; readonly reverse: boolean };
   readonly subtract: NoAttributes;
   readonly sum: { readonly axes: readonly number[] | null; readonly keepDims: boolean };
   readonly tanh: NoAttributes;
@@ -91,6 +93,7 @@ export const operatorInputs = {
   add: 2,
   attention: 1,
   attentionGradient: 2,
+  attentionStep: 3,
   averagePool: 1,
   averagePoolGradient: 1,
   batchNorm: 4,
@@ -158,6 +161,7 @@ export const operatorInputs = {
   sqrt: 1,
   square: 1,
   step: 1,
+  steps: 2,
   subtract: 2,
   sum: 1,
   tanh: 1,

@@ -2,6 +2,7 @@
 //! the element-wise ones are rows of one table. An operator is added by its file and its row in [`registry!`] below.
 
 pub mod attention;
+pub mod attention_step;
 pub mod batch_norm;
 pub mod concat;
 pub mod convolution;
@@ -21,6 +22,7 @@ pub mod reduce;
 pub mod reshape;
 pub mod slice;
 pub mod softmax;
+pub mod steps;
 pub mod transpose;
 pub mod triangle;
 
@@ -391,7 +393,9 @@ registry! {
     Gather(gather::Gather),
     ScatterAdd(gather::ScatterAdd),
     LowerTriangle(triangle::LowerTriangle),
+    Steps(steps::Steps),
     Attention(attention::Attention),
+    AttentionStep(attention_step::AttentionStep),
     AttentionGradient(attention::AttentionGradient),
     Lstm(recurrent::lstm::Lstm),
     LstmGradient(recurrent::lstm::LstmGradient),

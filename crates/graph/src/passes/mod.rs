@@ -7,6 +7,7 @@ pub mod fuse_linear;
 pub mod gathered_rows;
 pub mod mode;
 pub mod share_moments;
+pub mod step;
 
 use std::collections::BTreeMap;
 

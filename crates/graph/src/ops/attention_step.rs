@@ -1,0 +1,140 @@
+//! Causal attention of one new position to those before it, kept in a cache: what a session runs instead of `attention`.
+//! Queries, keys and values of the position packed, [batch, 1, 3·c]; keys beside values of the positions before, [batch, time, 2·c], of which
+//! the first `position` [batch, 1] count → [batch, 1, c]: softmax(q·[K; k]ᵀ/√d)·[V; v] a head, d = c/heads.
+
+use nabla_error::{Code, Error, Result};
+use nabla_kernels::{Real, softmax};
+use serde::{Deserialize, Serialize};
+
+use super::{At, Gradients, Io, Op, Sample, attributes_by_serde};
+use crate::builder::Builder;
+use crate::shape::{Dim, Shape};
+
+/// Attention of one position.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct AttentionStep {
+    /// Heads; they divide the channels.
+    pub heads: usize,
+}
+
+impl Default for AttentionStep {
+    fn default() -> AttentionStep {
+        AttentionStep { heads: 1 }
+    }
+}
+
+/// Σ aᵢ·bᵢ in one chain.
+fn dot<T: Real>(a: &[T], b: &[T]) -> T {
+    a.iter().zip(b).fold(T::ZERO, |sum, (&a, &b)| a.mul_add(b, sum))
+}
+
+impl Op for AttentionStep {
+    const NAMES: &'static [&'static str] = &["attentionStep"];
+    const INPUTS: usize = 3;
+    attributes_by_serde!();
+
+    fn shape(&self, x: &[&Shape]) -> Result<Shape> {
+        let (qkv, cache, position) = (x[0], x[1], x[2]);
+        let one = Dim::fixed(1);
+        let packed = if qkv.rank() == 3 && !qkv.0[2].batch { qkv.0[2].size } else { 0 };
+        let channels = packed / 3;
+        let fits = packed > 0
+            && packed.is_multiple_of(3)
+            && self.heads > 0
+            && channels.is_multiple_of(self.heads)
+            && qkv.0[1] == one
+            && cache.rank() == 3
+            && cache.0[0] == qkv.0[0]
+            && !cache.0[1].batch
+            && cache.0[2] == Dim::fixed(2 * channels)
+            && position.0 == [qkv.0[0], one];
+        if fits {
+            return Ok(Shape(vec![qkv.0[0], one, Dim::fixed(channels)]));
+        }
+        Err(Error::new(
+            Code::ShapeMismatch,
+            format!(
+                "attentionStep: {qkv}, cache {cache} and position {position} don't fit {} heads",
+                self.heads
+            ),
+        )
+        .expected("[batch, 1, 3·channels], [batch, time, 2·channels] and [batch, 1]")
+        .received(format!("{qkv}, {cache} and {position}")))
+    }
+
+    fn gradient(&self, _b: &mut Builder, _at: &At) -> Result<Gradients> {
+        Err(Error::new(Code::NoGradient, "a derivative through a step of a session").at("attentionStep"))
+    }
+
+    fn scratch(&self, x: &[&Shape], batch: usize) -> usize {
+        x[0].0[0].at(batch) * (x[1].0[1].size + 1)
+    }
+
+    fn work(&self, x: &[&Shape], _y: &Shape, batch: usize) -> usize {
+        2 * x[1].elements(batch)
+    }
+
+    fn run<T: Real>(&self, io: &Io<T>) {
+        let (qkv, cache, position) = (io.input(0), io.input(1), io.input(2));
+        let (time, c) = (io.shape(1).0[1].size, io.out_shape().0[2].size);
+        let width = c / self.heads;
+        let scale = T::from_f64(1.0 / (width as f64).sqrt());
+        for row in io.part(io.out_shape().0[0].at(io.batch())) {
+            let own = &qkv[row * 3 * c..(row + 1) * 3 * c];
+            let before = (position[row].to_f64().max(0.0) as usize).min(time);
+            // SAFETY: the scratch memory has `time + 1` numbers a row, the output `c`; members take disjoint rows.
+            let (scores, y) = unsafe {
+                let start = io.scratch_start().add(row * (time + 1));
+                (std::slice::from_raw_parts_mut(start, before + 1), io.output(row * c..(row + 1) * c))
+            };
+            for head in 0..self.heads {
+                let part = head * width..(head + 1) * width;
+                let kept = |at: usize, value: usize| {
+                    let start = (row * time + at) * 2 * c + value * c + part.start;
+                    &cache[start..start + width]
+                };
+                let q = &own[part.clone()];
+                for (at, score) in scores.iter_mut().enumerate() {
+                    let k = if at < before {
+                        kept(at, 0)
+                    } else {
+                        &own[c + part.start..c + part.end]
+                    };
+                    *score = dot(q, k) * scale;
+                }
+                let start = scores.as_mut_ptr();
+                // SAFETY: one row of `before + 1` scores, in place.
+                unsafe { softmax::softmax_at(before + 1, 1, start, start) };
+                let y = &mut y[part.clone()];
+                y.fill(T::ZERO);
+                for (at, &weight) in scores.iter().enumerate() {
+                    let v = if at < before {
+                        kept(at, 1)
+                    } else {
+                        &own[2 * c + part.start..2 * c + part.end]
+                    };
+                    y.iter_mut().zip(v).for_each(|(y, &v)| *y = weight.mul_add(v, *y));
+                }
+            }
+        }
+    }
+
+    fn samples() -> Vec<Sample> {
+        let of = |heads, batch: i64, time: i64, c: i64| {
+            Sample::new(AttentionStep { heads }, &[&[batch, 1, 3 * c], &[batch, time, 2 * c], &[batch, 1]]).indices(2, time as usize + 1)
+        };
+        vec![of(2, -1, 5, 6), of(1, 1, 1, 1), of(1, 0, 2, 4), of(4, 3, 20, 32)]
+    }
+
+    fn bad_samples() -> Vec<Sample> {
+        let with = |heads| AttentionStep { heads };
+        vec![
+            Sample::new(with(2), &[&[-1, 1, 9], &[-1, 4, 6], &[-1, 1]]),
+            Sample::new(with(1), &[&[-1, 2, 9], &[-1, 4, 6], &[-1, 1]]),
+            Sample::new(with(1), &[&[-1, 1, 9], &[-1, 4, 9], &[-1, 1]]),
+            Sample::new(with(1), &[&[-1, 1, 9], &[-1, 4, 6], &[-1, 4]]),
+            Sample::new(with(0), &[&[-1, 1, 9], &[-1, 4, 6], &[-1, 1]]),
+        ]
+    }
+}

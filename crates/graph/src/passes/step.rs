@@ -1,0 +1,367 @@
+//! A model of sequences as a function of one step: what a session runs. Each value [batch, time, …] becomes [batch, 1, …]; what recurrent
+//! layers carry, and what attention looked at, become inputs. A layer that would need later steps, or all of them, is an error that names it.
+
+use nabla_error::{Code, Error, Result};
+
+use crate::builder::Builder;
+use crate::ir::{Graph, Id, Node};
+use crate::ops::Operator;
+use crate::ops::attention_step::AttentionStep;
+use crate::ops::elementwise::{Binary, Unary};
+use crate::ops::gather::Gather;
+use crate::ops::recurrent::{gru::Gru, lstm::Lstm, simple::SimpleRnn};
+use crate::ops::reshape::{Broadcast, Reshape};
+use crate::ops::slice::Slice;
+use crate::passes::dead_code::dead_code;
+use crate::passes::mode::{Mode, mode};
+use crate::shape::{Dim, Shape};
+
+/// A value that goes from step to step: the output becomes the input of the next step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// The input, 0 at first.
+    pub input: String,
+    /// The output.
+    pub output: String,
+}
+
+/// What attention looked at: the last 2·c of the output's 3·c numbers are kept at this step's place in the input, [batch, time, 2·c].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cache {
+    /// The input.
+    pub input: String,
+    /// The output.
+    pub output: String,
+    /// c
+    pub channels: usize,
+}
+
+/// One step of a model.
+#[derive(Clone, Debug)]
+pub struct Stepped {
+    /// Inputs: `features` [batch, 1, …], states, caches, and `position` [batch, 1] where steps are told apart by their place.
+    pub graph: Graph,
+    /// What recurrent layers carry.
+    pub states: Vec<State>,
+    /// What attention keeps.
+    pub caches: Vec<Cache>,
+    /// How many steps there can be; no end where no layer knows of places.
+    pub limit: Option<usize>,
+}
+
+/// What a value has to do with time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Time {
+    /// Nothing: weights, and what follows from them.
+    None,
+    /// A value each step, [batch, time, …].
+    Steps,
+    /// A value after the steps so far: the last step's.
+    Ended,
+}
+
+struct Stepping<'a> {
+    graph: &'a Graph,
+    b: Builder,
+    map: Vec<Id>,
+    kind: Vec<Time>,
+    time: usize,
+    states: Vec<State>,
+    caches: Vec<Cache>,
+    outputs: Vec<(String, Id)>,
+    position: Option<Id>,
+}
+
+const ONE: Dim = Dim::fixed(1);
+
+fn one_step(shape: &Shape) -> Shape {
+    let mut shape = shape.clone();
+    shape.0[1] = ONE;
+    shape
+}
+
+fn refused(node: &Node, because: &str) -> Error {
+    let place = if node.path.is_empty() { "the model" } else { &node.path };
+    Error::new(Code::InvalidOption, format!("{place} cannot be stepped: {because}"))
+        .at(place)
+        .expected("recurrent layers forwards, causal attention, and layers that work on each step alone")
+        .received(node.op.name())
+        .hint("predict takes the whole sequence at once.")
+}
+
+/// The model's prediction as a function of one step.
+pub fn step(graph: &Graph) -> Result<Stepped> {
+    let mut wanted = graph.clone();
+    wanted.outputs.retain(|name, _| name == "output");
+    let graph = &dead_code(&mode(&wanted, Mode::Infer)?.0);
+    let features = *graph
+        .inputs
+        .get("features")
+        .ok_or_else(|| Error::internal("the graph has no features"))?;
+    let shape = &graph.nodes[features].shape;
+    if shape.rank() < 2
+        || graph
+            .inputs
+            .keys()
+            .any(|name| !["features", "mask", "targets"].contains(&name.as_str()))
+    {
+        return Err(Error::new(Code::InvalidOption, "only a model of one sequence can be stepped")
+            .at("session")
+            .expected("features [batch, time, …]")
+            .received(shape.to_string()));
+    }
+    let mut s = Stepping {
+        graph,
+        b: Builder::default(),
+        map: Vec::new(),
+        kind: Vec::new(),
+        time: shape.0[1].size,
+        states: Vec::new(),
+        caches: Vec::new(),
+        outputs: Vec::new(),
+        position: None,
+    };
+    for (id, node) in graph.nodes.iter().enumerate() {
+        s.b.path.clone_from(&node.path);
+        let (new, kind) = s.node(id, node)?;
+        s.map.push(new);
+        s.kind.push(kind);
+    }
+    let output = graph.output("output")?;
+    let mut outputs = s.outputs;
+    outputs.push(("output".to_owned(), s.map[output]));
+    if s.kind[output] == Time::None {
+        return Err(Error::new(Code::InvalidOption, "the prediction does not depend on the sequence").at("session"));
+    }
+    let named: Vec<(&str, Id)> = outputs.iter().map(|(name, id)| (name.as_str(), *id)).collect();
+    let bounded = s.position.is_some();
+    Ok(Stepped {
+        graph: dead_code(&s.b.finish(&named)),
+        states: s.states,
+        caches: s.caches,
+        limit: bounded.then_some(s.time),
+    })
+}
+
+impl Stepping<'_> {
+    fn node(&mut self, id: Id, node: &Node) -> Result<(Id, Time)> {
+        match &node.op {
+            Operator::Source("parameter") => {
+                let p = self.graph.parameters.iter().find(|p| p.node == id);
+                let p = p.ok_or_else(|| Error::internal("a weight without a name"))?;
+                let new = self.b.parameter(&p.name, &p.shape, p.initializer.clone(), p.trainable, p.decay)?;
+                return Ok((new, Time::None));
+            }
+            Operator::Source(_) => return self.input(id, node),
+            Operator::Constant(c) => {
+                let sizes: Vec<usize> = node.shape.0.iter().map(|d| d.size).collect();
+                return Ok((self.b.constant(c.values.clone(), &sizes)?, Time::None));
+            }
+            _ => {}
+        }
+        let kinds: Vec<Time> = node.inputs.iter().map(|&i| self.kind[i]).collect();
+        let inputs: Vec<Id> = node.inputs.iter().map(|&i| self.map[i]).collect();
+        if !kinds.contains(&Time::Steps) {
+            let kind = if kinds.contains(&Time::Ended) { Time::Ended } else { Time::None };
+            return Ok((self.b.apply(node.op.clone(), &inputs)?, kind));
+        }
+        if kinds.contains(&Time::Ended) {
+            return Err(refused(node, "what it knows only at the end goes into each step"));
+        }
+        self.steps(node, &inputs, &kinds)
+    }
+
+    fn input(&mut self, id: Id, node: &Node) -> Result<(Id, Time)> {
+        let is = |name: &str| self.graph.inputs.get(name) == Some(&id);
+        if is("features") {
+            return Ok((self.b.input("features", one_step(&node.shape))?, Time::Steps));
+        }
+        if is("mask") {
+            // A step that is given counts.
+            let one = self.b.scalar(1.0);
+            return Ok((self.b.broadcast_to(one, one_step(&node.shape))?, Time::Steps));
+        }
+        Ok((self.b.input("targets", node.shape.clone())?, Time::None))
+    }
+
+    /// An operator that reads a value each step.
+    fn steps(&mut self, node: &Node, inputs: &[Id], kinds: &[Time]) -> Result<(Id, Time)> {
+        let x = &self.graph.nodes[node.inputs[0]].shape;
+        let rank = x.rank();
+        let axis = |axis: i64| if axis < 0 { axis + rank as i64 } else { axis };
+        let keeps = node.shape.rank() >= 2 && node.shape.0[0] == Dim::BATCH && node.shape.0[1] == Dim::fixed(self.time);
+        let fits = match &node.op {
+            Operator::Unary(Unary(_)) => true,
+            Operator::Binary(Binary(_)) => return self.binary(node, inputs, kinds),
+            Operator::Matmul(product) => rank > 2 && !product.transpose_a && kinds[1] == Time::None && self.b.shape(inputs[1]).rank() == 2,
+            Operator::Gather(_) => kinds[0] == Time::None,
+            Operator::Softmax(_) | Operator::LogSoftmax(_) => rank > 2,
+            Operator::Normalize(norm) => rank > 2 && norm.from > 1,
+            Operator::BatchNorm(_) => rank > 2 && kinds[1..].iter().all(|&k| k == Time::None),
+            Operator::Concat(concat) => axis(concat.axis) > 1 && kinds.iter().all(|&k| k == Time::Steps),
+            Operator::Pad(pad) => axis(pad.axis) > 1,
+            Operator::Transpose(turn) => turn.axes.as_ref().is_some_and(|axes| axes[0] == 0 && axes[1] == 1),
+            Operator::Reduce(reduce) => {
+                if !reduce.reduced_axes(x)?.iter().all(|&a| a > 1) {
+                    return Err(refused(node, "it looks at all steps at once"));
+                }
+                true
+            }
+            Operator::Reshape(_) if keeps => {
+                let to = Reshape {
+                    shape: one_step(&node.shape),
+                };
+                return Ok((self.b.apply(to.into(), inputs)?, Time::Steps));
+            }
+            Operator::Broadcast(_) if keeps => {
+                let to = Broadcast {
+                    shape: one_step(&node.shape),
+                };
+                return Ok((self.b.apply(to.into(), inputs)?, Time::Steps));
+            }
+            Operator::Slice(slice) => {
+                let from = if slice.from < 0 {
+                    slice.from + self.time as i64
+                } else {
+                    slice.from
+                };
+                let to = slice
+                    .to
+                    .map_or(self.time as i64, |to| if to < 0 { to + self.time as i64 } else { to });
+                match axis(slice.axis) {
+                    1 if from == self.time as i64 - 1 && to == self.time as i64 => return Ok((inputs[0], Time::Ended)),
+                    1 if from == 0 && to == self.time as i64 => return Ok((inputs[0], Time::Steps)),
+                    1 => return Err(refused(node, "it looks at certain steps")),
+                    _ => true,
+                }
+            }
+            Operator::Lstm(_) | Operator::Gru(_) | Operator::SimpleRnn(_) => return self.cell(node, inputs, kinds),
+            Operator::Attention(attention) => {
+                if !attention.causal {
+                    return Err(refused(node, "attention that is not causal looks at later steps"));
+                }
+                return self.attention(node, inputs[0], attention.heads);
+            }
+            Operator::Steps(steps) => {
+                if steps.reverse {
+                    return Err(refused(node, "it runs from the last step to the first"));
+                }
+                return Ok((inputs[0], Time::Steps));
+            }
+            _ => false,
+        };
+        let flattens = matches!(node.op, Operator::Reshape(_));
+        if !fits || !keeps {
+            let because = if flattens {
+                "it puts all steps into one row"
+            } else {
+                "its value at a step depends on other steps"
+            };
+            return Err(refused(node, because));
+        }
+        Ok((self.b.apply(node.op.clone(), inputs)?, Time::Steps))
+    }
+
+    /// Element by element; a table of places gives the row of this one.
+    fn binary(&mut self, node: &Node, inputs: &[Id], kinds: &[Time]) -> Result<(Id, Time)> {
+        let mut inputs = inputs.to_vec();
+        for (input, kind) in inputs.iter_mut().zip(kinds) {
+            let shape = self.b.shape(*input).clone();
+            let Some(at) = (shape.rank() + 1).checked_sub(node.shape.rank()) else {
+                continue;
+            };
+            if *kind == Time::Steps || shape.rank() < node.shape.rank() - 1 || shape.0[at] == ONE {
+                continue;
+            }
+            if at != 0 || shape.0[0] != Dim::fixed(self.time) {
+                return Err(refused(node, "its value at a step depends on other steps"));
+            }
+            let place = self.position(node.shape.0[0])?;
+            *input = self.b.apply(Gather.into(), &[*input, place])?;
+        }
+        Ok((self.b.apply(node.op.clone(), &inputs)?, Time::Steps))
+    }
+
+    fn position(&mut self, batch: Dim) -> Result<Id> {
+        if let Some(id) = self.position {
+            return Ok(id);
+        }
+        let id = self.b.input("position", Shape(vec![batch, ONE]))?;
+        self.position = Some(id);
+        Ok(id)
+    }
+
+    fn cell(&mut self, node: &Node, inputs: &[Id], kinds: &[Time]) -> Result<(Id, Time)> {
+        let (reverse, states) = match &node.op {
+            Operator::Lstm(Lstm { reverse }) => (*reverse, 2),
+            Operator::Gru(Gru { reverse }) | Operator::SimpleRnn(SimpleRnn { reverse, .. }) => (*reverse, 1),
+            _ => return Err(Error::internal("not a recurrent cell")),
+        };
+        if reverse {
+            return Err(refused(node, "it runs from the last step to the first"));
+        }
+        if kinds[1..].iter().any(|&kind| kind != Time::None) || !self.is_zero(node.inputs[2]) {
+            return Err(refused(node, "it starts from a state of its own"));
+        }
+        let units = self.graph.nodes[node.inputs[1]].shape.0[0].size;
+        let number = self.states.len();
+        let state = State {
+            input: format!("state:{number}"),
+            output: format!("next:{number}"),
+        };
+        let mut inputs = inputs.to_vec();
+        inputs[2] = self
+            .b
+            .input(&state.input, Shape(vec![node.shape.0[0], Dim::fixed(states * units)]))?;
+        let record = self.b.apply(node.op.clone(), &inputs)?;
+        let width = node.shape.0[2].size;
+        let mut part = |from: usize, to: usize| {
+            let slice = Slice {
+                axis: 2,
+                from: from as i64,
+                to: Some(to as i64),
+            };
+            self.b.apply(slice.into(), &[record])
+        };
+        let h = part(width - units, width)?;
+        let next = match states {
+            2 => {
+                let c = part(width - 2 * units, width - units)?;
+                self.b.apply(crate::ops::concat::Concat { axis: -1 }.into(), &[h, c])?
+            }
+            _ => h,
+        };
+        self.outputs.push((state.output.clone(), next));
+        self.states.push(state);
+        Ok((record, Time::Steps))
+    }
+
+    /// Whether a value is 0 everywhere.
+    fn is_zero(&self, id: Id) -> bool {
+        let node = &self.graph.nodes[id];
+        match &node.op {
+            Operator::Constant(c) => c.values.iter().all(|&v| v == 0.0),
+            Operator::Broadcast(_) | Operator::Reshape(_) => self.is_zero(node.inputs[0]),
+            _ => false,
+        }
+    }
+
+    fn attention(&mut self, node: &Node, qkv: Id, heads: usize) -> Result<(Id, Time)> {
+        let channels = node.shape.0[2].size;
+        let number = self.caches.len();
+        let cache = Cache {
+            input: format!("cache:{number}"),
+            output: format!("seen:{number}"),
+            channels,
+        };
+        let batch = node.shape.0[0];
+        let before = self
+            .b
+            .input(&cache.input, Shape(vec![batch, Dim::fixed(self.time), Dim::fixed(2 * channels)]))?;
+        let place = self.position(batch)?;
+        let y = self.b.apply(AttentionStep { heads }.into(), &[qkv, before, place])?;
+        self.outputs.push((cache.output.clone(), qkv));
+        self.caches.push(cache);
+        Ok((y, Time::Steps))
+    }
+}
