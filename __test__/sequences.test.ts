@@ -206,7 +206,6 @@ describe('text', () => {
     await expect(Dataset.fromText(file('abc'), { length: 3 })).rejects.toMatchObject({ code: 'INVALID_DATA' });
     await expect(Dataset.fromText(join(folder, 'none.txt'))).rejects.toMatchObject({ code: 'IO' });
     await expect(Dataset.fromText(file('abcdef'), { length: 2, vocabulary: ['a', 'b'] })).rejects.toMatchObject({ code: 'INVALID_DATA' });
-    await expect(Dataset.fromText(file('abcdef'), { length: 2, unit: 'word' })).rejects.toMatchObject({ code: 'NOT_IMPLEMENTED' });
   });
 
   it.each([

@@ -7,6 +7,7 @@ import {
   isAnything,
   isBoolean,
   isEither,
+  isFunction,
   isInteger,
   isListOf,
   isOneOf,
@@ -37,7 +38,7 @@ import { readRagged, readStepClasses } from './ragged.js';
 import { type Column, type NamedTargetSchema, type Schema, type TargetSchema, type Task, targetWidth } from './schema.js';
 import { type ExactSplit, type Part, type PartsOf, type SplitOptions, splitIndices } from './split.js';
 import { areNamed, readAllTargets, readGroups, readWeights, type Targets, targetSpec } from './targets.js';
-import { readText, textWindows } from './text.js';
+import { type LabelledText, labelledTexts, readText, type Tokenizer, textWindows } from './text.js';
 
 /** What `Dataset.from` takes. */
 export interface DatasetInput {
@@ -104,14 +105,20 @@ export interface IdxOptions {
 
 /** Options of `Dataset.fromText`. */
 export interface TextOptions {
-  /** What is counted: characters (Unicode code points, the default); words are not built yet. */
-  readonly unit?: 'character' | 'word';
-  /** Characters a window. Default 64. */
+  /** What a text is cut into: `'character'` (Unicode code points, the default), `'word'` (words and punctuation), or a function. */
+  readonly unit?: Tokenizer;
+  /** Characters (or words, tokens) a window, default 64. Of labelled texts: what longer ones are cut to, default the longest. */
   readonly length?: number;
   /** From the start of a window to the start of the next. Default `length`: windows side by side. */
   readonly stride?: number;
-  /** The characters and their order. Default: those that occur, sorted; another file read with `classes` of the first fits its model. */
+  /** The characters and their order. Default: those that occur, sorted; another file read with `vocabulary` of the first fits its model. */
   readonly vocabulary?: readonly string[];
+  /** Keeps the so many most frequent; then `unknown` must be given for the others. */
+  readonly vocabularySize?: number;
+  /** What stands for all that is not in the vocabulary, such as `'<other>'`. Default: such a token is an error. */
+  readonly unknown?: string;
+  /** Of labelled texts: the classes and their order. Default: those that occur, sorted. */
+  readonly classes?: readonly string[];
 }
 
 /** Options of `data.windows`. */
@@ -178,10 +185,13 @@ export interface NpzOptions {
 const npzOptions = optionsOf('Dataset.fromNpz', { features: isString, targets: isString, task: isTask });
 
 const textOptions = optionsOf('Dataset.fromText', {
-  unit: isOneOf(['character', 'word']),
+  unit: isEither(isOneOf(['character', 'word']), isFunction),
   length: isInteger({ min: 1 }),
   stride: isInteger({ min: 1 }),
   vocabulary: isListOf(isString),
+  vocabularySize: isInteger({ min: 1 }),
+  unknown: isString,
+  classes: isListOf(isString),
 });
 
 const windowOptions = optionsOf('windows', {
@@ -194,7 +204,7 @@ const windowOptions = optionsOf('windows', {
 
 const idxOptions = optionsOf('Dataset.fromIdx', { labels: isString, classes: isListOf(isString) });
 
-for (const name of ['fromParquet', 'fromText: words', 'fromArrow', 'stream', 'augmented']) register(`Dataset.${name}`);
+for (const name of ['fromParquet', 'fromArrow', 'stream', 'augmented']) register(`Dataset.${name}`);
 
 /** Takes the column `name` out of rows given as objects, or out of an object of columns. */
 const takeColumn = (features: unknown, name: string): { features: Features; targets: readonly unknown[] } => {
@@ -411,17 +421,34 @@ export class Dataset {
 
   /**
    * Reads a text (UTF-8) as windows for a language model: a row is `length` characters as indices, its targets the characters that
-   * follow each of them. `classes` are the characters.
+   * follow each of them. `classes` are the characters. Texts with labels become rows of different lengths, for a classifier: layers get a
+   * mask, and `fitted.predict` takes texts. Words and a tokenizer of one's own work alike.
    * @throws {NablaError} `IO` with the path, `INVALID_DATA` for a text shorter than one window or a character outside `vocabulary`
    * @example
    * const text = await Dataset.fromText('shakespeare.txt', { length: 50 });
    * const model = sequential([embedding(text.classes.length, 64), lstm(128, { returnSequences: true }), dense(text.classes.length)]);
+   * @example
+   * const letters = await Dataset.fromText([{ text: 'Dear all, …', label: 'letter' }, …], { unit: 'word' });
+   * const model = sequential([embedding(letters.vocabulary.length, 32), gru(32), dense(letters.classes.length)]);
    */
-  static async fromText(path: string, options: TextOptions = {}): Promise<Dataset> {
-    expectArgument('Dataset.fromText', 'path', path, isString);
+  static async fromText(source: string | readonly LabelledText[], options: TextOptions = {}): Promise<Dataset> {
+    if (!Array.isArray(source)) expectArgument('Dataset.fromText', 'path', source, isString);
     expectOptions('Dataset.fromText', options, textOptions);
-    if (options.unit === 'word') notImplemented('Dataset.fromText: words');
-    const { spec, buffers } = textWindows(await readText(path), path, options);
+    const { unit = 'character', ...rest } = options;
+    if (options.vocabularySize !== undefined && options.unknown === undefined)
+      throw invalidOption('Dataset.fromText', 'unknown', 'to be given with vocabularySize', undefined);
+    if (Array.isArray(source) && options.stride !== undefined)
+      throw invalidOption('Dataset.fromText', 'stride', 'to be left out for texts with labels', options.stride);
+    if (!Array.isArray(source) && options.classes !== undefined)
+      throw invalidOption(
+        'Dataset.fromText',
+        'classes',
+        'to be left out for windows of a text, whose classes are its vocabulary',
+        options.classes,
+      );
+    const { spec, buffers } = Array.isArray(source)
+      ? labelledTexts(source as readonly LabelledText[], unit, rest)
+      : textWindows(await readText(source as string), source as string, unit, rest);
     return Dataset.#wrap(callNative((n) => n.Data.create(JSON.stringify(spec), buffers), Dataset.fromText));
   }
 
@@ -449,6 +476,11 @@ export class Dataset {
   get classes(): readonly string[] {
     const { target } = this.#schema;
     return target === null || target.kind === 'numbers' || target.kind === 'several' ? [] : target.names;
+  }
+
+  /** Of texts: the characters, words or tokens, in the order of their indices; empty for other data. */
+  get vocabulary(): readonly string[] {
+    return this.#schema.text?.vocabulary ?? [];
   }
 
   /** Columns of the features, with their kinds. */

@@ -33,6 +33,16 @@ export const targetWidth = (target: TargetSchema): number => {
   return target.kind === 'several' ? target.targets.reduce((sum, { target }) => sum + targetWidth(target), 0) : target.width;
 };
 
+/** What the numbers of texts stand for. */
+export interface TextSchema {
+  /** What a text is cut into: characters, words, or the tokens of the user's own function. */
+  readonly unit: 'character' | 'word' | 'own';
+  /** Token i is `vocabulary[i]`. */
+  readonly vocabulary: readonly string[];
+  /** The token that stands for all others. */
+  readonly unknown?: string;
+}
+
 /** What a data set holds, without its values. */
 export interface Schema {
   readonly rows: number;
@@ -52,6 +62,8 @@ export interface Schema {
   readonly windows: boolean;
   /** Rows are sequences of different lengths, padded to the first axis of the sample shape. */
   readonly ragged?: boolean;
+  /** Of rows that are texts: what their numbers stand for. */
+  readonly text?: TextSchema;
 }
 
 /** The task a target makes. */

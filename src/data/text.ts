@@ -1,7 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import { NablaError } from '../errors/index.js';
 import type { NativeArray } from '../native/index.js';
-import { invalidData } from './features.js';
+import { described, invalidData } from './features.js';
+import type { TextSchema } from './schema.js';
+
+/** What a text is cut into: characters (Unicode code points), words and punctuation, or the tokens of a function. */
+export type Tokenizer = 'character' | 'word' | ((text: string) => readonly string[]);
+
+/** A text with its class. */
+export interface LabelledText {
+  readonly text: string;
+  readonly label: string;
+}
 
 /** The text of a file. */
 export const readText = async (path: string): Promise<string> => {
@@ -13,44 +23,91 @@ export const readText = async (path: string): Promise<string> => {
   }
 };
 
-/** Indices of characters in a vocabulary; a character outside it is an error with its place. */
-export const encode = (place: string, characters: readonly string[], vocabulary: readonly string[]): Uint32Array => {
-  const codes = new Map(vocabulary.map((character, code) => [character, code]));
-  return Uint32Array.from(characters, (character, at) => {
-    const code = codes.get(character);
-    if (code === undefined)
-      throw invalidData(
-        `${place}, character ${at}`,
-        `one of the ${vocabulary.length} characters of the vocabulary`,
-        JSON.stringify(character),
-      );
+/** A text in its parts. */
+export const tokensOf = (place: string, text: string, tokenizer: Tokenizer): readonly string[] => {
+  if (tokenizer === 'character') return Array.from(text);
+  if (tokenizer === 'word') return text.match(/[\p{L}\p{N}'’]+|[^\s\p{L}\p{N}'’]/gu) ?? [];
+  const tokens: unknown = tokenizer(text);
+  const wrong = Array.isArray(tokens) ? tokens.findIndex((token) => typeof token !== 'string') : -1;
+  if (!Array.isArray(tokens) || wrong >= 0) {
+    throw invalidData(
+      place,
+      'a tokenizer that gives an array of strings',
+      wrong < 0 ? described(tokens) : described((tokens as unknown[])[wrong]),
+    );
+  }
+  return tokens as string[];
+};
+
+const called = (unit: TextSchema['unit']): string => (unit === 'character' ? 'character' : unit === 'word' ? 'word' : 'token');
+
+/** What the tokens of texts may be. */
+export interface VocabularyOptions {
+  readonly vocabulary?: readonly string[] | undefined;
+  readonly vocabularySize?: number | undefined;
+  readonly unknown?: string | undefined;
+}
+
+/** The tokens and their order: those given, else those that occur, sorted; of a limited number the most frequent. */
+const vocabularyOf = (
+  texts: Iterable<readonly string[]>,
+  { vocabulary, vocabularySize, unknown }: VocabularyOptions,
+): readonly string[] => {
+  const counts = new Map<string, number>();
+  if (vocabulary === undefined) for (const tokens of texts) for (const token of tokens) counts.set(token, (counts.get(token) ?? 0) + 1);
+  let names = vocabulary ?? [...counts.keys()].sort();
+  if (vocabularySize !== undefined && names.length > vocabularySize) {
+    const kept = [...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)).slice(0, vocabularySize);
+    names = kept.map(([token]) => token).sort();
+  }
+  return unknown === undefined || names.includes(unknown) ? names : [unknown, ...names];
+};
+
+/** Indices of tokens in a vocabulary; a token outside of it is the unknown one, or an error with its place. */
+export const encode = (place: string, tokens: readonly string[], { unit, vocabulary, unknown }: TextSchema): Uint32Array => {
+  const codes = new Map(vocabulary.map((token, code) => [token, code]));
+  const other = unknown === undefined ? undefined : codes.get(unknown);
+  return Uint32Array.from(tokens, (token, at) => {
+    const code = codes.get(token) ?? other;
+    if (code === undefined) {
+      const of = `one of the ${vocabulary.length} ${called(unit)}s of the vocabulary`;
+      throw invalidData(`${place}, ${called(unit)} ${at}`, of, JSON.stringify(token), "unknown: '…' names what stands for all others.");
+    }
     return code;
   });
 };
 
-/** Windows over a text as the native side takes a data set: characters by index, and after each the one that follows. */
+const schemaOf = (tokenizer: Tokenizer, vocabulary: readonly string[], unknown: string | undefined): TextSchema => ({
+  unit: typeof tokenizer === 'function' ? 'own' : tokenizer,
+  vocabulary,
+  ...(unknown === undefined ? {} : { unknown }),
+});
+
+/** A data set as the native side takes it. */
+interface Described {
+  readonly spec: Record<string, unknown>;
+  readonly buffers: NativeArray[];
+}
+
+const codesFor = (levels: number, count: number): Uint8Array | Float32Array =>
+  levels <= 256 ? new Uint8Array(count) : new Float32Array(count);
+
+/** Windows over a text: tokens by index, and after each the one that follows. */
 export const textWindows = (
   text: string,
   place: string,
-  {
-    length = 64,
-    stride = length,
-    vocabulary,
-  }: { readonly length?: number; readonly stride?: number; readonly vocabulary?: readonly string[] },
-): { spec: Record<string, unknown>; buffers: NativeArray[] } => {
-  const characters = Array.from(text);
-  const rows = Math.floor((characters.length - 1 - length) / stride) + 1;
-  if (characters.length <= length) {
-    throw invalidData(
-      place,
-      `more than ${length} characters, one window and what follows it`,
-      `${characters.length}`,
-      'Ask for a shorter length.',
-    );
+  tokenizer: Tokenizer,
+  { length = 64, stride = length, ...about }: VocabularyOptions & { readonly length?: number; readonly stride?: number },
+): Described => {
+  const tokens = tokensOf(place, text, tokenizer);
+  const rows = Math.floor((tokens.length - 1 - length) / stride) + 1;
+  const schema = schemaOf(tokenizer, vocabularyOf([tokens], about), about.unknown);
+  if (tokens.length <= length) {
+    const expected = `more than ${length} ${called(schema.unit)}s, one window and what follows it`;
+    throw invalidData(place, expected, `${tokens.length}`, 'Ask for a shorter length.');
   }
-  const names = vocabulary ?? [...new Set(characters)].sort();
-  const codes = encode(place, characters, names);
-  const features = names.length <= 256 ? new Uint8Array(rows * length) : new Float32Array(rows * length);
+  const codes = encode(place, tokens, schema);
+  const features = codesFor(schema.vocabulary.length, rows * length);
   const labels = new Uint32Array(rows * length);
   for (let row = 0; row < rows; row++) {
     const from = row * stride;
@@ -63,8 +120,85 @@ export const textWindows = (
       width: length,
       sampleShape: [length],
       features: { buffer: 0 },
-      targets: { kind: 'sequence', names, width: length, buffer: 1 },
+      targets: { kind: 'sequence', names: schema.vocabulary, width: length, buffer: 1 },
+      text: schema,
     },
     buffers: [features, labels],
   };
+};
+
+/** Rows of tokens, each padded to the longest or cut to `length`: for a model of texts. */
+export const encodeTexts = (
+  place: string,
+  texts: readonly (readonly string[])[],
+  schema: TextSchema,
+  length: number,
+): { readonly features: Uint8Array | Float32Array; readonly lengths: Uint32Array } => {
+  const features = codesFor(schema.vocabulary.length, texts.length * length);
+  const lengths = Uint32Array.from(texts, (tokens, row) => {
+    const kept = tokens.slice(0, length);
+    if (kept.length === 0) throw invalidData(`${place}[${row}]`, `a text of at least one ${called(schema.unit)}`, 'an empty one');
+    features.set(encode(`${place}[${row}]`, kept, schema), row * length);
+    return kept.length;
+  });
+  return { features, lengths };
+};
+
+/** Texts of different lengths, with their classes. */
+export const labelledTexts = (
+  input: readonly LabelledText[],
+  tokenizer: Tokenizer,
+  { length, classes, ...about }: VocabularyOptions & { readonly length?: number; readonly classes?: readonly string[] },
+): Described => {
+  const wrong = input.findIndex((each) => typeof each?.text !== 'string' || typeof each.label !== 'string');
+  if (wrong >= 0 || input.length === 0) {
+    const received = wrong < 0 ? 'none' : described(input[wrong]);
+    throw invalidData(wrong < 0 ? 'texts' : `texts[${wrong}]`, '{ text: string, label: string }', received);
+  }
+  const texts = input.map(({ text }, i) => tokensOf(`texts[${i}]`, text, tokenizer));
+  const schema = schemaOf(tokenizer, vocabularyOf(texts, about), about.unknown);
+  const time = length ?? texts.reduce((longest, tokens) => Math.max(longest, tokens.length), 1);
+  const { features, lengths } = encodeTexts('texts', texts, schema, time);
+  const names = classes ?? [...new Set(input.map(({ label }) => label))].sort();
+  const codes = new Map(names.map((name, code) => [name, code]));
+  const labels = Uint32Array.from(input, ({ label }, row) => {
+    const code = codes.get(label);
+    if (code === undefined)
+      throw invalidData(`texts[${row}].label`, `one of the classes ${names.slice(0, 20).join(', ')}`, JSON.stringify(label));
+    return code;
+  });
+  return {
+    spec: {
+      rows: input.length,
+      width: time,
+      sampleShape: [time],
+      features: { buffer: 0 },
+      targets: { kind: 'classes', names, buffer: 1 },
+      lengths: { buffer: 2 },
+      text: schema,
+    },
+    buffers: [features, labels, lengths],
+  };
+};
+
+/** Texts as a model of texts reads them; `undefined` if this is something else. Own tokenizers give their tokens, as arrays. */
+export const textRows = (input: unknown, schema: TextSchema, length: number) => {
+  const list: readonly unknown[] = typeof input === 'string' ? [input] : Array.isArray(input) ? input : [];
+  const isTokens = (value: unknown): value is readonly string[] =>
+    Array.isArray(value) && value.length > 0 && value.every((token) => typeof token === 'string');
+  const { unit } = schema;
+  if (list.length === 0 || !list.every((text) => typeof text === 'string' || isTokens(text))) return undefined;
+  const texts = list.map((text, i) => {
+    if (typeof text !== 'string') return text as readonly string[];
+    if (unit === 'own') {
+      throw invalidData(
+        `texts[${i}]`,
+        'tokens, as the tokenizer of the training data gives them',
+        described(text),
+        'A saved model has no code: predict([tokenize(text)]).',
+      );
+    }
+    return tokensOf(`texts[${i}]`, text, unit);
+  });
+  return { rows: texts.length, ...encodeTexts('texts', texts, schema, length) };
 };

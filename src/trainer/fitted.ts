@@ -3,13 +3,14 @@ import { described, type Features, isTypedArray, type NumberArray, readFeatures 
 import { decodeImages, isImage } from '../data/images.js';
 import { readRagged } from '../data/ragged.js';
 import type { Schema } from '../data/schema.js';
-import { encode } from '../data/text.js';
+import { encode, textRows, tokensOf } from '../data/text.js';
 import {
   expectArgument,
   expectOptions,
   invalidOption,
   isBoolean,
   isInteger,
+  isListOf,
   isNumber,
   isString,
   NablaError,
@@ -31,8 +32,8 @@ export interface PredictOptions {
 }
 const predictOptions = optionsOf('predict', { probabilities: isBoolean });
 
-/** Features in any form, a data set, or JPEG and PNG images for a model of images. */
-export type PredictInput = Dataset | Features | readonly Uint8Array[];
+/** Features in any form, a data set, JPEG and PNG images for a model of images, texts for a model of texts. */
+export type PredictInput = Dataset | Features | readonly Uint8Array[] | string | readonly string[] | readonly (readonly string[])[];
 
 /** What the native model says of itself. */
 interface ModelInfo {
@@ -58,6 +59,12 @@ export interface FitSummary {
 
 /** The native side of a model. */
 export let modelOf: (fitted: Fitted) => NativeModel;
+
+/** A prompt for a model of the user's own tokens. */
+const isTokens = (value: unknown): string | undefined =>
+  isListOf(isString)(value) === undefined && (value as readonly unknown[]).length > 0
+    ? undefined
+    : "to be an array of the tokenizer's tokens";
 
 const generateOptions = optionsOf('generate', {
   length: isInteger({ min: 0 }),
@@ -209,7 +216,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
     return decodeImages(null, list, null, { size, channels: channels as 1 | 3 | 4, fit: images ?? 'cover' });
   }
 
-  #read(input: Dataset | Features): NativeData {
+  #read(input: Exclude<PredictInput, readonly Uint8Array[]>): NativeData {
     const { schema } = this.#info;
     if (input instanceof Dataset) {
       const given = schemaOf(input);
@@ -232,6 +239,11 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
       });
     }
     const size = width(schema.sampleShape);
+    const texts = schema.text !== undefined && schema.ragged ? textRows(input, schema.text, schema.sampleShape[0]!) : undefined;
+    if (texts !== undefined) {
+      const spec = { rows: texts.rows, width: size, sampleShape: schema.sampleShape, features: { buffer: 0 }, lengths: { buffer: 1 } };
+      return callNative((n) => n.Data.create(JSON.stringify(spec), [texts.features, texts.lengths]));
+    }
     if (schema.ragged) {
       const { values, rows, lengths } = readRagged('features', input, schema.sampleShape[0]);
       const spec = { rows, width: size, sampleShape: schema.sampleShape, features: { buffer: 0 }, lengths: { buffer: 1 } };
@@ -335,7 +347,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
     expectOptions('predict', options, predictOptions);
     const probabilities = this.#expectProbabilities(options);
     const model = this.#native;
-    const data = (await this.#images(input)) ?? this.#read(input as Dataset | Features);
+    const data = (await this.#images(input)) ?? this.#read(input as Exclude<PredictInput, readonly Uint8Array[]>);
     const values = await runTask(
       (_, task) => model.predict(task, data),
       (task) => task.takeNumbers(),
@@ -364,11 +376,11 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
    * Predicts on the calling thread, in microseconds: one row as a flat array gives one prediction, an array of rows an array of them.
    * @example const digit = fitted.predictSync(new Float32Array(64));
    */
-  predictSync(row: NumberArray, options: PredictOptions & { readonly probabilities: true }): RowProbabilities<Kind>;
+  predictSync(row: NumberArray | string, options: PredictOptions & { readonly probabilities: true }): RowProbabilities<Kind>;
   predictSync(rows: readonly NumberArray[], options: PredictOptions & { readonly probabilities: true }): RowProbabilities<Kind>[];
-  predictSync(row: NumberArray, options?: PredictOptions & { readonly probabilities?: false }): Prediction<Kind>;
+  predictSync(row: NumberArray | string, options?: PredictOptions & { readonly probabilities?: false }): Prediction<Kind>;
   predictSync(rows: readonly NumberArray[], options?: PredictOptions & { readonly probabilities?: false }): Prediction<Kind>[];
-  predictSync(input: NumberArray | readonly NumberArray[], options?: PredictOptions): unknown {
+  predictSync(input: NumberArray | readonly NumberArray[] | string, options?: PredictOptions): unknown {
     let probabilities = false;
     if (options !== undefined) {
       expectOptions('predictSync', options, predictOptions, this.predictSync);
@@ -379,9 +391,14 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
     let features: Float32Array | Float64Array;
     let rows = 1;
     let lengths: Uint32Array | undefined;
-    const { ragged = false, sampleShape } = this.#info.schema;
-    const nested = ragged ? this.#isRows(input) : Array.isArray(input) && typeof input[0] !== 'number';
-    if (ragged) {
+    const { ragged = false, sampleShape, text } = this.#info.schema;
+    const texts = text !== undefined && ragged ? textRows(input, text, sampleShape[0]!) : undefined;
+    const nested =
+      texts !== undefined ? Array.isArray(input) : ragged ? this.#isRows(input) : Array.isArray(input) && typeof input[0] !== 'number';
+    if (texts !== undefined) {
+      ({ rows, lengths } = texts);
+      features = Float64Array.from(texts.features);
+    } else if (ragged) {
       const read = readRagged('features', nested ? input : [input], sampleShape[0]);
       ({ rows, lengths } = read);
       features = read.values as Float64Array;
@@ -559,7 +576,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
         this.session,
       );
     return new Session<Kind>(this.#native, {
-      names: steps,
+      text: this.#info.schema.text,
       prediction: (values) => {
         if (steps !== undefined) return steps[likeliest(values, 0, values.length)];
         if (this.classes.length > 0) return this.#className(values, 0, values.length);
@@ -573,25 +590,27 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
   }
 
   /**
-   * Continues a text, one character after the other, each drawn from what the model expects next. It runs in a session, so the model must
+   * Continues a text, one character (word, token: as the model was fitted) after the other, each drawn from what the model expects next. It runs in a session, so the model must
    * look back only: recurrent and causal layers do. One that knows places (a transformer) looks back at most as far as the windows it was
    * fitted on, and at least half as far.
    * @throws {NablaError} `INVALID_DATA` for a prompt without characters or with one the model does not know; `INVALID_OPTION` as `session`
    * @example for await (const character of fitted.generate('ROMEO:', { length: 200, temperature: 0.8 })) process.stdout.write(character);
    */
-  generate(prompt: string, options: GenerateOptions): AsyncIterable<string> {
-    expectArgument('generate', 'the prompt', prompt, isString, this.generate);
+  generate(prompt: string | readonly string[], options: GenerateOptions): AsyncIterable<string> {
+    const own = this.#info.schema.text?.unit === 'own';
+    expectArgument('generate', 'the prompt', prompt, own ? isTokens : isString, this.generate);
     expectOptions('generate', options, generateOptions, this.generate);
     if (options.length === undefined) throw invalidOption('generate', 'length', 'to be given', undefined, this.generate);
-    const { target, ragged } = this.#info.schema;
-    if (target?.kind !== 'sequence' || ragged) {
+    const { target, ragged, text } = this.#info.schema;
+    if (target?.kind !== 'sequence' || ragged || text === undefined) {
       const expected = 'a model of text (Dataset.fromText)';
       throw new NablaError(
         { code: 'INVALID_DATA', message: `expected ${expected}`, place: 'generate', expected },
         { caller: this.generate },
       );
     }
-    return continuation(encode('prompt', Array.from(prompt), target.names), target.names, this.session(), options);
+    const tokens = text.unit === 'own' ? prompt : tokensOf('prompt', prompt as string, text.unit);
+    return continuation(encode('prompt', tokens as readonly string[], text), target.names, this.session(), options);
   }
 
   /** Joins single requests into batches, off the event loop. */

@@ -1,5 +1,6 @@
 import type { NumberArray } from '../data/features.js';
 import { invalidData, isTypedArray } from '../data/features.js';
+import type { TextSchema } from '../data/schema.js';
 import { encode } from '../data/text.js';
 import { expectOptions, isBoolean, optionsOf } from '../errors/index.js';
 import { callNative, type NativeModel, type NativeSession } from '../native/index.js';
@@ -12,8 +13,8 @@ const stepOptions = optionsOf('session.step', { probabilities: isBoolean });
 interface Reading {
   readonly prediction: (values: Float64Array) => unknown;
   readonly probabilities: (values: Float64Array) => Float64Array;
-  /** Characters or words, where a step is one of them. */
-  readonly names: readonly string[] | undefined;
+  /** Of a model of texts: what a step is one of. */
+  readonly text: TextSchema | undefined;
 }
 
 /**
@@ -47,9 +48,9 @@ export class Session<Kind extends PredictionKind | NamedKinds = PredictionKind> 
   outputs(row: NumberArray | number | string): Float64Array {
     let features: Float64Array;
     if (typeof row === 'string') {
-      const { names } = this.#reading;
-      if (names === undefined) throw invalidData('step', 'the numbers of a step', JSON.stringify(row));
-      features = Float64Array.from(encode('step', [row], names));
+      const { text } = this.#reading;
+      if (text === undefined) throw invalidData('step', 'the numbers of a step', JSON.stringify(row));
+      features = Float64Array.from(encode('step', [row], text));
     } else if (typeof row === 'number') features = Float64Array.of(row);
     else if (isTypedArray(row) || (Array.isArray(row) && row.every((value) => typeof value === 'number')))
       features = Float64Array.from(row);

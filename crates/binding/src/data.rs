@@ -74,6 +74,7 @@ struct Spec {
     groups: Option<GroupSpec>,
     spans: Option<[BufferRef; 2]>,
     lengths: Option<BufferRef>,
+    text: Option<nabla_data::Text>,
 }
 
 #[derive(Deserialize)]
@@ -215,6 +216,7 @@ impl Data {
         parts.parts = spec.parts;
         parts.target = spec.targets.map(|spec| target_parts(spec, &buffers)).transpose()?;
         parts.weights = spec.weights.map(|w| numbers(&buffers, w.buffer, "weights")).transpose()?;
+        parts.text = spec.text;
         parts.lengths = spec.lengths.map(|l| indices(&buffers, l.buffer, "lengths")).transpose()?;
         if let Some(groups) = spec.groups {
             parts.groups = Some(indices(&buffers, groups.buffer, "groups")?);

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use nabla_error::{Code, Error, Result};
 use nabla_formats::image::Fit;
 
-use crate::source::{Column, Groups, Kind, Matrix, Part, Source, Target};
+use crate::source::{Column, Groups, Kind, Matrix, Part, Source, Target, Text};
 use crate::windows::Spans;
 
 /// The parts; what is left `None` gets a default.
@@ -35,6 +35,8 @@ pub struct SourceParts {
     pub spans: Option<Spans>,
     /// Steps of each row, where rows are sequences of different lengths padded to the first axis of the sample shape.
     pub lengths: Option<Vec<u32>>,
+    /// Of rows that are texts: what their numbers stand for.
+    pub text: Option<Text>,
 }
 
 /// The target before validation.
@@ -75,7 +77,7 @@ pub enum TargetParts {
 impl SourceParts {
     /// Features alone; add the rest by setting fields.
     pub fn new(rows: usize, features: Matrix) -> Self {
-        let (sample_shape, columns, parts, target, weights, groups, group_names, images, spans, lengths) = Default::default();
+        let (sample_shape, columns, parts, target, weights, groups, group_names, images, spans, lengths, text) = Default::default();
         Self {
             rows,
             features,
@@ -89,6 +91,7 @@ impl SourceParts {
             images,
             spans,
             lengths,
+            text,
         }
     }
 
@@ -132,6 +135,7 @@ impl SourceParts {
             images: self.images,
             spans: None,
             lengths: self.lengths,
+            text: self.text,
         };
         check_features(&source)?;
         source.target = self.target.map(|target| checked_target(rows, target)).transpose()?;

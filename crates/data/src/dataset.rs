@@ -120,6 +120,7 @@ impl Dataset {
             images: None,
             spans: self.spans(),
             lengths: None,
+            text: None,
         };
         Dataset {
             source: Arc::new(source),

@@ -32,5 +32,5 @@ pub use from_images::{ImageOptions, Pictures, read_images};
 pub use nabla_formats::image::Fit;
 pub use nabla_formats::nearest;
 pub use schema::{ColumnSchema, NamedTarget, Schema, TargetSchema};
-pub use source::{Column, Groups, Kind, Matrix, Part, Source, Target};
+pub use source::{Column, Groups, Kind, Matrix, Part, Source, Target, Text};
 pub use windows::{Spans, WindowOptions, purged, windows};

@@ -3,7 +3,7 @@
 use nabla_formats::image::Fit;
 use serde::{Deserialize, Serialize};
 
-use crate::source::{Column, Kind, Part, Source, Target};
+use crate::source::{Column, Kind, Part, Source, Target, Text};
 
 /// `{ rows, width, sampleShape, featureType, columns, target, weights, groups, windows }`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ pub struct Schema {
     /// Whether rows are sequences of different lengths, padded to the first axis of the sample shape.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ragged: bool,
+    /// Of rows that are texts: what their numbers stand for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<Text>,
 }
 
 /// `{ name, kind, levels? }`.
@@ -142,6 +145,7 @@ impl Schema {
             images: source.images,
             windows: source.spans.is_some(),
             ragged: source.lengths.is_some(),
+            text: source.text.clone(),
         }
     }
 }

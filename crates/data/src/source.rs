@@ -82,6 +82,19 @@ pub enum Kind {
     },
 }
 
+/// Of rows that are texts: what their numbers stand for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Text {
+    /// What a text is cut into: `character`, `word`, or the tokens of the user's `own`.
+    pub unit: String,
+    /// Token i is `vocabulary[i]`.
+    pub vocabulary: Vec<String>,
+    /// The token that stands for all others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
+}
+
 /// A named column of the feature matrix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
@@ -254,6 +267,7 @@ pub struct Source {
     pub(crate) images: Option<Fit>,
     pub(crate) spans: Option<Spans>,
     pub(crate) lengths: Option<Vec<u32>>,
+    pub(crate) text: Option<Text>,
 }
 
 impl Source {
