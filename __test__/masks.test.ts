@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { standardize } from '../src/data/index.js';
 import type { NablaError } from '../src/errors/index.js';
-import { Dataset, Trainer } from '../src/index.js';
+import { checkGradients, Dataset, Trainer } from '../src/index.js';
 import {
   attention,
   averagePool1d,
@@ -70,6 +70,11 @@ describe.each(models)('%s', (_, make) => {
     expect(await wide.predict(rows, { probabilities: true })).toEqual(await start.predict(rows, { probabilities: true }));
     const losses = [less, more].map(({ history }) => history.at(-1)!.train.loss);
     expect(Math.abs(losses[0]! - losses[1]!)).toBeLessThan(1e-5);
+  });
+
+  it('has the gradients of finite differences', async () => {
+    const { maxRelativeError } = await checkGradients(recipe(make()), ragged());
+    expect(maxRelativeError).toBeLessThan(1e-5);
   });
 
   it('is what each row gives alone, without a mask', async () => {

@@ -100,6 +100,9 @@ pub fn check_gradients(recipe: &Arc<Recipe>, data: &Dataset, epsilon: f64, limit
             if let Some(place) = program.place("features") {
                 feed.features(rows, bases.write(&place, n, 0..place.len.at(n)));
             }
+            if let Some(place) = program.place("mask") {
+                feed.mask(rows, bases.write(&place, n, 0..place.len.at(n)));
+            }
             if let Some(place) = program.place("targets") {
                 feed.targets(rows, bases.write(&place, n, 0..place.len.at(n)));
             }
