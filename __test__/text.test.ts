@@ -57,6 +57,13 @@ describe('texts with labels', () => {
     const path = join(folder, 'model.nabla');
     await fitted.save(path);
     const loaded = await Fitted.load(path);
+    const session = loaded.session();
+    const words = ['the', 'old', 'whale', 'sees', '.'];
+    for (const [at, word] of words.entries()) {
+      const p = session.step(word, { probabilities: true });
+      const [whole] = await fitted.predict([words.slice(0, at + 1)], { probabilities: true });
+      expect(Math.abs(p[0]! - whole![0]!)).toBeLessThan(1e-6);
+    }
     expect(await loaded.predict(['the old whale sees.'])).toEqual(['sea']);
   });
 

@@ -58,6 +58,8 @@ enum Time {
     Steps,
     /// A value after the steps so far: the last step's.
     Ended,
+    /// Which step is the last one that counts, from the mask alone: in a session, the one just given.
+    Last,
 }
 
 struct Stepping<'a> {
@@ -65,6 +67,8 @@ struct Stepping<'a> {
     b: Builder,
     map: Vec<Id>,
     kind: Vec<Time>,
+    /// Values that are the mask itself, whatever their shape.
+    masks: Vec<bool>,
     time: usize,
     states: Vec<State>,
     caches: Vec<Cache>,
@@ -115,6 +119,7 @@ pub fn step(graph: &Graph) -> Result<Stepped> {
         b: Builder::default(),
         map: Vec::new(),
         kind: Vec::new(),
+        masks: Vec::new(),
         time: shape.0[1].size,
         states: Vec::new(),
         caches: Vec::new(),
@@ -124,13 +129,18 @@ pub fn step(graph: &Graph) -> Result<Stepped> {
     for (id, node) in graph.nodes.iter().enumerate() {
         s.b.path.clone_from(&node.path);
         let (new, kind) = s.node(id, node)?;
+        let is_mask = match &node.op {
+            Operator::Reshape(_) => s.masks[node.inputs[0]],
+            _ => graph.inputs.get("mask") == Some(&id),
+        };
+        s.masks.push(is_mask);
         s.map.push(new);
         s.kind.push(kind);
     }
     let output = graph.output("output")?;
     let mut outputs = s.outputs;
     outputs.push(("output".to_owned(), s.map[output]));
-    if s.kind[output] == Time::None {
+    if matches!(s.kind[output], Time::None | Time::Last) {
         return Err(Error::new(Code::InvalidOption, "the prediction does not depend on the sequence").at("session"));
     }
     let named: Vec<(&str, Id)> = outputs.iter().map(|(name, id)| (name.as_str(), *id)).collect();
@@ -161,11 +171,20 @@ impl Stepping<'_> {
         }
         let kinds: Vec<Time> = node.inputs.iter().map(|&i| self.kind[i]).collect();
         let inputs: Vec<Id> = node.inputs.iter().map(|&i| self.map[i]).collect();
+        let counts = matches!(node.op, Operator::Reduce(_)) && self.masks[node.inputs[0]];
+        let of_last = kinds.contains(&Time::Last) && kinds.iter().all(|&k| k == Time::Last || k == Time::None);
+        if counts || of_last {
+            return Ok((inputs[0], Time::Last));
+        }
+        if kinds[0] == Time::Last && matches!(node.op, Operator::Matmul(_)) && kinds[1] == Time::Steps {
+            // The step just given is chosen.
+            return Ok((inputs[1], Time::Ended));
+        }
         if !kinds.contains(&Time::Steps) {
             let kind = if kinds.contains(&Time::Ended) { Time::Ended } else { Time::None };
             return Ok((self.b.apply(node.op.clone(), &inputs)?, kind));
         }
-        if kinds.contains(&Time::Ended) {
+        if kinds.contains(&Time::Ended) || kinds.contains(&Time::Last) {
             return Err(refused(node, "what it knows only at the end goes into each step"));
         }
         self.steps(node, &inputs, &kinds)
