@@ -31,6 +31,59 @@ describe('ridge equals scikit-learn', () => {
   });
 });
 
+interface Linear {
+  readonly x: number[][];
+  readonly y: number[];
+  readonly weights: number[];
+  readonly cases: { lambda: number; l1Ratio: number; weighted: boolean; coefficients: number[]; intercept: number }[];
+  readonly z: number[][];
+  readonly t: number[];
+  readonly at: number[][];
+  readonly splines: { knots: number; degree: number; lambda: number; predictions: number[] }[];
+  readonly kernels: { gamma: number; lambda: number; predictions: number[] }[];
+}
+const linear = JSON.parse(readFileSync(new URL('fixtures/linear.json', import.meta.url), 'utf8')) as Linear;
+
+describe('least squares equal scikit-learn', () => {
+  it.each(linear.cases.map((c) => [`λ ${c.lambda.toPrecision(3)}, ρ ${c.l1Ratio}${c.weighted ? ', weights' : ''}`, c] as const))(
+    'the lasso and the elastic net, %s',
+    async (_, { lambda, l1Ratio, weighted, coefficients, intercept }) => {
+      const data = Dataset.from({ features: linear.x, targets: linear.y, ...(weighted ? { weights: linear.weights } : {}) });
+      const fit = await ridge({ lambda, l1Ratio }).fit(data);
+      coefficients.forEach((value, k) => {
+        close(fit.coefficients[k]!, value, 1e-6);
+        expect(fit.coefficients[k] === 0).toBe(value === 0);
+      });
+      close(fit.intercept, intercept, 1e-6);
+      expect(fit.rank).toBe(1 + coefficients.filter((value) => value !== 0).length);
+      expect(fit.standardErrors.every(Number.isNaN) && Number.isNaN(fit.leaveOneOut)).toBe(true);
+    },
+  );
+  const wave = Dataset.from({ features: linear.z, targets: linear.t });
+  it.each(linear.splines)('splines, $knots knots, degree $degree', async ({ knots, degree, lambda, predictions }) => {
+    const found = await (await ridge({ lambda, basis: bases.spline({ knots, degree }) }).fit(wave)).predict(linear.at);
+    predictions.forEach((value, i) => close(found[i]!, value, 1e-8));
+  });
+  it.each(linear.kernels)('kernel ridge regression, γ $gamma, λ $lambda', async ({ gamma, lambda, predictions }) => {
+    const found = await (await ridge({ lambda, intercept: false, basis: bases.kernel({ gamma }) }).fit(wave)).predict(linear.at);
+    predictions.forEach((value, i) => close(found[i]!, value, 1e-6));
+  });
+  it("takes a basis of one's own", async () => {
+    const fit = (_: Float64Array, width: number) => ({
+      size: 2 * width,
+      expand: (row: Float64Array, out: Float64Array) =>
+        row.forEach((x, j) => {
+          out[2 * j] = x;
+          out[2 * j + 1] = Math.abs(x);
+        }),
+    });
+    const bent = Dataset.from({ features: [[-2], [-1], [1], [2], [3]], targets: [3, 2, 2, 3, 4] });
+    const own = await ridge({ lambda: 0, basis: { kind: 'bent', fit } }).fit(bent);
+    close(own.coefficients[1]!, 1, 1e-9);
+    close((await own.predict([[-5]]))[0]!, 6, 1e-9);
+  });
+});
+
 describe('ridge as an estimator', () => {
   it('is cross-validated, pooled too, and has curves', async () => {
     const diabetes = await Dataset.builtin('diabetes');
@@ -96,6 +149,8 @@ describe('ridge as an estimator', () => {
   it('refuses what it cannot fit', async () => {
     const iris = await Dataset.builtin('iris');
     expect(() => ridge().fit(iris)).toThrow(expect.objectContaining({ code: 'INVALID_DATA' }) as Error);
+    expect(() => ridge({ lambda: 'auto', l1Ratio: 0.5 })).toThrow(/closed form/);
+    expect(() => bases.spline({ knots: 1 })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }) as Error);
     expect(() => ridge({ lambda: -1 })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }) as Error);
     const holes = Dataset.from({ features: [{ a: null }, { a: 1 }], targets: [1, 2] });
     await expect(ridge().fit(holes)).rejects.toMatchObject({ code: 'NOT_FINITE' });

@@ -5,7 +5,7 @@ import { at, readJson } from './project.mjs';
 const entries = Object.values(readJson(at('package.json')).exports)
   .map((path) => path.default)
   .filter((path) => path !== undefined)
-  .concat('./dist/cli/main.js', './dist/tuning/process-child.js')
+  .concat('./dist/cli/main.js', './dist/tuning/process-child.js', './dist/data/parquet-worker.js')
   .map((path) => path.replace(/^\.\/dist\/|\.js$/g, ''));
 
 export default {

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 
-import type { CsvOptions } from './dataset.js';
+import type { CsvOptions } from './tables.js';
 
 const sources = {
   digits: { target: 'digit', task: 'classification' },

@@ -17,7 +17,8 @@ import {
   optionsOf,
   register,
 } from '../errors/index.js';
-import { callNative, type NativeArray, type NativeData, type Task as NativeTask, runTask } from '../native/index.js';
+import { callNative, type NativeArray, type NativeData, runTask } from '../native/index.js';
+import type { ArrowTable } from './arrow.js';
 import { type BuiltinName, builtinSource, builtins } from './builtin.js';
 import { Description } from './description.js';
 import {
@@ -36,7 +37,20 @@ import { type ImageOptions, imageOptions, type LabelledImage, readImages } from 
 import { type NpyArray, readNpz } from './npy.js';
 import { readRagged, readStepClasses } from './ragged.js';
 import { type Column, type NamedTargetSchema, type Schema, type TargetSchema, type Task, targetWidth } from './schema.js';
+import type { StreamRow } from './spill.js';
 import { type ExactSplit, type Part, type PartsOf, type SplitOptions, splitIndices } from './split.js';
+import {
+  type CsvOptions,
+  csvOptions,
+  isClass,
+  isTask,
+  readCsv,
+  type TableOptions,
+  tableOfArrow,
+  tableOfParquet,
+  tableOfStream,
+  taken,
+} from './tables.js';
 import { areNamed, readAllTargets, readGroups, readWeights, type Targets, targetSpec } from './targets.js';
 import { type LabelledText, labelledTexts, readText, type Tokenizer, textWindows } from './text.js';
 
@@ -69,30 +83,6 @@ export interface DatasetInput {
   readonly classes?: readonly string[];
   /** The positive one of two classes. Default: the last. */
   readonly positiveClass?: string | number | boolean;
-}
-
-/** Options of `Dataset.fromCsv`; types of columns are inferred. */
-export interface CsvOptions {
-  /** The column to predict, or several: numbers side by side, or by name where some are classes. */
-  readonly target?: string | readonly string[];
-  /** `'classification'` makes classes of a numeric target. */
-  readonly task?: Task;
-  /** Columns to leave out. */
-  readonly drop?: readonly string[];
-  /** The column of groups. */
-  readonly groups?: string;
-  /** The column of weights. */
-  readonly weights?: string;
-  /** Texts that mean "missing". Default: NA, NaN, nan, null, ?; an empty cell always. */
-  readonly missing?: readonly string[];
-  /** Kinds of columns that inference would get wrong. */
-  readonly kinds?: Readonly<Record<string, 'number' | 'boolean' | 'category' | 'text'>>;
-  /** The positive one of two classes. Default: the last. */
-  readonly positiveClass?: string | number | boolean;
-  /** Between cells. Default `,`. */
-  readonly delimiter?: string;
-  /** Whether the first line names the columns. Default true. */
-  readonly header?: boolean;
 }
 
 /** Options of `Dataset.fromIdx`. */
@@ -135,11 +125,6 @@ export interface WindowOptions {
   readonly gap?: number;
 }
 
-const isClass = (value: unknown): string | undefined =>
-  ['string', 'number', 'boolean'].includes(typeof value) ? undefined : 'to be the name of a class';
-
-const isTask = isOneOf(['classification', 'regression']);
-
 const fromOptions = optionsOf('Dataset.from', {
   features: isAnything,
   shape: isListOf(isInteger({ min: 1 })),
@@ -151,26 +136,6 @@ const fromOptions = optionsOf('Dataset.from', {
   task: (value) => (areNamed(value) ? Object.values(value).map(isTask).find(Boolean) : isTask(value)),
   classes: isListOf(isString),
   positiveClass: isClass,
-});
-
-const isKinds = (value: unknown): string | undefined =>
-  typeof value === 'object' &&
-  value !== null &&
-  Object.values(value).every((kind) => ['number', 'boolean', 'category', 'text'].includes(kind as string))
-    ? undefined
-    : "to be an object of columns, each 'number', 'boolean', 'category' or 'text'";
-
-const csvOptions = optionsOf('Dataset.fromCsv', {
-  target: isEither(isString, isListOf(isString)),
-  task: isTask,
-  drop: isListOf(isString),
-  groups: isString,
-  weights: isString,
-  missing: isListOf((value) => (typeof value === 'string' ? undefined : 'to be a string')),
-  kinds: isKinds,
-  positiveClass: isClass,
-  delimiter: (value) => (typeof value === 'string' && value.length === 1 ? undefined : 'to be one character'),
-  header: isBoolean,
 });
 
 /** Options of `fromNpz`. */
@@ -204,7 +169,7 @@ const windowOptions = optionsOf('windows', {
 
 const idxOptions = optionsOf('Dataset.fromIdx', { labels: isString, classes: isListOf(isString) });
 
-for (const name of ['fromParquet', 'fromArrow', 'stream', 'augmented']) register(`Dataset.${name}`);
+register('Dataset.augmented');
 
 /** Takes the column `name` out of rows given as objects, or out of an object of columns. */
 const takeColumn = (features: unknown, name: string): { features: Features; targets: readonly unknown[] } => {
@@ -234,8 +199,6 @@ const takeColumn = (features: unknown, name: string): { features: Features; targ
   }
   return refuse([]);
 };
-
-const taken = (task: NativeTask): NativeData => task.takeData();
 
 /** Native handle of a data set; for the rooms above, not for users. */
 export let nativeOf: (data: Dataset) => NativeData;
@@ -329,7 +292,7 @@ export class Dataset {
   static async fromCsv(path: string, options: CsvOptions = {}): Promise<Dataset> {
     expectArgument('Dataset.fromCsv', 'path', path, isString);
     expectOptions('Dataset.fromCsv', options, csvOptions);
-    return Dataset.#wrap(await runTask((n, task) => n.readCsvFile(task, path, JSON.stringify(options)), taken));
+    return Dataset.#wrap(await readCsv(path, options));
   }
 
   /**
@@ -350,9 +313,15 @@ export class Dataset {
     return Dataset.#wrap(await runTask((n, task) => n.readCsvFile(task, path, JSON.stringify(options)), taken));
   }
 
-  /** Reads a Parquet file. */
-  static async fromParquet(_path: string, _options: CsvOptions = {}): Promise<Dataset> {
-    return notImplemented('Dataset.fromParquet');
+  /**
+   * Reads a Parquet file: numbers, booleans and texts, which become categories; nulls are missing. Compressed by Snappy, Zstandard, gzip,
+   * Brotli or LZ4. Reads on a thread of its own, only the columns that are kept.
+   * @throws {NablaError} `IO` with the path, `DATA_FORMAT` for a damaged file, `INVALID_DATA` for a column of something else (drop it)
+   * @example const adult = await Dataset.fromParquet('adult.parquet', { target: 'income', drop: ['split'] });
+   */
+  static async fromParquet(path: string, options: TableOptions = {}): Promise<Dataset> {
+    expectArgument('Dataset.fromParquet', 'path', path, isString);
+    return Dataset.#wrap(await tableOfParquet(path, options));
   }
 
   /**
@@ -452,14 +421,26 @@ export class Dataset {
     return Dataset.#wrap(callNative((n) => n.Data.create(JSON.stringify(spec), buffers), Dataset.fromText));
   }
 
-  /** Reads an Arrow table from its IPC bytes. */
-  static async fromArrow(_bytes: Uint8Array, _options: CsvOptions = {}): Promise<Dataset> {
-    return notImplemented('Dataset.fromArrow');
+  /**
+   * Reads a table of `apache-arrow` (any object with `numRows`, `schema.fields` and `getChild`), or the bytes of one, which needs that
+   * package installed. Numbers, booleans and texts, dictionaries too; nulls are missing.
+   * @throws {NablaError} `INVALID_DATA` for a column of something else (drop it), `DATA_FORMAT` for bytes that are no table
+   * @example const data = await Dataset.fromArrow(tableFromIPC(bytes), { target: 'income' });
+   */
+  static async fromArrow(table: ArrowTable | Uint8Array, options: TableOptions = {}): Promise<Dataset> {
+    return Dataset.#wrap(await tableOfArrow(table, options));
   }
 
-  /** Reads rows that may be more than fit into memory: they are spilled once to a file of nabla's own. */
-  static async stream(_rows: AsyncIterable<Readonly<Record<string, Cell>>>, _options: CsvOptions = {}): Promise<Dataset> {
-    return notImplemented('Dataset.stream');
+  /**
+   * Reads rows as they come. They are spilled once to a file of nabla's own, the source waiting while it is written, and become an ordinary
+   * data set: JavaScript holds one chunk, native memory the numbers. Text is trimmed, and empty text is missing, as in a CSV file.
+   * @throws {NablaError} `INVALID_DATA` or `NOT_FINITE` with row and column, `IO` when the file cannot be written; whatever the source throws
+   * @example const data = await Dataset.stream(database.query('select * from houses').iterate(), { target: 'price' });
+   */
+  static async stream(rows: AsyncIterable<StreamRow> | Iterable<StreamRow>, options: TableOptions = {}): Promise<Dataset> {
+    const iterable = typeof rows === 'object' && rows !== null && (Symbol.asyncIterator in rows || Symbol.iterator in rows);
+    if (!iterable) throw invalidOption('Dataset.stream', 'the source', 'to be an iterable of rows', rows);
+    return Dataset.#wrap(await tableOfStream(rows, options));
   }
 
   /** Number of rows. */

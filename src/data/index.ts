@@ -1,3 +1,4 @@
+export type { ArrowColumn, ArrowTable } from './arrow.js';
 export {
   type Augmentation,
   brightness,
@@ -17,7 +18,6 @@ export {
 } from './augmentation.js';
 export type { BuiltinName } from './builtin.js';
 export {
-  type CsvOptions,
   Dataset,
   type DatasetInput,
   type IdxOptions,
@@ -55,5 +55,7 @@ export {
   unitNorm,
 } from './preparation.js';
 export type { Column, Schema, TargetSchema, Task } from './schema.js';
+export type { StreamRow } from './spill.js';
 export type { Counts, Ratios, SplitOptions, TuningEffort } from './split.js';
+export type { CsvOptions, TableOptions } from './tables.js';
 export type { Targets } from './targets.js';

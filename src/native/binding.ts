@@ -59,6 +59,7 @@ export interface Task {
   takeNumbers(): Float64Array;
   takeText(): string;
   takeModel(): NativeModel;
+  takeLinear(): LinearModel;
   takeFits(): FitResult[];
 }
 
@@ -109,6 +110,12 @@ export interface OptimizerState {
   search(theta: Float32Array | Float64Array, gradient: Float32Array | Float64Array, evaluate: () => number | null): boolean;
 }
 
+/** A fitted linear model of basis functions. */
+export interface LinearModel {
+  info(): string;
+  predict(task: number, features: Float64Array): Task;
+}
+
 /** A fitted preparation, usable alone. */
 export interface Scaler {
   transform(values: Float64Array): Float64Array;
@@ -125,6 +132,8 @@ export interface Binding {
   Data: { create(spec: string, buffers: NativeArray[]): NativeData };
   readCsvFile(task: number, path: string, options: string): Task;
   readImages(task: number, path: string | null, bytes: Uint8Array[], labels: string[] | null, options: string): Task;
+  /** A data set of columns by the rules of a CSV file; `columns` and `options` are JSON. */
+  columnsToData(task: number, columns: string, buffers: NativeArray[], options: string): Task;
   readIdxFiles(task: number, images: string, labels: string | null, options: string): Task;
   permutation(rows: number, seed: number): Uint32Array;
   holdOutIndices(options: string, labels: Uint32Array | null, groups: Uint32Array | null): Uint32Array[];
@@ -141,7 +150,7 @@ export interface Binding {
   ) => FitJob;
   startFits(task: number, spec: string, jobs: FitJob[], options: string): Task;
   Session: new (model: NativeModel) => NativeSession;
-  /** Least squares in closed form; `settings` is JSON `{ width, lambda, intercept }`, the answer JSON. */
+  /** Least squares; `settings` is JSON `{ width, lambda, l1Ratio, intercept, basis }`. */
   leastSquares(task: number, features: Float64Array, targets: Float64Array, weights: Float64Array | null, settings: string): Task;
   checkGradients(task: number, spec: string, data: NativeData, settings: string): Task;
   learningRateTest(task: number, spec: string, data: NativeData, settings: string): Task;

@@ -3,6 +3,7 @@ export type {
   FitJob,
   FitResult,
   GraphBuilder,
+  LinearModel,
   NativeArray,
   NativeData,
   NativeModel,

@@ -2,7 +2,7 @@ import { Dataset, schemaOf } from '../data/dataset.js';
 import { readFeatures } from '../data/features.js';
 import { expectOptions, invalidOption, isBoolean, isEither, isNumber, isOneOf, NablaError, optionsOf } from '../errors/index.js';
 import { meanAbsoluteError, meanSquaredError, r2 } from '../metrics/regression.js';
-import { runTask } from '../native/index.js';
+import { type LinearModel, runTask } from '../native/index.js';
 import type { Basis } from './bases.js';
 import type { EstimatorFitOptions, FittedEstimator } from './estimator.js';
 import type { PredictInput } from './fitted.js';
@@ -13,6 +13,11 @@ import { expectDataset } from './trainer.js';
 export interface RidgeOptions {
   /** λ ≥ 0 of the penalty λ‖w‖²; 0 is ordinary least squares. `'auto'`: that of the least leave-one-out error. Default 1. */
   readonly lambda?: number | 'auto';
+  /**
+   * The share ρ of the penalty that is of the first power, in [0, 1]: λ(ρ‖w‖₁ + ½(1 − ρ)‖w‖²) beside ½‖t − Φw‖², by coordinate descent. 1 is
+   * the lasso. Coefficients become exactly 0. scikit-learn's `ElasticNet` has α = λ/rows. Default 0, which is ridge in closed form.
+   */
+  readonly l1Ratio?: number;
   /** Functions of the inputs in their place. Default: the inputs themselves. */
   readonly basis?: Basis;
   /** A constant term, which is not penalized. Default true. */
@@ -31,20 +36,23 @@ export interface FittedRidge extends FittedEstimator<RidgeScores> {
   /** One a basis function. */
   readonly coefficients: Float64Array;
   readonly intercept: number;
-  /** Of the intercept, where there is one, then of the coefficients; NaN without rows to judge by. */
+  /** Of the intercept, where there is one, then of the coefficients; NaN without rows to judge by, and with `l1Ratio`. */
   readonly standardErrors: Float64Array;
-  /** Independent columns, the intercept among them. */
+  /** Independent columns, the intercept among them; with `l1Ratio` those that are not 0. */
   readonly rank: number;
   readonly lambda: number;
-  /** Mean squared error of each row by a fit without it, in closed form. */
+  /** Mean squared error of each row by a fit without it, in closed form; NaN with `l1Ratio`. */
   readonly leaveOneOut: number;
   predict(input: PredictInput): Promise<Float64Array>;
 }
 
 const ridgeOptions = optionsOf('ridge', {
   lambda: isEither(isNumber({ min: 0 }), isOneOf(['auto'])),
+  l1Ratio: isNumber({ min: 0, max: 1 }),
   basis: (value) =>
-    typeof value === 'object' && value !== null && 'fit' in value ? undefined : 'to be a basis such as bases.polynomial({ degree: 3 })',
+    typeof value === 'object' && value !== null && ('spec' in value || 'fit' in value)
+      ? undefined
+      : 'to be a basis such as bases.polynomial({ degree: 3 })',
   intercept: isBoolean,
 });
 
@@ -58,10 +66,11 @@ interface Solution {
   readonly lambda: number;
 }
 
-type Expansion = ReturnType<Basis['fit']>;
+type Expansion = ReturnType<NonNullable<Basis['fit']>>;
 
-const identity: Basis = { kind: 'identity', fit: (_, width) => ({ size: width, expand: (row, out) => out.set(row) }) };
+const identity: Basis = { kind: 'identity', spec: { kind: 'identity' } };
 
+/** A user's own basis of many rows. */
 const expanded = (features: Float64Array, width: number, { size, expand }: Expansion): Float64Array => {
   const rows = features.length / width;
   const out = new Float64Array(rows * size);
@@ -69,9 +78,9 @@ const expanded = (features: Float64Array, width: number, { size, expand }: Expan
   return out;
 };
 
-const fitted = (solution: Solution, expansion: Expansion, width: number): FittedRidge => {
-  const coefficients = Float64Array.from(solution.coefficients);
-  const { intercept, rank, lambda } = solution;
+/** The predictions of a fitted model; `own` is a user's own basis. */
+const fitted = (model: LinearModel, own: Expansion | undefined, width: number): FittedRidge => {
+  const solution = JSON.parse(model.info()) as Solution;
   const featuresOf = (input: PredictInput): Float64Array => {
     if (input instanceof Dataset) {
       const { width: given } = schemaOf(input);
@@ -96,18 +105,18 @@ const fitted = (solution: Solution, expansion: Expansion, width: number): Fitted
   };
   const predict = async (input: PredictInput): Promise<Float64Array> => {
     const features = featuresOf(input);
-    const row = new Float64Array(expansion.size);
-    return Float64Array.from({ length: features.length / width }, (_, i) => {
-      expansion.expand(features.subarray(i * width, (i + 1) * width), row);
-      return row.reduce((sum, value, k) => sum + value * (coefficients[k] as number), intercept);
-    });
+    const phi = own === undefined ? features : expanded(features, width, own);
+    return runTask(
+      (_, task) => model.predict(task, phi),
+      (task) => task.takeNumbers(),
+    );
   };
   return {
-    coefficients,
-    intercept,
+    coefficients: Float64Array.from(solution.coefficients),
+    intercept: solution.intercept,
     standardErrors: Float64Array.from(solution.standardErrors, (value) => value ?? Number.NaN),
-    rank,
-    lambda,
+    rank: solution.rank,
+    lambda: solution.lambda,
     leaveOneOut: solution.leaveOneOut ?? Number.NaN,
     predict,
     async evaluate(data) {
@@ -142,8 +151,9 @@ const expectRegression = (data: Dataset): number => {
 };
 
 /**
- * w = (λI + ΦᵀΦ)⁻¹Φᵀt in closed form, in double precision: by a QR factorization with pivoting of [Φ; √λ·I], never by an inverse. Φ are
+ * Least squares: w = (λI + ΦᵀΦ)⁻¹Φᵀt in closed form, in double precision: by a QR factorization with pivoting of [Φ; √λ·I], never by an inverse. Φ are
  * functions of the inputs, such as `bases.polynomial({ degree: 3 })`. The intercept is not penalized. Hoerl & Kennard 1970.
+ * `lambda: 0` is ordinary least squares; with `l1Ratio` it is the elastic net or the lasso, by coordinate descent (Friedman et al. 2010).
  *
  * An estimator: cross-validation, curves, bias and variance and tuning take it as they take a `Trainer`. Cost: 2·rows·functions² operations.
  * @example
@@ -152,22 +162,36 @@ const expectRegression = (data: Dataset): number => {
  */
 export const ridge = (options: RidgeOptions = {}): { fit(data: Dataset, options?: EstimatorFitOptions): Run<FittedRidge, never> } => {
   expectOptions('ridge', options, ridgeOptions, ridge);
-  const { lambda = 1, basis = identity, intercept = true } = options;
+  const { lambda = 1, l1Ratio = 0, basis = identity, intercept = true } = options;
+  if (lambda === 'auto' && l1Ratio > 0)
+    throw invalidOption(
+      'ridge',
+      'lambda',
+      'to be a number: with l1Ratio leaving one out has no closed form; use validationCurve',
+      lambda,
+      ridge,
+    );
   return Object.freeze({
     fit(data: Dataset, { signal }: EstimatorFitOptions = {}): Run<FittedRidge, never> {
       const width = expectRegression(data);
       const start = async (): Promise<FittedRidge> => {
         const features = data.features();
-        const expansion = basis.fit(features, width);
-        if (!Number.isSafeInteger(expansion.size) || expansion.size < 1)
-          throw invalidOption('ridge', 'basis', 'to give at least one function', expansion.size);
-        const phi = expanded(features, width, expansion);
-        const settings = JSON.stringify({ width: expansion.size, lambda: lambda === 'auto' ? null : lambda, intercept });
-        const text = await runTask(
-          (n, task) => n.leastSquares(task, phi, data.targets(), data.weights() ?? null, settings),
-          (task) => task.takeText(),
+        const own = basis.spec === undefined ? basis.fit?.(features, width) : undefined;
+        if (own !== undefined && (!Number.isSafeInteger(own.size) || own.size < 1))
+          throw invalidOption('ridge', 'basis', 'to give at least one function', own.size);
+        const settings = JSON.stringify({
+          width: own?.size ?? width,
+          lambda: lambda === 'auto' ? null : lambda,
+          l1Ratio,
+          intercept,
+          basis: own === undefined ? basis.spec : identity.spec,
+        });
+        const inputs = own === undefined ? features : expanded(features, width, own);
+        const model = await runTask(
+          (n, task) => n.leastSquares(task, inputs, data.targets(), data.weights() ?? null, settings),
+          (task) => task.takeLinear(),
         );
-        return fitted(JSON.parse(text) as Solution, expansion, width);
+        return fitted(model, own, width);
       };
       return new Run<FittedRidge, never>({ start, history: () => [], stop: () => {}, abort: () => {} }, { signal });
     },

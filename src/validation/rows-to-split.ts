@@ -98,7 +98,7 @@ export const repetitionSeed = (seed: number, repetition: number): number =>
 /** Rows as `validation` where `folds[row]` is `fold`, the rest as `train`; both ascending. */
 export const splitByFold = (folds: Uint32Array, fold: number): { train: Uint32Array; validation: Uint32Array } => {
   let held = 0;
-  for (let row = 0; row < folds.length; row++) if (folds[row] === fold) held++;
+  for (let row = 0; row < folds.length; row++) held += folds[row] === fold ? 1 : 0;
   const train = new Uint32Array(folds.length - held);
   const validation = new Uint32Array(held);
   let t = 0;

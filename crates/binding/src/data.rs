@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use nabla_data::split::{HoldOutOptions, KFoldOptions, hold_out, k_fold};
 use nabla_data::{
     Column, CsvOptions, Dataset, IdxOptions, ImageOptions, Kind, Matrix, Part, Pictures, Source, SourceParts, Spans, Target, TargetParts,
-    WindowOptions, purged, read_csv, read_idx, windows,
+    WindowOptions, from_table, purged, read_csv_watched, read_idx, windows,
 };
 use nabla_error::{Code, Error};
+use nabla_formats::{Cells, Column as TableColumn, MISSING, Table};
 use napi::Env;
 use napi::bindgen_prelude::{Either4, Float32Array, Float64Array, ObjectFinalize, Uint8Array, Uint32Array};
 use napi_derive::napi;
@@ -318,8 +319,70 @@ impl Data {
 #[napi(catch_unwind)]
 pub fn read_csv_file(task: u32, path: String, settings: String) -> Result<Task> {
     let settings: CsvOptions = options(&settings, "fromCsv")?;
+    Task::start(task, On::Pool, move |control, send| {
+        let watch = |done: u64, total: u64| {
+            control.check()?;
+            send(serde_json::json!({ "done": done, "total": total }).to_string());
+            Ok(())
+        };
+        read_csv_watched(&PathBuf::from(path), &settings, &watch).map(Answer::Data)
+    })
+}
+
+/// A column as it comes from JavaScript: numbers (NaN where missing), or codes of sorted levels (4,294,967,295 where missing).
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
+enum CellsSpec {
+    Number { name: String, buffer: usize },
+    Boolean { name: String, buffer: usize },
+    Text { name: String, buffer: usize, levels: Vec<String> },
+}
+
+/// A data set of columns, by the rules of a CSV file: `columns` is a JSON list, `settings` the options.
+#[napi(catch_unwind)]
+pub fn columns_to_data(
+    task: u32,
+    columns: String,
+    #[napi(ts_arg_type = "Array<Float32Array | Float64Array | Uint8Array | Uint32Array>")] buffers: Vec<Buffer>,
+    settings: String,
+) -> Result<Task> {
+    let settings: CsvOptions = options(&settings, "columns")?;
+    let specs: Vec<CellsSpec> = options(&columns, "columns")?;
+    let mut columns = Vec::with_capacity(specs.len());
+    for spec in specs {
+        let (name, cells) = match spec {
+            CellsSpec::Number { name, buffer } => (name, Cells::Numbers(numbers(&buffers, buffer, "a column")?)),
+            CellsSpec::Boolean { name, buffer } => (name, Cells::Booleans(indices(&buffers, buffer, "a column")?)),
+            CellsSpec::Text { name, buffer, levels } => {
+                let codes = indices(&buffers, buffer, "a column")?;
+                (name, Cells::Texts { levels, codes })
+            }
+        };
+        columns.push(TableColumn { name, cells });
+    }
+    let length = |cells: &Cells| match cells {
+        Cells::Numbers(values) => values.len(),
+        Cells::Booleans(codes) | Cells::Texts { codes, .. } => codes.len(),
+    };
+    let rows = columns.first().map_or(0, |column| length(&column.cells));
+    let fits = |column: &TableColumn| {
+        let levels = match &column.cells {
+            Cells::Numbers(_) => return length(&column.cells) == rows,
+            Cells::Booleans(_) => 2,
+            Cells::Texts { levels, .. } => levels.len(),
+        };
+        match &column.cells {
+            Cells::Booleans(codes) | Cells::Texts { codes, .. } => {
+                codes.len() == rows && codes.iter().all(|&code| code == MISSING || (code as usize) < levels)
+            }
+            Cells::Numbers(_) => true,
+        }
+    };
+    if !columns.iter().all(fits) {
+        return Err(js(Error::internal("columns of different lengths, or a code without a level")));
+    }
     Task::start(task, On::Pool, move |_, _| {
-        read_csv(&PathBuf::from(path), &settings).map(Answer::Data)
+        from_table(Table { rows, columns }, &settings).map(Answer::Data)
     })
 }
 

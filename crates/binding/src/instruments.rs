@@ -1,12 +1,14 @@
 //! The instruments by themselves, on arrays.
 
+use std::sync::Arc;
+
 use nabla_data::pipeline::{Prepared, fit_values, prepared_columns};
 use nabla_data::prepare::Step as Preparation;
 use nabla_data::{Column, ColumnSchema};
 use nabla_error::Error;
 use nabla_metrics::{Batch, Metric, MetricSpec, Truth};
 use nabla_params::Initializer;
-use nabla_train::least_squares;
+use nabla_train::linear::{Linear, Settings};
 use napi::bindgen_prelude::{Either, Float32Array, Float64Array};
 use napi_derive::napi;
 
@@ -49,8 +51,8 @@ pub fn metric(
     Ok(metric.value())
 }
 
-/// Least squares in closed form: the task gives JSON. Settings: `{ width, lambda, intercept }`; λ is a number or `null` for the least
-/// leave-one-out error.
+/// Least squares: the task gives a model. `settings` is JSON `{ width, lambda, l1Ratio, intercept, basis }`; λ is a number, or `null` for the
+/// least leave-one-out error.
 #[napi(catch_unwind)]
 pub fn least_squares(
     task: u32,
@@ -59,15 +61,26 @@ pub fn least_squares(
     weights: Option<Float64Array>,
     settings: String,
 ) -> Result<Task> {
-    let settings: LeastSquares = options(&settings, "ridge")?;
+    let settings: Settings = options(&settings, "ridge")?;
     let (features, targets, weights) = (features.to_vec(), targets.to_vec(), weights.map(|w| w.to_vec()));
-    Task::start(task, On::Pool, move |_, _| {
-        let LeastSquares { width, lambda, intercept } = settings;
-        let solution = match lambda {
-            Some(lambda) => least_squares::solve(&features, width, &targets, weights.as_deref(), lambda, intercept)?,
-            None => least_squares::solve_automatic(&features, width, &targets, weights.as_deref(), intercept)?,
-        };
-        let text = serde_json::json!({
+    Task::start(task, On::Pool, move |control, _| {
+        Linear::fit(&settings, &features, &targets, weights.as_deref(), control).map(|model| Answer::Linear(Arc::new(model)))
+    })
+}
+
+/// A linear model of basis functions.
+#[napi]
+pub struct LinearModel {
+    pub(crate) inner: Arc<Linear>,
+}
+
+#[napi]
+impl LinearModel {
+    /// Coefficients, errors, rank and the like as JSON.
+    #[napi(catch_unwind)]
+    pub fn info(&self) -> String {
+        let solution = &self.inner.solution;
+        serde_json::json!({
             "coefficients": solution.coefficients,
             "intercept": solution.intercept,
             "standardErrors": solution.standard_errors,
@@ -75,18 +88,16 @@ pub fn least_squares(
             "residualSquares": solution.residual_squares,
             "leaveOneOut": solution.leave_one_out,
             "lambda": solution.lambda,
-        });
-        Ok(Answer::Text(text.to_string()))
-    })
-}
+        })
+        .to_string()
+    }
 
-/// How least squares are asked for.
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LeastSquares {
-    width: usize,
-    lambda: Option<f64>,
-    intercept: bool,
+    /// One number a row.
+    #[napi(catch_unwind)]
+    pub fn predict(&self, task: u32, features: Float64Array) -> Result<Task> {
+        let (model, features) = (Arc::clone(&self.inner), features.to_vec());
+        Task::start(task, On::Pool, move |_, _| Ok(Answer::Numbers(model.predict(&features))))
+    }
 }
 
 /// P(|T| ≥ |t|) of Student's t distribution.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use nabla_data::Dataset;
 use nabla_error::{Error, Result as Outcome};
+use nabla_train::linear::Linear;
 use nabla_train::{Control, Model as Fitted, fits};
 use napi::Env;
 use napi_derive::napi;
@@ -13,6 +14,7 @@ use crate::data::Data;
 use crate::errors::{Result, js};
 use crate::fits::FitResult;
 use crate::hub::Hub;
+use crate::instruments::LinearModel;
 use crate::model::Model;
 use crate::output;
 
@@ -28,6 +30,8 @@ pub enum Answer {
     Text(String),
     /// A model and what was saved beside it.
     Model(Arc<Fitted>, serde_json::Value),
+    /// A linear model.
+    Linear(Arc<Linear>),
     /// One a job.
     Fits(Vec<Outcome<nabla_train::Outcome>>),
 }
@@ -160,6 +164,15 @@ impl Task {
     pub fn take_model(&self, env: Env) -> Result<Model> {
         match self.take()? {
             Answer::Model(model, extra) => Model::new(&env, model, extra),
+            _ => Self::unexpected(),
+        }
+    }
+
+    /// A linear model.
+    #[napi(catch_unwind)]
+    pub fn take_linear(&self) -> Result<LinearModel> {
+        match self.take()? {
+            Answer::Linear(inner) => Ok(LinearModel { inner }),
             _ => Self::unexpected(),
         }
     }

@@ -76,6 +76,14 @@ pub enum PositiveClass {
 /// `DATA_FORMAT` with path, line and column; `INVALID_OPTION` for a column that is not there, with the nearest name;
 /// `INVALID_DATA` for a missing target.
 pub fn read_csv(path: &Path, options: &CsvOptions) -> Result<Dataset> {
+    read_csv_watched(path, options, &|_, _| Ok(()))
+}
+
+/// The same, telling `watch` now and then how many bytes it has read of how many; an error of its ends the reading.
+///
+/// # Errors
+/// As [`read_csv`], and those of `watch`.
+pub fn read_csv_watched(path: &Path, options: &CsvOptions, watch: &csv::Watch) -> Result<Dataset> {
     let defaults = csv::Options::default();
     let reading = csv::Options {
         delimiter: options.delimiter.unwrap_or(defaults.delimiter),
@@ -84,14 +92,29 @@ pub fn read_csv(path: &Path, options: &CsvOptions) -> Result<Dataset> {
         kinds: options.kinds.clone(),
     };
     let file = path.display().to_string();
-    let table = csv::read(path, &reading).map_err(|error| error.at(file.clone()))?;
-    from_table(table, options).map_err(|error| match &error.place {
-        Some(place) if !place.contains(&file) => Error {
-            place: Some(format!("{file}: {place}")),
-            ..error
-        },
-        _ => error.at(file),
-    })
+    let table = csv::read_watched(path, &reading, watch).map_err(|error| error.at(file.clone()))?;
+    from_table(table, options)
+        .map_err(|error| in_lines(error, path, &reading))
+        .map_err(|error| match &error.place {
+            Some(place) if !place.contains(&file) => Error {
+                place: Some(format!("{file}: {place}")),
+                ..error
+            },
+            _ => error.at(file),
+        })
+}
+
+/// A place that ends with a row of the table says the line of the file instead.
+fn in_lines(mut error: Error, path: &Path, reading: &csv::Options) -> Error {
+    let line = error.place.as_deref().and_then(|place| {
+        let (before, row) = place.rsplit_once("row ")?;
+        Some(format!("{before}line {}", csv::line_of(path, reading, row.parse().ok()?)?))
+    });
+    if line.is_some() {
+        error.place = line;
+        error.hint = error.hint.map(|hint| hint.replace("; rows are counted from 0", ""));
+    }
+    error
 }
 
 /// The same from a table in memory: text columns become categories, booleans the numbers 0 and 1.

@@ -26,7 +26,7 @@ mod windows;
 pub use builder::{SourceParts, TargetParts};
 pub use dataset::Dataset;
 pub use describe::{ColumnSummary, Description, LevelCount, NamedSummary, TargetSummary};
-pub use from_csv::{CsvOptions, Names, PositiveClass, Task, from_table, read_csv};
+pub use from_csv::{CsvOptions, Names, PositiveClass, Task, from_table, read_csv, read_csv_watched};
 pub use from_idx::{IdxOptions, from_idx, read_idx};
 pub use from_images::{ImageOptions, Pictures, read_images};
 pub use nabla_formats::image::Fit;

@@ -234,6 +234,8 @@ pub enum Score {
     F,
     /// χ² of values ≥ 0 against classes: `chi2`.
     ChiSquared,
+    /// Mutual information with the target, of columns cut into parts of equal count.
+    MutualInformation,
 }
 
 /// Keeps the k columns with the greatest score, in their order; of equal ones the later, as scikit-learn's `SelectKBest`.

@@ -13,6 +13,10 @@ pub(crate) fn best_columns(step: &SelectBest, values: &[f64], width: usize, goal
             (Score::F, Goal::Classes { labels, count }) => Ok(f_of_classes(&column, labels, *count)),
             (Score::F, Goal::Number(y)) => Ok(f_of_numbers(&column, y)),
             (Score::ChiSquared, Goal::Classes { labels, count }) => chi_squared(&column, labels, *count),
+            (Score::MutualInformation, Goal::Classes { labels, .. }) => {
+                Ok(information(&column, &labels.iter().map(|&l| l as usize).collect::<Vec<_>>()))
+            }
+            (Score::MutualInformation, Goal::Number(y)) => Ok(information(&column, &bins(y))),
             (Score::ChiSquared, Goal::Number(_)) => {
                 Err(Error::new(Code::InvalidOption, "chiSquared needs a target of classes").at("selectBest"))
             }
@@ -62,6 +66,48 @@ fn f_of_numbers(x: &[f64], y: &[f64]) -> f64 {
     r2 / (1.0 - r2) * (x.len() as f64 - 2.0)
 }
 
+/// Parts of equal count that a column of numbers is cut into; the cube root of the rows, as is usual for tables of counts.
+fn parts(rows: usize) -> usize {
+    ((rows as f64).cbrt().ceil() as usize).clamp(2, 64)
+}
+
+/// The part of each value: as many values in each as ties allow; a column of few values has a part for each.
+fn bins(x: &[f64]) -> Vec<usize> {
+    let mut sorted: Vec<f64> = x.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let mut distinct = sorted.clone();
+    distinct.dedup();
+    let parts = parts(x.len());
+    let mut edges: Vec<f64> = if distinct.len() <= parts {
+        distinct
+    } else {
+        (1..=parts).map(|part| sorted[(part * x.len()).div_ceil(parts) - 1]).collect()
+    };
+    edges.dedup();
+    x.iter().map(|x| edges.partition_point(|edge| edge < x)).collect()
+}
+
+/// Σ p(a, b)·ln(p(a, b)/(p(a)·p(b))) in nats, of the column cut into parts of equal count and the target's class or part; less the
+/// (A − 1)(B − 1)/2n that chance alone gives (Miller & Madow 1955), so that a column without information scores about 0.
+fn information(x: &[f64], target: &[usize]) -> f64 {
+    let x = bins(x);
+    let count = |codes: &[usize]| codes.iter().max().map_or(0, |most| most + 1);
+    let (rows, columns, n) = (count(&x), count(target), x.len() as f64);
+    let mut table = vec![0.0; rows * columns];
+    let (mut left, mut right) = (vec![0.0; rows], vec![0.0; columns]);
+    for (&a, &b) in x.iter().zip(target) {
+        table[a * columns + b] += 1.0;
+        left[a] += 1.0;
+        right[b] += 1.0;
+    }
+    let term = |i: usize| match table[i] {
+        0.0 => 0.0,
+        both => both / n * libm::log(both * n / (left[i / columns] * right[i % columns])),
+    };
+    let there = |counts: &[f64]| counts.iter().filter(|n| **n > 0.0).count() as f64;
+    (0..table.len()).map(term).sum::<f64>() - (there(&left) - 1.0) * (there(&right) - 1.0) / (2.0 * n)
+}
+
 /// Σ (observed − expected)²/expected over classes, of sums of values that are counts or shares.
 fn chi_squared(x: &[f64], labels: &[u32], count: usize) -> Result<f64> {
     if let Some(row) = x.iter().position(|x| *x < 0.0) {
@@ -80,4 +126,21 @@ fn chi_squared(x: &[f64], labels: &[u32], count: usize) -> Result<f64> {
     let expected = |n: &f64| n / x.len() as f64 * total;
     let there = rows.iter().zip(&observed).filter(|(n, _)| **n > 0.0);
     Ok(there.map(|(n, o)| (o - expected(n)).powi(2) / expected(n)).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn information_sees_what_no_line_does() {
+        let x: Vec<f64> = (0..999).map(|i| f64::from(i) / 499.5 - 1.0).collect();
+        let folded: Vec<usize> = x.iter().map(|x| usize::from(x.abs() > 0.5)).collect();
+        // A coin's side, all but known: ln 2. scikit-learn 1.9's estimate by neighbours has 0.69.
+        assert!((information(&x, &folded) - std::f64::consts::LN_2).abs() < 0.03);
+        let noise: Vec<usize> = (0..999).map(|i: usize| (i * 7919) % 2).collect();
+        assert!(information(&x, &noise).abs() < 0.01);
+        assert!(information(&x, &bins(&x)) > 2.0);
+        assert_eq!(information(&vec![3.0; 999], &folded), 0.0);
+    }
 }

@@ -400,14 +400,16 @@ pub fn k_fold(options: &KFoldOptions, labels: Option<&[u32]>, groups: Option<&[u
     };
     let mut left = stratified_counts(labels, k)?;
     // The rows of a class come in random order, so filling one fold after the other is random; unshuffled, they stay neighbours.
+    let mut filling = vec![0usize; left.len()];
     for row in order {
-        let left = &mut left[labels[row as usize] as usize];
-        let f = left
-            .iter()
-            .position(|&left| left > 0)
-            .ok_or_else(|| Error::internal("folds that do not add up"))?;
-        left[f] -= 1;
-        fold[row as usize] = f as u32;
+        let class = labels[row as usize] as usize;
+        let f = &mut filling[class];
+        while left[class].get(*f) == Some(&0) {
+            *f += 1;
+        }
+        let left = left[class].get_mut(*f).ok_or_else(|| Error::internal("folds that do not add up"))?;
+        *left -= 1;
+        fold[row as usize] = *f as u32;
     }
     Ok(fold)
 }

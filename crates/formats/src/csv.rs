@@ -4,6 +4,7 @@
 //! case), otherwise text. A kind that turns out wrong late in the file (a text after many numbers) costs a second reading,
 //! never a wrong cell. Spaces around a cell are dropped; a cell that is empty or one of `missing` is missing.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -57,8 +58,75 @@ impl Default for Options {
 
 /// Reads a file, in one pass and with memory for the cells only (two passes when a kind changes late).
 pub fn read(path: &Path, options: &Options) -> Result<Table> {
-    let open = || File::open(path).map_err(|error| io_error("reading", path, &error));
+    read_watched(path, options, &|_, _| Ok(()))
+}
+
+/// Called with the bytes read so far and all there are; an error ends the reading.
+pub type Watch<'a> = dyn Fn(u64, u64) -> Result<()> + 'a;
+
+/// Bytes from one call of a watch to the next.
+const WATCHED: u64 = 8 << 20;
+
+/// A file that tells how far it is.
+struct Watched<'a> {
+    file: File,
+    done: u64,
+    said: u64,
+    total: u64,
+    watch: &'a Watch<'a>,
+    /// What the watch said, which an error of reading cannot carry.
+    refused: &'a RefCell<Option<Error>>,
+}
+
+impl Read for Watched<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.file.read(buffer)?;
+        self.done += got as u64;
+        if self.done >= self.said + WATCHED {
+            self.said = self.done;
+            if let Err(error) = (self.watch)(self.done, self.total.max(self.done)) {
+                *self.refused.borrow_mut() = Some(error);
+                return Err(io::Error::other("stopped"));
+            }
+        }
+        Ok(got)
+    }
+}
+
+/// The same, telling `watch` now and then how far it is.
+pub fn read_watched(path: &Path, options: &Options, watch: &Watch) -> Result<Table> {
+    let refused = RefCell::new(None);
+    let open = || {
+        let file = File::open(path).map_err(|error| io_error("reading", path, &error))?;
+        let total = file.metadata().map_or(0, |metadata| metadata.len());
+        Ok(Watched {
+            file,
+            done: 0,
+            said: 0,
+            total,
+            watch,
+            refused: &refused,
+        })
+    };
+    let table = read_with(open, path, options);
+    refused.take().map_or(table, Err)
+}
+
+fn read_with<R: Read>(open: impl Fn() -> Result<R>, path: &Path, options: &Options) -> Result<Table> {
+    if let Some(table) = open().and_then(|file| numbers::read(file, options))? {
+        return Ok(table);
+    }
     read_twice_if_needed(open, options).map_err(|error| error.within(path))
+}
+
+/// The line on which a row begins, counted from 1; rows are counted from 0. Reads the file again up to it.
+pub fn line_of(path: &Path, options: &Options, row: usize) -> Option<u64> {
+    let mut records = csv::ReaderBuilder::new()
+        .has_headers(options.header)
+        .delimiter(options.delimiter as u8)
+        .from_reader(File::open(path).ok()?);
+    let record = records.byte_records().nth(row)?.ok()?;
+    record.position().map(csv::Position::line)
 }
 
 /// The same from bytes in memory.
@@ -178,6 +246,8 @@ struct Reader<'a> {
     codes: Vec<u32>,
     levels: HashMap<Box<[u8]>, u32>,
     missing: &'a [String],
+    /// Whether a missing marker is itself a number, such as -999.
+    marked: bool,
 }
 
 fn read_once<R: Read>(source: R, options: &Options, known: &[Guess]) -> Result<(Reading, Option<LastRecord>)> {
@@ -297,6 +367,7 @@ fn start_columns<'a>(first: &csv::ByteRecord, options: &'a Options, known: &[Gue
             return Err(no_such_column(name, names.iter().map(String::as_str)).at("kinds"));
         }
     }
+    let marked = options.missing.iter().any(|marker| number(marker.as_bytes()).is_some());
     let columns = names.into_iter().enumerate().map(|(i, name)| {
         let declared = options.kinds.get(&name).map(|kind| match kind {
             Kind::Number => Guess::Number,
@@ -315,6 +386,7 @@ fn start_columns<'a>(first: &csv::ByteRecord, options: &'a Options, known: &[Gue
             codes,
             levels,
             missing: &options.missing,
+            marked,
         }
     });
     Ok(columns.collect())
@@ -324,6 +396,7 @@ impl Reader<'_> {
     #[inline]
     fn take(&mut self, cell: &[u8], row: usize) -> Result<()> {
         if self.guess == Guess::Number
+            && !self.marked
             && let Some(value) = number(cell)
         {
             return push(&mut self.numbers, value);
@@ -435,5 +508,6 @@ fn boolean(cell: &[u8]) -> Option<bool> {
     }
 }
 
+mod numbers;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,10 @@
 //! Training: the epoch runner and its policies, many fits side by side, the fitted model. It knows nothing of JavaScript.
 
 mod apart;
+pub mod basis;
 mod binary_targets;
 pub mod control;
+pub mod coordinate_descent;
 pub mod early_stopping;
 mod examiner;
 mod feed;
@@ -11,6 +13,7 @@ pub mod fits;
 pub mod gradient_check;
 pub mod history;
 pub mod least_squares;
+pub mod linear;
 pub mod model;
 mod pace;
 mod pattern;

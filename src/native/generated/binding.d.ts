@@ -70,6 +70,14 @@ export declare class GraphBuilder {
   finish(outputs: string): string
 }
 
+/** A linear model of basis functions. */
+export declare class LinearModel {
+  /** Coefficients, errors, rank and the like as JSON. */
+  info(): string
+  /** One number a row. */
+  predict(task: number, features: Float64Array): Task
+}
+
 /** Weights, fitted preparation, history. */
 export declare class Model {
   /** What it is, as JSON. */
@@ -153,6 +161,8 @@ export declare class Task {
   takeText(): string
   /** A model. */
   takeModel(): Model
+  /** A linear model. */
+  takeLinear(): LinearModel
   /** The outcome of each job. */
   takeFits(): Array<FitResult>
 }
@@ -162,6 +172,9 @@ export declare function checkGradients(task: number, spec: string, data: Data, s
 
 /** The columns that steps make of others, `[{ name, kind, levels? }]` as JSON. */
 export declare function columnsAfter(steps: string, columns: string): string
+
+/** A data set of columns, by the rules of a CSV file: `columns` is a JSON list, `settings` the options. */
+export declare function columnsToData(task: number, columns: string, buffers: Array<Float32Array | Float64Array | Uint8Array | Uint32Array>, settings: string): Task
 
 /** How many programs this process has compiled: a search that changes run-time inputs only compiles none. */
 export declare function compilations(): number
@@ -194,8 +207,8 @@ export declare function kFoldIndices(settings: string, labels?: Uint32Array | un
 export declare function learningRateTest(task: number, spec: string, data: Data, settings: string): Task
 
 /**
- * Least squares in closed form: the task gives JSON. Settings: `{ width, lambda, intercept }`; λ is a number or `null` for the least
- * leave-one-out error.
+ * Least squares: the task gives a model. `settings` is JSON `{ width, lambda, l1Ratio, intercept, basis }`; λ is a number, or `null` for the
+ * least leave-one-out error.
  */
 export declare function leastSquares(task: number, features: Float64Array, targets: Float64Array, weights: Float64Array | undefined | null, settings: string): Task
 

@@ -1,0 +1,61 @@
+// A thread that reads a Parquet file: decompressing and decoding would hold up the event loop.
+import { parentPort, workerData } from 'node:worker_threads';
+import { parquetMetadataAsync, parquetRead, parquetSchema } from 'hyparquet';
+import { asyncBufferFromFile } from 'hyparquet/src/node.js';
+import { compressors } from 'hyparquet-compressors';
+import { NablaError } from '../errors/index.js';
+import { ColumnCells } from './columns.js';
+import type { FromWorker, ParquetWork } from './parquet.js';
+
+const tell = (message: FromWorker, buffers: ArrayBuffer[] = []): void => parentPort?.postMessage(message, buffers);
+
+const read = async ({ path, drop, kinds, missing }: ParquetWork): Promise<void> => {
+  const file = await asyncBufferFromFile(path);
+  const metadata = await parquetMetadataAsync(file);
+  const rows = Number(metadata.num_rows);
+  const all = parquetSchema(metadata).children.map(({ element: { name } }) => name);
+  const unknown = [...drop, ...Object.keys(kinds)].find((name) => !all.includes(name));
+  if (unknown !== undefined) {
+    throw new NablaError({
+      code: 'INVALID_OPTION',
+      message: `there is no column ${JSON.stringify(unknown)}`,
+      place: path,
+      expected: `one of ${all.join(', ')}`,
+      received: JSON.stringify(unknown),
+    });
+  }
+  const names = all.filter((name) => !drop.includes(name));
+  const columns = new Map(names.map((name) => [name, new ColumnCells(name, rows, { kind: kinds[name], missing })]));
+  let done = 0;
+  await parquetRead({
+    file,
+    metadata,
+    columns: names,
+    compressors,
+    // Bytes that the file does not call text stay bytes, and are refused with the column's name.
+    utf8: false,
+    onChunk({ columnName, columnData, rowStart, rowEnd }) {
+      const cells = columns.get(columnName) as ColumnCells;
+      for (let row = rowStart; row < rowEnd; row++) cells.put(row, columnData[row - rowStart]);
+      done += rowEnd - rowStart;
+      tell({ done, total: rows * names.length });
+    },
+  });
+  const finished = Array.from(columns.values(), (cells) => cells.finish());
+  tell(
+    { columns: finished },
+    finished.map(({ cells }) => cells.buffer),
+  );
+};
+
+read(workerData as ParquetWork).catch((error: NodeJS.ErrnoException) => {
+  if (error instanceof NablaError) {
+    const { code, message, place, expected, received, hint } = error;
+    tell({ error: { code, message, place, expected, received, hint } as never });
+  } else {
+    const io = error.code !== undefined && error.syscall !== undefined;
+    tell({
+      error: { code: io ? 'IO' : 'DATA_FORMAT', message: `cannot be read: ${error.message}`, place: (workerData as ParquetWork).path },
+    });
+  }
+});

@@ -1,0 +1,43 @@
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { NablaError } from '../errors/index.js';
+import { readingLine } from '../report/progress.js';
+import type { ColumnKind, NativeColumn } from './columns.js';
+
+/** What the thread is asked for. */
+export interface ParquetWork {
+  readonly path: string;
+  readonly drop: readonly string[];
+  readonly kinds: Readonly<Record<string, ColumnKind>>;
+  readonly missing: readonly string[];
+}
+
+/** What the thread tells. */
+export type FromWorker =
+  | { readonly columns: readonly NativeColumn[] }
+  | { readonly done: number; readonly total: number }
+  | { readonly error: ConstructorParameters<typeof NablaError>[0] };
+
+/**
+ * The columns of a Parquet file, read on a thread of its own: by position, only the columns that are kept, with memory for their cells and
+ * one column of one row group. hyparquet decodes (Snappy, Zstandard, gzip, Brotli, LZ4; dictionaries; both versions of pages); the crate
+ * `parquet` would add a third to the binary for what is read once.
+ */
+export const readParquet = (work: ParquetWork, progress: boolean, signal: AbortSignal | undefined): Promise<readonly NativeColumn[]> => {
+  signal?.throwIfAborted();
+  const line = progress ? readingLine('cells') : undefined;
+  const worker = new Worker(fileURLToPath(new URL('../data/parquet-worker.js', import.meta.url)), { workerData: work });
+  return new Promise<readonly NativeColumn[]>((resolve, reject) => {
+    signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+    worker.on('message', (told: FromWorker) => {
+      if ('columns' in told) resolve(told.columns);
+      else if ('error' in told) reject(new NablaError(told.error));
+      else line?.read(told.done, told.total);
+    });
+    worker.on('error', reject);
+    worker.on('exit', () => reject(new NablaError({ code: 'INTERNAL', message: 'the thread that reads ended early', place: work.path })));
+  }).finally(() => {
+    line?.done();
+    void worker.terminate();
+  });
+};
