@@ -67,6 +67,24 @@ describe('texts with labels', () => {
     expect(await loaded.predict(['the old whale sees.'])).toEqual(['sea']);
   });
 
+  it('of another vocabulary or longer than those of training are refused, shorter ones are not', async () => {
+    const data = await Dataset.fromText(sentences(20), { unit: 'word', length: 12 });
+    const model = () => sequential([embedding(data.vocabulary.length, 4), gru(4), dense(2)]);
+    const trainer = new Trainer({ model: model(), loss: 'crossEntropy', epochs: 1 });
+    const [vocabulary, classes] = [data.vocabulary, data.classes];
+    const other = await Dataset.fromText(sentences(6), { unit: 'word', vocabulary, classes });
+    const fitted = await trainer.fit(data, { validation: other });
+    expect((await fitted.evaluate(other)).loss).toBeCloseTo(fitted.history[0]!.validation!.loss, 6);
+    const foreign = await Dataset.fromText([...sentences(6), { text: 'a walrus', label: 'sea' }], { unit: 'word', length: 12 });
+    expect(() => trainer.fit(data, { validation: foreign })).toThrow(/another vocabulary.*walrus/);
+    await expect(fitted.predict(foreign)).rejects.toMatchObject({ code: 'INVALID_DATA', place: 'features' });
+    const longer = await Dataset.fromText(sentences(6), { unit: 'word', length: 13, vocabulary, classes });
+    expect(() => trainer.fit(data, { validation: longer })).toThrow(
+      expect.objectContaining({ code: 'SHAPE_MISMATCH', place: 'validation' }) as Error,
+    );
+    await expect(fitted.predict(longer)).rejects.toMatchObject({ code: 'SHAPE_MISMATCH' });
+  });
+
   it('say what is wrong', async () => {
     const one = [{ text: 'ab', label: 'x' }];
     await expect(Dataset.fromText([])).rejects.toMatchObject({ code: 'INVALID_DATA', place: 'texts' });

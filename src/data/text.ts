@@ -77,6 +77,21 @@ export const encode = (place: string, tokens: readonly string[], { unit, vocabul
   });
 };
 
+/** Whether the numbers of two data sets of texts stand for the same tokens. */
+export const expectSameVocabulary = (where: string, train: { readonly text?: TextSchema }, other: { readonly text?: TextSchema }): void => {
+  const [expected, received] = [train.text?.vocabulary, other.text?.vocabulary];
+  if (expected === undefined || received === undefined || expected.join('\n') === received.join('\n')) return;
+  const differs = received.find((token) => !expected.includes(token)) ?? expected.find((token) => !received.includes(token)) ?? '';
+  throw new NablaError({
+    code: 'INVALID_DATA',
+    message: `these texts have another vocabulary than the training texts: only one of them has ${JSON.stringify(differs)}`,
+    place: where,
+    expected: `the ${expected.length} tokens of the training texts`,
+    received: `${received.length} tokens`,
+    hint: 'Split one data set, or read the second with vocabulary: train.vocabulary.',
+  });
+};
+
 const schemaOf = (tokenizer: Tokenizer, vocabulary: readonly string[], unknown: string | undefined): TextSchema => ({
   unit: typeof tokenizer === 'function' ? 'own' : tokenizer,
   vocabulary,

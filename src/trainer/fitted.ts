@@ -3,7 +3,7 @@ import { described, type Features, isTypedArray, type NumberArray, readFeatures 
 import { decodeImages, isImage } from '../data/images.js';
 import { readRagged } from '../data/ragged.js';
 import type { Schema } from '../data/schema.js';
-import { encode, textRows, tokensOf } from '../data/text.js';
+import { encode, expectSameVocabulary, textRows, tokensOf } from '../data/text.js';
 import {
   expectArgument,
   expectOptions,
@@ -220,6 +220,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
     const { schema } = this.#info;
     if (input instanceof Dataset) {
       const given = schemaOf(input);
+      expectSameVocabulary('features', schema, given);
       const sequences = (schema.ragged ?? false) && (given.ragged ?? false);
       const same = (given.width === schema.width || sequences) && schema.columns.every(({ name }, i) => given.columns[i]?.name === name);
       if (same) return nativeOf(input);
@@ -464,7 +465,10 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
     const several = own?.kind === 'several';
     const wanted =
       own?.kind === 'sequence'
-        ? `the next of ${own.names.length} characters`
+        ? `one of ${own.names.length} classes a step (${own.names
+            .slice(0, 12)
+            .map((name) => JSON.stringify(name))
+            .join(', ')})`
         : several
           ? `targets ${own.targets.map(({ name }) => name).join(', ')}`
           : classes.length > 0
@@ -484,9 +488,11 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
           ? 'no target'
           : target.kind === 'classes'
             ? `classes ${target.names.slice(0, 12).join(', ')}`
-            : target.kind === 'several'
-              ? `targets ${data.targetNames.join(', ')}`
-              : 'numbers';
+            : target.kind === 'sequence'
+              ? `one of ${target.names.length} classes a step`
+              : target.kind === 'several'
+                ? `targets ${data.targetNames.join(', ')}`
+                : 'numbers';
       throw new NablaError({
         code: 'INVALID_DATA',
         message: `the model predicts ${wanted}; the target of this data set is ${received}`,

@@ -3,6 +3,7 @@ import { Dataset, nativeOf, schemaOf } from '../data/dataset.js';
 import { described } from '../data/features.js';
 import type { Preparation } from '../data/preparation.js';
 import type { Schema, TargetSchema } from '../data/schema.js';
+import { expectSameVocabulary } from '../data/text.js';
 import {
   expectArgument,
   expectOptions,
@@ -292,8 +293,13 @@ const sameTargets = (a: TargetSchema | null, b: TargetSchema | null): boolean =>
 /** Whether `other` can be scored by a model of `train`: the same features, the same target. */
 export const expectSameSchema = (where: string, train: Schema, other: Schema): void => {
   const text = ({ sampleShape, target }: Schema): string => `[rows, ${sampleShape.join(', ')}], ${targetText(target)}`;
+  expectSameVocabulary(where, train, other);
+  // Shorter sequences are padded to those of the training rows.
+  const [time = 0, longest = 0] = [other.sampleShape[0], train.sampleShape[0]];
   const sameShape =
-    train.sampleShape.join() === other.sampleShape.join() && train.columns.every(({ name }, i) => other.columns[i]?.name === name);
+    train.ragged && other.ragged
+      ? train.sampleShape.slice(1).join() === other.sampleShape.slice(1).join() && time <= longest
+      : train.sampleShape.join() === other.sampleShape.join() && train.columns.every(({ name }, i) => other.columns[i]?.name === name);
   const sameTarget = sameTargets(train.target, other.target);
   if (sameShape && sameTarget) return;
   throw new NablaError({
@@ -302,7 +308,9 @@ export const expectSameSchema = (where: string, train: Schema, other: Schema): v
     place: where,
     expected: text(train),
     received: text(other),
-    hint: 'Split one data set, or read both with the same options (classes: […] fixes their order).',
+    hint: train.ragged
+      ? 'Split one data set, or read both with the same length: the longest there will be.'
+      : 'Split one data set, or read both with the same options (classes: […] fixes their order).',
   });
 };
 
