@@ -1,9 +1,8 @@
 import { Dataset, nativeOf, schemaOf } from '../data/dataset.js';
-import { described, type Features, isTypedArray, type NumberArray, readFeatures } from '../data/features.js';
-import { decodeImages, isImage } from '../data/images.js';
+import { described, isTypedArray, type NumberArray, readFeatures } from '../data/features.js';
 import { readRagged } from '../data/ragged.js';
 import type { Schema } from '../data/schema.js';
-import { encode, expectSameVocabulary, textRows, tokensOf } from '../data/text.js';
+import { encode, textRows, tokensOf } from '../data/text.js';
 import {
   expectArgument,
   expectOptions,
@@ -22,8 +21,11 @@ import { callNative, type NativeData, type NativeModel, runTask } from '../nativ
 import { type Epoch, epochFrom, type Scores, scoresFrom } from './epoch.js';
 import { continuation, type GenerateOptions, isSignal } from './generate.js';
 import { classesOf, columnsOfOutput, type NamedKinds, type OutputPlace } from './outputs.js';
+import { isRows, misfit, type PredictInput, readImages, readInput, width } from './predict-input.js';
 import type { Prediction, PredictionKind, Predictions, Probabilities, RowProbabilities } from './predictions.js';
 import { Session } from './session.js';
+
+export type { PredictInput };
 
 /** Options of `predict` and `predictSync`. */
 export interface PredictOptions {
@@ -31,9 +33,6 @@ export interface PredictOptions {
   readonly probabilities?: boolean;
 }
 const predictOptions = optionsOf('predict', { probabilities: isBoolean });
-
-/** Features in any form, a data set, JPEG and PNG images for a model of images, texts for a model of texts. */
-export type PredictInput = Dataset | Features | readonly Uint8Array[] | string | readonly string[] | readonly (readonly string[])[];
 
 /** What the native model says of itself. */
 interface ModelInfo {
@@ -82,8 +81,6 @@ const likeliest = (values: Float64Array, from: number, count: number): number =>
   for (let i = 1; i < count; i++) if ((values[from + i] ?? 0) > (values[from + best] ?? 0)) best = i;
   return best;
 };
-
-const width = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 /** Predictions as the model gives them, `[rows, outputs]`: probabilities, or numbers in the target's own units; for the rooms above. */
 // biome-ignore lint/suspicious/noExplicitAny: any fitted model has them
@@ -205,91 +202,6 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
     return new Map(list.map(({ name, shape }) => [name, { shape, values: callNative(() => this.#native.weight(name)) }]));
   }
 
-  /** Encoded images for a model of images, brought to its size in the way the training images were. */
-  async #images(input: PredictInput): Promise<NativeData | undefined> {
-    const { sampleShape, images } = this.#info.schema;
-    const [height, width, channels] = sampleShape;
-    if (sampleShape.length !== 3 || ![1, 3, 4].includes(channels as number)) return undefined;
-    const list = isImage(input) ? [input] : Array.isArray(input) && input.length > 0 && input.every(isImage) ? [...input] : undefined;
-    if (list === undefined) return undefined;
-    const size = [height as number, width as number] as const;
-    return decodeImages(null, list, null, { size, channels: channels as 1 | 3 | 4, fit: images ?? 'cover' });
-  }
-
-  #read(input: Exclude<PredictInput, readonly Uint8Array[]>): NativeData {
-    const { schema } = this.#info;
-    if (input instanceof Dataset) {
-      const given = schemaOf(input);
-      expectSameVocabulary('features', schema, given);
-      const sequences = (schema.ragged ?? false) && (given.ragged ?? false);
-      const same = (given.width === schema.width || sequences) && schema.columns.every(({ name }, i) => given.columns[i]?.name === name);
-      if (same) return nativeOf(input);
-      const dropped = schema.columns
-        .filter(({ name }) => !given.columns.some((column) => column.name === name))
-        .map(({ name }) => JSON.stringify(name));
-      throw new NablaError({
-        code: 'SHAPE_MISMATCH',
-        message:
-          given.width === schema.width
-            ? 'the columns of this data set are not those of the training data'
-            : `the model was fitted on ${schema.width} features, this data set has ${given.width}`,
-        place: 'predict',
-        expected: `[rows, ${schema.sampleShape.join(', ')}]`,
-        received: `[${given.rows}, ${given.sampleShape.join(', ')}]`,
-        hint: dropped.length > 0 ? `these columns of the training data are missing: ${dropped.slice(0, 10).join(', ')}` : undefined,
-      });
-    }
-    const size = width(schema.sampleShape);
-    const texts = schema.text !== undefined && schema.ragged ? textRows(input, schema.text, schema.sampleShape[0]!) : undefined;
-    if (texts !== undefined) {
-      const spec = { rows: texts.rows, width: size, sampleShape: schema.sampleShape, features: { buffer: 0 }, lengths: { buffer: 1 } };
-      return callNative((n) => n.Data.create(JSON.stringify(spec), [texts.features, texts.lengths]));
-    }
-    if (schema.ragged) {
-      const { values, rows, lengths } = readRagged('features', input, schema.sampleShape[0]);
-      const spec = { rows, width: size, sampleShape: schema.sampleShape, features: { buffer: 0 }, lengths: { buffer: 1 } };
-      if (values.length !== rows * size)
-        throw this.#misfit(
-          `steps of ${values.length / rows / (schema.sampleShape[0] ?? 1)} values`,
-          `steps of ${size / (schema.sampleShape[0] ?? 1)} values`,
-        );
-      return callNative((n) => n.Data.create(JSON.stringify(spec), [values, lengths]));
-    }
-    const flat = isTypedArray(input) || (Array.isArray(input) && typeof input[0] === 'number');
-    if (flat && (input as NumberArray).length % size !== 0)
-      throw this.#misfit(`${(input as NumberArray).length} values`, `a multiple of ${size} values`);
-    const columns = schema.columns.length > 0 ? schema.columns : undefined;
-    const { parts } = schema;
-    const matrix = readFeatures('features', input, { sampleShape: schema.sampleShape, columns, parts });
-    if (width(matrix.sampleShape) !== size) throw this.#misfit(`rows of ${width(matrix.sampleShape)}`, `rows of ${size} values`);
-    const spec = {
-      rows: matrix.rows,
-      width: size,
-      sampleShape: schema.sampleShape,
-      columns,
-      parts,
-      features: { buffer: 0 },
-    };
-    return callNative((n) => n.Data.create(JSON.stringify(spec), [matrix.values]));
-  }
-
-  /** Whether this is an array of sequences, not one. */
-  #isRows(input: unknown): boolean {
-    const step: unknown = (input as readonly (readonly unknown[])[])[0]?.[0];
-    return this.#info.schema.sampleShape.length === 1 ? typeof step === 'number' : typeof step !== 'number';
-  }
-
-  #misfit(received: string, expected: string): NablaError {
-    const { sampleShape } = this.#info.schema;
-    return new NablaError({
-      code: 'SHAPE_MISMATCH',
-      message: `the model was fitted on samples of shape [${sampleShape.join(', ')}]: expected ${expected}, got ${received}`,
-      place: 'predict',
-      expected,
-      received,
-    });
-  }
-
   /** One array of probabilities a row; a single sigmoid output p stands for [1 − p, p]. */
   #probabilities(values: Float64Array, rows: number): Float64Array[] {
     const outputs = values.length / rows;
@@ -348,7 +260,8 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
     expectOptions('predict', options, predictOptions);
     const probabilities = this.#expectProbabilities(options);
     const model = this.#native;
-    const data = (await this.#images(input)) ?? this.#read(input as Exclude<PredictInput, readonly Uint8Array[]>);
+    const data =
+      (await readImages(input, this.#info.schema)) ?? readInput(input as Exclude<PredictInput, readonly Uint8Array[]>, this.#info.schema);
     const values = await runTask(
       (_, task) => model.predict(task, data),
       (task) => task.takeNumbers(),
@@ -395,7 +308,11 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
     const { ragged = false, sampleShape, text } = this.#info.schema;
     const texts = text !== undefined && ragged ? textRows(input, text, sampleShape[0]!) : undefined;
     const nested =
-      texts !== undefined ? Array.isArray(input) : ragged ? this.#isRows(input) : Array.isArray(input) && typeof input[0] !== 'number';
+      texts !== undefined
+        ? Array.isArray(input)
+        : ragged
+          ? isRows(input, sampleShape)
+          : Array.isArray(input) && typeof input[0] !== 'number';
     if (texts !== undefined) {
       ({ rows, lengths } = texts);
       features = Float64Array.from(texts.features);
@@ -404,10 +321,10 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
       ({ rows, lengths } = read);
       features = read.values as Float64Array;
     } else if (input instanceof Float32Array) {
-      if (input.length !== size) throw this.#misfit(`${input.length} values`, `${size} values`);
+      if (input.length !== size) throw misfit(this.#info.schema, `${input.length} values`, `${size} values`);
       features = input;
     } else if (!nested && (isTypedArray(input) || Array.isArray(input))) {
-      if (input.length !== size) throw this.#misfit(`${input.length} values`, `${size} values`);
+      if (input.length !== size) throw misfit(this.#info.schema, `${input.length} values`, `${size} values`);
       const { values } = readFeatures('features', input, { shape: [1, size] });
       features = values instanceof Float32Array ? values : Float64Array.from(values);
     } else {
@@ -418,7 +335,8 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
           place: 'predictSync',
         });
       const matrix = readFeatures('features', input);
-      if (width(matrix.sampleShape) !== size) throw this.#misfit(`rows of ${width(matrix.sampleShape)}`, `rows of ${size} values`);
+      if (width(matrix.sampleShape) !== size)
+        throw misfit(this.#info.schema, `rows of ${width(matrix.sampleShape)}`, `rows of ${size} values`);
       rows = matrix.rows;
       features = matrix.values instanceof Float64Array ? matrix.values : Float64Array.from(matrix.values);
     }
@@ -458,7 +376,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
       });
     }
     const model = this.#native;
-    const native = this.#read(data);
+    const native = readInput(data, this.#info.schema);
     const { target } = schemaOf(data);
     const { classes } = this;
     const own = this.#info.schema.target;
