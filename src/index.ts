@@ -23,9 +23,11 @@ export {
   type FitOptions,
   Fitted,
   type FittedEstimator,
+  type GenerateOptions,
   learningRateTest,
   Run,
   type Scores,
+  type Session,
   Trainer,
   type TrainerOptions,
 } from './trainer/index.js';

@@ -59,3 +59,4 @@ export type { StreamRow } from './spill.js';
 export type { Counts, Ratios, SplitOptions, TuningEffort } from './split.js';
 export type { CsvOptions, TableOptions } from './tables.js';
 export type { Targets } from './targets.js';
+export type { LabelledText, Tokenizer } from './text.js';
