@@ -6,11 +6,8 @@ import {
   invalidOption,
   isAnything,
   isBoolean,
-  isEither,
-  isFunction,
   isInteger,
   isListOf,
-  isOneOf,
   isString,
   NablaError,
   notImplemented,
@@ -52,7 +49,7 @@ import {
   taken,
 } from './tables.js';
 import { areNamed, readAllTargets, readGroups, readWeights, type Targets, targetSpec } from './targets.js';
-import { type LabelledText, labelledTexts, readText, type Tokenizer, textWindows } from './text.js';
+import { type LabelledText, readTexts, type TextOptions } from './text.js';
 
 /** What `Dataset.from` takes. */
 export interface DatasetInput {
@@ -93,24 +90,6 @@ export interface IdxOptions {
   readonly classes?: readonly string[];
 }
 
-/** Options of `Dataset.fromText`. */
-export interface TextOptions {
-  /** What a text is cut into: `'character'` (Unicode code points, the default), `'word'` (words and punctuation), or a function. */
-  readonly unit?: Tokenizer;
-  /** Characters (or words, tokens) a window, default 64. Of labelled texts: what longer ones are cut to, default the longest. */
-  readonly length?: number;
-  /** From the start of a window to the start of the next. Default `length`: windows side by side. */
-  readonly stride?: number;
-  /** The characters and their order. Default: those that occur, sorted; another file read with `vocabulary` of the first fits its model. */
-  readonly vocabulary?: readonly string[];
-  /** Keeps the so many most frequent; then `unknown` must be given for the others. */
-  readonly vocabularySize?: number;
-  /** What stands for all that is not in the vocabulary, such as `'<other>'`. Default: such a token is an error. */
-  readonly unknown?: string;
-  /** Of labelled texts: the classes and their order. Default: those that occur, sorted. */
-  readonly classes?: readonly string[];
-}
-
 /** Options of `data.windows`. */
 export interface WindowOptions {
   /** Rows a window. */
@@ -148,16 +127,6 @@ export interface NpzOptions {
   readonly task?: Task;
 }
 const npzOptions = optionsOf('Dataset.fromNpz', { features: isString, targets: isString, task: isTask });
-
-const textOptions = optionsOf('Dataset.fromText', {
-  unit: isEither(isOneOf(['character', 'word']), isFunction),
-  length: isInteger({ min: 1 }),
-  stride: isInteger({ min: 1 }),
-  vocabulary: isListOf(isString),
-  vocabularySize: isInteger({ min: 1 }),
-  unknown: isString,
-  classes: isListOf(isString),
-});
 
 const windowOptions = optionsOf('windows', {
   length: isInteger({ min: 1, max: 2 ** 31 }),
@@ -401,23 +370,7 @@ export class Dataset {
    * const model = sequential([embedding(letters.vocabulary.length, 32), gru(32), dense(letters.classes.length)]);
    */
   static async fromText(source: string | readonly LabelledText[], options: TextOptions = {}): Promise<Dataset> {
-    if (!Array.isArray(source)) expectArgument('Dataset.fromText', 'path', source, isString);
-    expectOptions('Dataset.fromText', options, textOptions);
-    const { unit = 'character', ...rest } = options;
-    if (options.vocabularySize !== undefined && options.unknown === undefined)
-      throw invalidOption('Dataset.fromText', 'unknown', 'to be given with vocabularySize', undefined);
-    if (Array.isArray(source) && options.stride !== undefined)
-      throw invalidOption('Dataset.fromText', 'stride', 'to be left out for texts with labels', options.stride);
-    if (!Array.isArray(source) && options.classes !== undefined)
-      throw invalidOption(
-        'Dataset.fromText',
-        'classes',
-        'to be left out for windows of a text, whose classes are its vocabulary',
-        options.classes,
-      );
-    const { spec, buffers } = Array.isArray(source)
-      ? labelledTexts(source as readonly LabelledText[], unit, rest)
-      : textWindows(await readText(source as string), source as string, unit, rest);
+    const { spec, buffers } = await readTexts(source, options);
     return Dataset.#wrap(callNative((n) => n.Data.create(JSON.stringify(spec), buffers), Dataset.fromText));
   }
 

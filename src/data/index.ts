@@ -22,7 +22,6 @@ export {
   type DatasetInput,
   type IdxOptions,
   type NpzOptions,
-  type TextOptions,
   type WindowOptions,
 } from './dataset.js';
 export type { ColumnSummary, Description, LevelCount, TargetSummary } from './description.js';
@@ -59,4 +58,4 @@ export type { StreamRow } from './spill.js';
 export type { Counts, Ratios, SplitOptions, TuningEffort } from './split.js';
 export type { CsvOptions, TableOptions } from './tables.js';
 export type { Targets } from './targets.js';
-export type { LabelledText, Tokenizer } from './text.js';
+export type { LabelledText, TextOptions, Tokenizer } from './text.js';

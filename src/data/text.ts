@@ -1,5 +1,17 @@
 import { readFile } from 'node:fs/promises';
-import { NablaError } from '../errors/index.js';
+import {
+  expectArgument,
+  expectOptions,
+  invalidOption,
+  isEither,
+  isFunction,
+  isInteger,
+  isListOf,
+  isOneOf,
+  isString,
+  NablaError,
+  optionsOf,
+} from '../errors/index.js';
 import type { NativeArray } from '../native/index.js';
 import { described, invalidData } from './features.js';
 import type { TextSchema } from './schema.js';
@@ -14,7 +26,7 @@ export interface LabelledText {
 }
 
 /** The text of a file. */
-export const readText = async (path: string): Promise<string> => {
+const readText = async (path: string): Promise<string> => {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
@@ -108,7 +120,7 @@ const codesFor = (levels: number, count: number): Uint8Array | Float32Array =>
   levels <= 256 ? new Uint8Array(count) : new Float32Array(count);
 
 /** Windows over a text: tokens by index, and after each the one that follows. */
-export const textWindows = (
+const textWindows = (
   text: string,
   place: string,
   tokenizer: Tokenizer,
@@ -160,7 +172,7 @@ export const encodeTexts = (
 };
 
 /** Texts of different lengths, with their classes. */
-export const labelledTexts = (
+const labelledTexts = (
   input: readonly LabelledText[],
   tokenizer: Tokenizer,
   { length, classes, ...about }: VocabularyOptions & { readonly length?: number; readonly classes?: readonly string[] },
@@ -216,4 +228,53 @@ export const textRows = (input: unknown, schema: TextSchema, length: number) => 
     return tokensOf(`texts[${i}]`, text, unit);
   });
   return { rows: texts.length, ...encodeTexts('texts', texts, schema, length) };
+};
+
+/** Options of `Dataset.fromText`. */
+export interface TextOptions {
+  /** What a text is cut into: `'character'` (Unicode code points, the default), `'word'` (words and punctuation), or a function. */
+  readonly unit?: Tokenizer;
+  /** Characters (or words, tokens) a window, default 64. Of labelled texts: what longer ones are cut to, default the longest. */
+  readonly length?: number;
+  /** From the start of a window to the start of the next. Default `length`: windows side by side. */
+  readonly stride?: number;
+  /** The characters and their order. Default: those that occur, sorted; another file read with `vocabulary` of the first fits its model. */
+  readonly vocabulary?: readonly string[];
+  /** Keeps the so many most frequent; then `unknown` must be given for the others. */
+  readonly vocabularySize?: number;
+  /** What stands for all that is not in the vocabulary, such as `'<other>'`. Default: such a token is an error. */
+  readonly unknown?: string;
+  /** Of labelled texts: the classes and their order. Default: those that occur, sorted. */
+  readonly classes?: readonly string[];
+}
+
+const textOptions = optionsOf('Dataset.fromText', {
+  unit: isEither(isOneOf(['character', 'word']), isFunction),
+  length: isInteger({ min: 1 }),
+  stride: isInteger({ min: 1 }),
+  vocabulary: isListOf(isString),
+  vocabularySize: isInteger({ min: 1 }),
+  unknown: isString,
+  classes: isListOf(isString),
+});
+
+/** The texts of `Dataset.fromText`: windows of a file, or labelled ones. */
+export const readTexts = async (source: string | readonly LabelledText[], options: TextOptions): Promise<Described> => {
+  if (!Array.isArray(source)) expectArgument('Dataset.fromText', 'path', source, isString);
+  expectOptions('Dataset.fromText', options, textOptions);
+  const { unit = 'character', ...rest } = options;
+  if (options.vocabularySize !== undefined && options.unknown === undefined)
+    throw invalidOption('Dataset.fromText', 'unknown', 'to be given with vocabularySize', undefined);
+  if (Array.isArray(source) && options.stride !== undefined)
+    throw invalidOption('Dataset.fromText', 'stride', 'to be left out for texts with labels', options.stride);
+  if (!Array.isArray(source) && options.classes !== undefined)
+    throw invalidOption(
+      'Dataset.fromText',
+      'classes',
+      'to be left out for windows of a text, whose classes are its vocabulary',
+      options.classes,
+    );
+  return Array.isArray(source)
+    ? labelledTexts(source as readonly LabelledText[], unit, rest)
+    : textWindows(await readText(source as string), source as string, unit, rest);
 };
