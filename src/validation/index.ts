@@ -1,4 +1,5 @@
 export { type BiasVariance, type BiasVarianceOptions, biasVariance, type Estimate } from './bias-variance.js';
+export { type CheckedLaw, checkEstimator, type EstimatorCheck } from './check-estimator.js';
 export { type Comparison, compareModels } from './compare-models.js';
 export {
   type CrossValidateOptions,
@@ -18,7 +19,6 @@ export {
   validationCurve,
 } from './curves.js';
 export { type DiagnoseOptions, type Diagnosis, diagnose, type Evidence, type Verdict } from './diagnose.js';
-export { checkEstimator } from './experiments.js';
 export { type HoldOutOptions, holdOut, type ShuffleSplitOptions, shuffleSplit } from './hold-out.js';
 export { type KFoldOptions, kFold, type RepeatedKFoldOptions, repeatedKFold } from './k-fold.js';
 export { type LeavePOutOptions, leaveOneGroupOut, leaveOneOut, leavePOut } from './leave-out.js';
