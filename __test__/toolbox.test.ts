@@ -1,7 +1,10 @@
 /** The training toolbox through the public interface: what the options do, and what is wrong with them. */
 import { beforeAll, describe, expect, it } from 'vitest';
+import { minMax, standardize } from '../src/data/index.js';
 import { checkGradients, Dataset, ensemble, learningRateTest, norm, sequential, Trainer, type TrainerOptions } from '../src/index.js';
-import { dense } from '../src/layers/index.js';
+import { lsuv, zeros } from '../src/initializers/index.js';
+import { activation, batchNorm, dense, reshape } from '../src/layers/index.js';
+import { contrastive, ctc, triplet } from '../src/losses/index.js';
 import {
   adadelta,
   adagrad,
@@ -205,6 +208,17 @@ describe('the training step', () => {
     }
   });
 
+  it('limits norms over axes of one’s own', async () => {
+    const limited = (axes: number[]) => trainer({ regularizers: [maxNorm(0.3, { axes })], epochs: 5 }).fit(train);
+    const { shape, values } = (await limited([-1])).weights().get('dense/kernel') as { shape: readonly number[]; values: Float64Array };
+    const columns = shape[1] as number;
+    for (let i = 0; i < values.length; i += columns) expect(norm(values.slice(i, i + columns), 2)).toBeLessThan(0.3 + 1e-6);
+    const whole = (await limited([0, 1])).weights().get('dense/kernel')!.values;
+    expect(norm(whole, 2)).toBeLessThan(0.3 + 1e-6);
+    await expect(limited([2])).rejects.toMatchObject({ code: 'INVALID_OPTION', place: 'regularizers.axes' });
+    expect(() => maxNorm(1, { axes: [] })).toThrow(/at least one axis/);
+  });
+
   it('freezes, and has rates of a group’s own', async () => {
     const start = await trainer({ optimizer: sgd({ learningRate: 0 }), epochs: 1 }).fit(train);
     const fitted = await trainer({
@@ -226,6 +240,8 @@ describe('the training step', () => {
       { classWeights: { setosa: 5 } },
       { averaging: 'swa' },
       { averaging: 'ema' },
+      { averaging: { kind: 'swa', start: 0.5 } },
+      { averaging: { kind: 'ema', decay: 0.9 } },
     ] as const) {
       const fitted = await trainer(options).fit(train);
       expect((await fitted.evaluate(test)).accuracy).toBeGreaterThan(0.85);
@@ -233,11 +249,92 @@ describe('the training step', () => {
       if (options !== undefined && !('classWeights' in options && options.classWeights === 'balanced'))
         expect(fitted.weights().get('dense/kernel')).not.toEqual(plain.weights().get('dense/kernel'));
     }
+    expect(() => trainer({ averaging: { kind: 'ema', start: 0.5 } as never })).toThrow(/start/);
+    expect(() => trainer({ averaging: { kind: 'swa', start: 1 } })).toThrow(/in \[0, 1\)/);
     await expect(trainer({ classWeights: { rose: 2 } }).fit(train)).rejects.toMatchObject({
       code: 'INVALID_OPTION',
       place: 'classWeights',
     });
   });
+});
+
+it('averaged weights have running statistics of their own', async () => {
+  const model = sequential([dense(6), batchNorm({ momentum: 0.9 }), activation('tanh'), dense(3)]);
+  const options = { model, precision: 'f64', optimizer: sgd({ learningRate: 0.1 }), batchSize: 24, shuffle: false } as const;
+  const averaged = await trainer({ ...options, averaging: { kind: 'swa', start: 0.5 }, epochs: 8 }).fit(train);
+  // The mean over batches of what the averaged first layer gives, by hand.
+  const weights = averaged.weights();
+  const kernel = weights.get('dense/kernel')!.values;
+  const bias = weights.get('dense/bias')!.values;
+  const matrix = Array.from({ length: train.rows }, (_, i) => Array.from(train.features().slice(4 * i, 4 * i + 4)));
+  const rows = standardize().fit(matrix).transform(matrix) as number[][];
+  const mean = new Float64Array(6);
+  for (let from = 0; from < rows.length; from += 24) {
+    const batch = rows.slice(from, from + 24);
+    for (let j = 0; j < 6; j++)
+      mean[j]! += batch.reduce((sum, row) => sum + row.reduce((z, x, i) => z + x * kernel[i * 6 + j]!, bias[j]!), 0) / batch.length / 5;
+  }
+  expect(train.rows).toBe(120);
+  const found = weights.get('batchNorm/mean')!.values;
+  for (let j = 0; j < 6; j++) expect(found[j]).toBeCloseTo(mean[j]!, 9);
+  expect((await averaged.evaluate(test)).accuracy).toBeGreaterThan(0.8);
+});
+
+it('starts with layers of unit variance', async () => {
+  const kernelInitializer = lsuv({ tolerance: 0.01 });
+  const model = sequential([
+    dense(32, { activation: 'relu', kernelInitializer }),
+    dense(32, { activation: 'relu', kernelInitializer }),
+    dense(3),
+  ]);
+  const still = { model, optimizer: sgd({ learningRate: 0 }), epochs: 1 };
+  const started = await trainer(still).fit(train);
+  expect(started.scaled.map(({ parameter }) => parameter)).toEqual(['dense/kernel', 'dense2/kernel']);
+  for (const { before, after, factor, corrections } of started.scaled) {
+    expect(Math.abs(after - 1)).toBeLessThan(0.01);
+    expect(Math.abs(before - 1)).toBeGreaterThan(0.01);
+    expect(factor).toBeCloseTo(1 / Math.sqrt(before), 1);
+    expect(corrections).toBeGreaterThan(0);
+  }
+  const again = await trainer(still).fit(train, { threads: 1, from: started });
+  expect(again.scaled).toEqual([]);
+  const dead = sequential([dense(8, { kernelInitializer: zeros() }), dense(4, { kernelInitializer }), dense(3)]);
+  await expect(trainer({ ...still, model: dead }).fit(train)).rejects.toMatchObject({ code: 'INVALID_DATA', place: 'dense2/kernel' });
+  expect(() => lsuv({ tolerance: 0 })).toThrow(/tolerance/);
+});
+
+it('keeps the old preparation, or fits it anew', async () => {
+  const old = await trainer().fit(train);
+  const few = train.take(20);
+  const still = trainer({ optimizer: sgd({ learningRate: 0 }), epochs: 1 });
+  const [kept, refitted] = [await still.fit(few, { from: old, preparation: 'keep' }), await still.fit(few, { from: old })];
+  const probabilities = async (fitted: typeof old) => (await fitted.predict(test, { probabilities: true }))[0]!;
+  expect(await probabilities(kept)).toEqual(await probabilities(old));
+  expect(await probabilities(refitted)).not.toEqual(await probabilities(old));
+  const other = trainer({ prepare: [minMax()], epochs: 1 });
+  await expect(other.fit(few, { from: old, preparation: 'keep' })).rejects.toMatchObject({ code: 'INVALID_OPTION', place: 'preparation' });
+  expect(() => still.fit(few, { preparation: 'keep' })).toThrow(/from/);
+});
+
+it('learns embeddings of classes, and labels of sequences', async () => {
+  for (const loss of [triplet({ margin: 1 }), contrastive({ margin: 2 })]) {
+    const model = sequential([dense(16, { activation: 'tanh' }), dense(2)]);
+    const fitted = await new Trainer({ prepare: 'auto', model, loss, epochs: 40, batchSize: 30, seed: 1 }).fit(train);
+    expect(fitted.history.at(-1)!.train.loss).toBeLessThan(0.75 * fitted.history[0]!.train.loss);
+  }
+  // Which of two signals stands at each of eight steps; runs of one signal are one label.
+  const rows = Array.from({ length: 64 }, (_, i) => Array.from({ length: 8 }, (_, t) => ((i >> (t >> 1)) >> 1) & 1));
+  const labels = rows.map((row) => {
+    const runs = row.filter((v, t) => t === 0 || v !== row[t - 1]).map((v) => v + 1);
+    return [...runs, ...new Array<number>(8).fill(0)].slice(0, 4);
+  });
+  const data = Dataset.from({ features: rows, targets: labels });
+  const model = sequential([dense(24, { activation: 'tanh' }), reshape([8, 3]), dense(3)]);
+  const fitted = await new Trainer({ model, loss: ctc(), epochs: 60, batchSize: 16, optimizer: adam({ learningRate: 0.02 }) }).fit(data);
+  expect(fitted.history.at(-1)!.train.loss).toBeLessThan(0.2 * fitted.history[0]!.train.loss);
+  const long = Dataset.from({ features: rows, targets: rows.map(() => new Array<number>(12).fill(1)) });
+  await expect(new Trainer({ model, loss: ctc(), epochs: 1 }).fit(long)).rejects.toMatchObject({ code: 'NOT_FINITE' });
+  expect(() => new Trainer({ model, loss: ctc() }).fit(train)).toThrow(/label indices/);
 });
 
 it('goes on from another model', async () => {

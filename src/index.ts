@@ -12,6 +12,7 @@ export { norm } from './norm.js';
 export * as optimizers from './optimizers/index.js';
 export * as regularizers from './regularizers/index.js';
 export * as schedules from './schedules/index.js';
+export { type StudyOptions, type StudyPicture, study } from './studies/index.js';
 export { Tensor } from './trace/index.js';
 export { type Basis, bases, polynomial } from './trainer/bases.js';
 export {
@@ -33,10 +34,9 @@ export {
 } from './trainer/index.js';
 export {
   compile,
-  pretrain,
-  study,
   valueAndGradient,
 } from './trainer/planned.js';
+export { type PretrainOptions, pretrain } from './trainer/pretrain.js';
 export { type FittedRidge, type RidgeOptions, type RidgeScores, ridge } from './trainer/ridge.js';
 export * as tuning from './tuning/index.js';
 export * as validation from './validation/index.js';

@@ -42,6 +42,7 @@ export const initializerNames = [
   'orthogonal',
   'identity',
   'sparse',
+  'lsuv',
 ] as const;
 
 /** `constant` needs its value, so it has no bare name. */

@@ -29,6 +29,19 @@ const denseOptions = optionsOf('layers/dense', {
   ...layerOptions,
 });
 
+/** What a dense layer was made with, for recipes that train it by itself. */
+export interface DenseParts {
+  readonly units: number;
+  readonly activation: Activation | undefined;
+  readonly bias: boolean;
+  readonly initializer: InitializerLike;
+  readonly name: string | undefined;
+}
+const parts = new WeakMap<object, DenseParts>();
+
+/** Of a layer made by `dense`. */
+export const partsOf = (layer: object): DenseParts | undefined => parts.get(layer);
+
 /**
  * Fully connected layer, `y = activation(x·W + b)`.
  *
@@ -40,7 +53,7 @@ export const dense = (units: number, options: DenseOptions = {}): Layer => {
   expectArgument('dense', 'units', units, isInteger({ min: 1 }), dense);
   expectOptions('dense', options, denseOptions, dense);
   const { activation, bias = true, name, regularizer } = options;
-  return layer(
+  const made = layer(
     'dense',
     (x, { parameter, path }) => {
       if (x.rank < 2) {
@@ -65,4 +78,6 @@ export const dense = (units: number, options: DenseOptions = {}): Layer => {
     },
     name === undefined ? {} : { name },
   );
+  parts.set(made, { units, activation, bias, initializer: options.kernelInitializer ?? defaultInitializer(activation), name });
+  return made;
 };

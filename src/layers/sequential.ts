@@ -34,6 +34,11 @@ export const expectLayers = (where: string, layers: unknown, caller: Caller): re
 export const chain = (steps: readonly Step[], x: Tensor, where: string): Tensor =>
   steps.reduce((y, step, i) => expectResult(`${where}, layer ${i + 1}`, step(y)), x);
 
+const stepsOfSequences = new WeakMap<object, readonly Step[]>();
+
+/** The steps of what `sequential` gave, for recipes that look at them one by one; named ones have names of their own inside. */
+export const stepsOf = (model: object): readonly Step[] | undefined => stepsOfSequences.get(model);
+
 /**
  * Layers one after the other: `y = fₙ(… f₂(f₁(x)))`. It adds nothing to the names of what is inside (`dense/kernel`), unless it is
  * given a name itself (`encoder/dense/kernel`).
@@ -48,5 +53,6 @@ export const sequential = (layers: readonly Step[], options: LayerOptions = {}):
     expectTensor(where, x, call);
     return traceOf(x).within(call, { kind: 'sequential', name, transparent: true }, () => chain(steps, x, where));
   };
+  if (name === undefined) stepsOfSequences.set(call, steps);
   return Object.defineProperty(call, 'name', { value: name ?? 'sequential' });
 };

@@ -23,10 +23,11 @@ export type LossName = (typeof lossNames)[number];
 export type LossFunction = (prediction: Tensor, target: Tensor) => Tensor;
 
 /**
- * What the target tensor holds: `'classes'` indices of classes [batch], `'binary'` 0 or 1 [batch, 1], `'numbers'` [batch, width], `'any'`
- * whatever the data set has (a user's own function).
+ * What the target tensor holds: `'classes'` indices of classes [batch], with an output for each; `'labels'` such indices, whatever the
+ * output; `'binary'` 0 or 1 [batch, 1]; `'numbers'` [batch, width]; `'sequences'` label indices [batch, most]; `'any'` whatever the data set
+ * has (a user's own function).
  */
-export type TargetKind = 'classes' | 'binary' | 'numbers' | 'any';
+export type TargetKind = 'classes' | 'labels' | 'binary' | 'numbers' | 'sequences' | 'any';
 
 /** What turns the model's output into a prediction. */
 export type OutputActivation = 'softmax' | 'sigmoid' | 'identity';

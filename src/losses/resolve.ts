@@ -1,7 +1,7 @@
 import { focal, hinge, klDivergence } from './classification.js';
 import { binaryCrossEntropy, crossEntropy } from './cross-entropy.js';
+import { contrastive, ctc, triplet } from './embedding.js';
 import { isLoss, type Loss, type LossLike, type LossName, loss, unknownLoss } from './loss.js';
-import { contrastive, ctc, triplet } from './planned.js';
 import { huber, logCosh, meanAbsoluteError, meanSquaredError, poisson } from './regression.js';
 
 const makers: Readonly<Record<LossName, () => Loss>> = {

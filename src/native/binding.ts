@@ -147,6 +147,7 @@ export interface Binding {
     test?: NativeData | null,
     from?: NativeModel | null,
     take?: string[] | null,
+    keep?: boolean | null,
   ) => FitJob;
   startFits(task: number, spec: string, jobs: FitJob[], options: string): Task;
   Session: new (model: NativeModel) => NativeSession;

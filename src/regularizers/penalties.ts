@@ -1,4 +1,4 @@
-import { expectArgument, expectOptions, isNumber, optionsOf } from '../errors/index.js';
+import { expectArgument, expectOptions, isInteger, isListOf, isNumber, optionsOf } from '../errors/index.js';
 
 /**
  * A penalty or constraint on parameters, as plain data. In a trainer it acts on all weights but biases and the scales of norms; as a
@@ -63,16 +63,18 @@ export const lq = (lambda: number, options: LqOptions): Regularizer & Readonly<L
 
 /** Options of `maxNorm`. */
 export interface MaxNormOptions {
-  /** Axes over which a norm is taken; default all but the last, the incoming weights of a unit. */
+  /** Axes over which a norm is taken, negative ones from the end; default all but the last, the incoming weights of a unit. */
   axes?: readonly number[];
 }
-const maxNormOptions = optionsOf('regularizers/maxNorm', { axes: 'planned' });
+const isAxes = (value: unknown): string | undefined =>
+  (Array.isArray(value) && value.length === 0 ? 'to name at least one axis' : undefined) ?? isListOf(isInteger())(value);
+const maxNormOptions = optionsOf('regularizers/maxNorm', { axes: isAxes });
 
-/** Scales each unit's incoming weights back to norm `limit` when they are longer, after each update. Srebro & Shraibman 2005. */
-export const maxNorm = (limit: number, options: MaxNormOptions = {}): Regularizer & { readonly limit: number } => {
+/** Scales each unit's incoming weights back to norm `limit` when they are longer, after each update; `axes` takes the norm over others. Srebro & Shraibman 2005. */
+export const maxNorm = (limit: number, options: MaxNormOptions = {}): Regularizer & MaxNormOptions & { readonly limit: number } => {
   expectArgument('maxNorm', 'limit', limit, isPositive, maxNorm);
   expectOptions('maxNorm', options, maxNormOptions, maxNorm);
-  return regularizer({ kind: 'maxNorm', limit });
+  return regularizer(options.axes === undefined ? { kind: 'maxNorm', limit } : { kind: 'maxNorm', limit, axes: [...options.axes] });
 };
 
 /** What `l2(1e-3)` and its kin give. */

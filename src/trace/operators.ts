@@ -45,6 +45,8 @@ export interface Operators {
   columnMoments: NoAttributes;
   count: { axes: readonly number[] | null };
   softmaxCrossEntropy: NoAttributes;
+  embeddingLoss: { kind: 'triplet' | 'contrastive'; margin: number };
+  ctc: { blank: number };
   broadcast: { shape: readonly number[] };
   transpose: { axes: readonly number[] | null };
   slice: { axis: number; from: number; to: number };

@@ -1,10 +1,7 @@
 import { type Dataset, nativeOf, schemaOf } from '../data/dataset.js';
 import { expectArgument, expectOptions, isInteger, isNumber, optionsOf } from '../errors/index.js';
 import { runTask } from '../native/index.js';
-import type { AnyTrainer } from './planned.js';
-import { expectDataset, specOf, Trainer } from './trainer.js';
-
-const isTrainer = (value: unknown): string | undefined => (value instanceof Trainer ? undefined : 'to be a Trainer');
+import { type AnyTrainer, expectDataset, isTrainer, specOf } from './trainer.js';
 
 /** Options of `checkGradients`. */
 export interface CheckGradientsOptions {

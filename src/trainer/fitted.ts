@@ -54,6 +54,21 @@ export interface FitSummary {
   readonly stopped: 'epochs' | 'early' | 'stop';
   /** Names of the weights that came from another model. */
   readonly taken?: readonly string[];
+  /** What `lsuv` did. */
+  readonly scaled?: readonly UnitVariance[];
+}
+
+/** What `lsuv` did to one kernel, on rows of the training data. */
+export interface UnitVariance {
+  readonly parameter: string;
+  /** Variance of its layer's outputs with the orthogonal kernel, */
+  readonly before: number;
+  /** and at the end. */
+  readonly after: number;
+  /** What the kernel was multiplied by, */
+  readonly factor: number;
+  /** in so many corrections. */
+  readonly corrections: number;
 }
 
 /** The native side of a model. */
@@ -178,6 +193,11 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
   /** Names of the weights that this fit took `from` another model; what is not among them started from its initializer. */
   get taken(): readonly string[] {
     return this.#summary?.taken ?? [];
+  }
+
+  /** What the initializer `lsuv` did to each kernel that asked for it, in the order of the layers. */
+  get scaled(): readonly UnitVariance[] {
+    return this.#summary?.scaled ?? [];
   }
 
   /** Share of the weights of each parameter that are exactly 0, by name: what `l1` and its kin have pruned. */

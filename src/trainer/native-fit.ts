@@ -24,6 +24,8 @@ export interface Job {
   readonly from?: NativeModel | undefined;
   /** and which of them. */
   readonly take?: readonly string[] | undefined;
+  /** Whether its fitted preparation is kept. */
+  readonly keep?: boolean | undefined;
 }
 
 /** An event as it crosses from the native side. */
@@ -73,7 +75,8 @@ export class NativeFits {
   ): Promise<FinishedFit[]> {
     const begin = (n: Binding, task: number) => {
       const native = jobs.map(
-        ({ train, validation, score, test, from, take }) => new n.FitJob(train, validation, score, test, from, take && [...take]),
+        ({ train, validation, score, test, from, take, keep }) =>
+          new n.FitJob(train, validation, score, test, from, take && [...take], keep),
       );
       return n.startFits(task, spec, native, JSON.stringify(options));
     };

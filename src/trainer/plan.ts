@@ -61,6 +61,13 @@ const targetShape = (loss: Loss, target: TargetSchema | null): readonly number[]
       if (target.kind === 'sequence' || target.names.length !== 2)
         throw wrongTarget(loss, 'two classes, or numbers 0 and 1', target, "For more classes use loss: 'crossEntropy'.");
       return [-1, 1];
+    case 'labels':
+      if (target.kind !== 'classes') throw wrongTarget(loss, 'classes', target, "Numbers are classes with task: 'classification'.");
+      return [-1];
+    case 'sequences':
+      if (target.kind !== 'numbers')
+        throw wrongTarget(loss, 'rows of label indices', target, 'Give each row its labels as numbers, filled up with the blank.');
+      return [-1, target.width];
     case 'numbers':
       if (target.kind !== 'numbers') throw wrongTarget(loss, 'numbers', target, "For classes use loss: 'crossEntropy'.");
       return [-1, target.width];

@@ -128,10 +128,15 @@ export interface TrainerOptions<M extends Metrics | NamedMetrics = Metrics, L ex
   /** Penalties and constraints on all weights but biases and the scales of norms; `regularizer` of a layer is for its kernel alone. */
   readonly regularizers?: readonly Regularizer[];
   /**
-   * Averaged weights, which each epoch is scored by and the fit gives: the mean of the last quarter of the epochs (`'swa'`, Izmailov et al.
-   * 2018, arXiv:1803.05407), or an exponential mean over steps (`'ema'`, decay 0.999, less in the first steps).
+   * Averaged weights, which each epoch is scored by and the fit gives: the mean over the epochs from `start` (a share of all, default 0.75)
+   * on (`'swa'`, Izmailov et al. 2018, arXiv:1803.05407; running statistics of batch norm are computed anew for it by a pass over the rows
+   * an epoch), or an exponential mean over steps (`'ema'`, `decay` 0.999 by default, less in the first steps).
    */
-  readonly averaging?: 'swa' | 'ema';
+  readonly averaging?:
+    | 'swa'
+    | 'ema'
+    | { readonly kind: 'swa'; readonly start?: number }
+    | { readonly kind: 'ema'; readonly decay?: number };
   /** The first group that names a parameter decides. */
   readonly groups?: readonly ParameterGroup[];
   /** Off unless given. */
@@ -164,6 +169,8 @@ export interface FitOptions<Name extends string = string> {
   readonly from?: Fitted;
   /** With `from`: the layers or parameters whose weights are taken, `*` for anything. */
   readonly take?: readonly string[];
+  /** With `from`: its fitted preparation is kept, or fitted anew on these rows; default `'refit'`. To keep it takes the same steps. */
+  readonly preparation?: 'keep' | 'refit';
 }
 
 /** A layer or any function of a tensor; a class is neither, however much `typeof` calls it a function. */
@@ -208,6 +215,19 @@ const expectGroup = (group: ParameterGroup): ParameterGroup => {
 
 /** Averaging by name: the last quarter of the epochs, or a memory of some thousand steps. */
 const averages = { swa: { kind: 'swa', start: 0.75 }, ema: { kind: 'ema', decay: 0.999 } } as const;
+const isShare = isNumber({ min: 0, below: 1 });
+const averagingOptions = {
+  swa: optionsOf('Trainer: averaging', { kind: isString, start: isShare }),
+  ema: optionsOf('Trainer: averaging', { kind: isString, decay: isShare }),
+};
+
+const expectAveraging = (averaging: NonNullable<TrainerOptions['averaging']>): object => {
+  if (typeof averaging === 'string') return averages[averaging];
+  expectArgument('Trainer: averaging', 'kind', averaging.kind, isOneOf(['swa', 'ema']));
+  expectOptions('Trainer: averaging', averaging, averagingOptions[averaging.kind]);
+  const given = Object.fromEntries(Object.entries(averaging).filter(([, value]) => value !== undefined));
+  return { ...averages[averaging.kind], ...given };
+};
 
 const trainerOptions = optionsOf('Trainer', {
   model: isModel,
@@ -226,7 +246,9 @@ const trainerOptions = optionsOf('Trainer', {
   schedule: isSchedule,
   clip: isAnything,
   regularizers: isListOf(isRegularizer),
-  averaging: isOneOf(['swa', 'ema']),
+  averaging: isEither(isOneOf(['swa', 'ema']), (value) =>
+    typeof value === 'object' && value !== null ? undefined : 'to be an object with kind',
+  ),
   groups: isListOf(isAnything),
   earlyStopping: isAnything,
   seed: isInteger({ min: 0 }),
@@ -249,6 +271,7 @@ const fitOptions = optionsOf('Trainer.fit', {
   health: 'planned',
   from: isFitted,
   take: isListOf(isString),
+  preparation: isOneOf(['keep', 'refit']),
 });
 
 const earlyStoppingOptions = optionsOf('Trainer: earlyStopping', {
@@ -327,6 +350,9 @@ const monitored = (given: EarlyStopping | undefined, metrics: readonly ResolvedM
 /** Fit specs of a trainer; for validation and tuning. */
 // biome-ignore lint/suspicious/noExplicitAny: any trainer has one
 export let specOf: (trainer: Trainer<any, any>, schema: Schema) => string;
+/** What a trainer was made with; for recipes made of it. */
+// biome-ignore lint/suspicious/noExplicitAny: any trainer has one
+export let recipeOf: (trainer: Trainer<any, any>) => TrainerOptions<any, any>;
 /** Epochs of a trainer; for validation and tuning. */
 // biome-ignore lint/suspicious/noExplicitAny: any trainer has them
 export let epochsOf: (trainer: Trainer<any, any>) => number;
@@ -347,6 +373,8 @@ export let metricsOf: (trainer: Trainer<any, any>) => readonly ResolvedMetric[];
 export class Trainer<const M extends Metrics | NamedMetrics = readonly [], const L extends LossLike | NamedLosses = LossLike>
   implements Estimator<Fitted<ScoreName<M>, PredictionKindOf<L>>>
 {
+  // biome-ignore lint/suspicious/noExplicitAny: a trainer stays assignable to one of other metrics
+  readonly #options: TrainerOptions<any, any>;
   readonly #model: Model;
   readonly #loss: Loss | readonly PlannedOutput[];
   readonly #prepare: readonly Preparation[] | 'auto';
@@ -364,6 +392,7 @@ export class Trainer<const M extends Metrics | NamedMetrics = readonly [], const
   static {
     specOf = (trainer, schema) => trainer.#spec(schema);
     metricsOf = (trainer) => trainer.#metrics;
+    recipeOf = (trainer) => trainer.#options;
     epochsOf = (trainer) => trainer.#epochs;
   }
 
@@ -393,6 +422,7 @@ export class Trainer<const M extends Metrics | NamedMetrics = readonly [], const
     } = options;
     if (model === undefined) throw invalidOption('Trainer', 'model', 'to be a layer, sequential([…]) or network((x) => …)', model);
     if (loss === undefined) throw invalidOption('Trainer', 'loss', 'to be a name or a function of prediction and target', loss);
+    this.#options = { ...options };
     this.#model = model;
     const named = typeof loss === 'object' ? resolveNamedLosses(loss, lossWeights) : undefined;
     const single = named === undefined ? resolveLoss(loss as LossLike) : undefined;
@@ -423,7 +453,7 @@ export class Trainer<const M extends Metrics | NamedMetrics = readonly [], const
       optimizer: rule,
       ...(classWeights === undefined ? {} : { classWeights }),
       ...(clip === undefined ? {} : { clip: expectClip(clip) }),
-      ...(averaging === undefined ? {} : { averaging: averages[averaging] }),
+      ...(averaging === undefined ? {} : { averaging: expectAveraging(averaging) }),
       groups: groups.map(expectGroup),
       metrics: this.#metrics,
       epochs,
@@ -473,12 +503,20 @@ export class Trainer<const M extends Metrics | NamedMetrics = readonly [], const
     type Result = Fitted<Name, PredictionKindOf<L>>;
     expectDataset('fit', data);
     expectOptions('fit', options, fitOptions, this.fit);
-    const { validation, signal, threads, progress = false, onEpoch, from, take } = options;
+    const { validation, signal, threads, progress = false, onEpoch, from, take, preparation } = options;
+    if (preparation !== undefined && from === undefined)
+      throw invalidOption('fit', 'preparation', 'to come with from', preparation, this.fit);
     if (take !== undefined && from === undefined) throw invalidOption('fit', 'take', 'to come with from', take, this.fit);
     const schema = schemaOf(data);
     const spec = this.#spec(schema);
     if (validation !== undefined) expectSameSchema('validation', schema, schemaOf(validation));
-    const job = { train: nativeOf(data), validation: validation && nativeOf(validation), from: from && modelOf(from), take };
+    const job = {
+      train: nativeOf(data),
+      validation: validation && nativeOf(validation),
+      from: from && modelOf(from),
+      take,
+      keep: preparation === 'keep',
+    };
 
     const bar = progress ? progressBar(this.#epochs) : undefined;
     const onEvent =
@@ -511,5 +549,12 @@ export class Trainer<const M extends Metrics | NamedMetrics = readonly [], const
     return 'Trainer';
   }
 }
+
+/** Any trainer, whatever its metrics and loss. */
+// biome-ignore lint/suspicious/noExplicitAny: the parameters do not matter here
+export type AnyTrainer = Trainer<any, any>;
+
+/** What `new Trainer(…)` gives. */
+export const isTrainer = (value: unknown): string | undefined => (value instanceof Trainer ? undefined : 'to be a Trainer');
 
 export type { Scores };

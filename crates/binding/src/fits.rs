@@ -19,11 +19,13 @@ use crate::task::{Answer, On, Task};
 pub struct FitJob {
     job: Job,
     from: Option<(Arc<nabla_train::Model>, Option<Vec<String>>)>,
+    keep: bool,
 }
 
 #[napi]
 impl FitJob {
-    /// Rows to learn from, to choose by, and to be scored on once; a model whose weights it starts from, and patterns of those it takes.
+    /// Rows to learn from, to choose by, and to be scored on once; a model whose weights it starts from, patterns of those it takes, and
+    /// whether its preparation is kept.
     #[napi(constructor, catch_unwind)]
     pub fn new(
         train: &Data,
@@ -32,6 +34,7 @@ impl FitJob {
         test: Option<&Data>,
         from: Option<&Model>,
         take: Option<Vec<String>>,
+        keep: Option<bool>,
     ) -> Self {
         let inner = |data: Option<&Data>| data.map(|d| d.inner.clone());
         Self {
@@ -42,6 +45,7 @@ impl FitJob {
                 ..Job::new(train.inner.clone())
             },
             from: from.map(|model| (model.shared(), take)),
+            keep: keep.unwrap_or(false),
         }
     }
 }
@@ -79,6 +83,10 @@ pub fn start_fits(task: u32, spec: String, jobs: Vec<&FitJob>, settings: String)
         let mut job = j.job.clone();
         if let Some((model, take)) = &j.from {
             job.from = Some(Arc::new(nabla_train::start::weights_from(&recipe, model, take.as_deref())?));
+            if j.keep {
+                nabla_train::start::expect_same_preparation(&recipe, model)?;
+                job.keep = Some(Arc::clone(model));
+            }
         }
         Ok(job)
     };
@@ -110,6 +118,7 @@ struct Summary<'a> {
     scores: Option<&'a Scores>,
     test_scores: Option<&'a Scores>,
     taken: &'a [String],
+    scaled: &'a [nabla_train::lsuv::UnitVariance],
 }
 
 impl From<Outcome<nabla_train::Outcome>> for FitResult {
@@ -122,6 +131,7 @@ impl From<Outcome<nabla_train::Outcome>> for FitResult {
                 scores: o.scores.as_ref(),
                 test_scores: o.test_scores.as_ref(),
                 taken: &o.taken,
+                scaled: &o.scaled,
             };
             let text = json(&summary).unwrap_or_default();
             (Arc::new(o.model), text)

@@ -48,6 +48,9 @@ pub enum Penalty {
     MaxNorm {
         /// Above 0.
         limit: f64,
+        /// Over which a norm is taken, negative ones from the end; none is all but the last.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        axes: Option<Vec<i64>>,
     },
 }
 
@@ -75,7 +78,12 @@ impl Penalty {
             Penalty::L1 { lambda } | Penalty::L2 { lambda } => not_negative("lambda", *lambda),
             Penalty::ElasticNet { l1, l2 } => not_negative("l1", *l1).and(not_negative("l2", *l2)),
             Penalty::Lq { lambda, q } => not_negative("lambda", *lambda).and(positive("q", *q)),
-            Penalty::MaxNorm { limit } => positive("limit", *limit),
+            Penalty::MaxNorm { limit, axes } => {
+                if axes.as_ref().is_some_and(Vec::is_empty) {
+                    return Err(Error::option("regularizers.axes", "to name at least one axis", "none"));
+                }
+                positive("limit", *limit)
+            }
         }
     }
 }
@@ -91,6 +99,8 @@ pub struct Terms {
     roots: Vec<(f64, f64)>,
     /// The largest norm of a unit's incoming weights.
     pub max_norm: Option<f64>,
+    /// Largest norms over axes of the user's choice.
+    pub along: Vec<(Vec<i64>, f64)>,
 }
 
 impl Terms {
@@ -107,7 +117,11 @@ impl Terms {
             Penalty::Lq { lambda, q: 2.0 } => self.l2 += lambda,
             Penalty::Lq { lambda, q } if q > 1.0 => self.powers.push((lambda / 2.0, q)),
             Penalty::Lq { lambda, q } => self.roots.push((lambda / 2.0, q)),
-            Penalty::MaxNorm { limit } => self.max_norm = Some(self.max_norm.map_or(limit, |l| l.min(limit))),
+            Penalty::MaxNorm {
+                limit,
+                axes: Some(ref axes),
+            } => self.along.push((axes.clone(), limit)),
+            Penalty::MaxNorm { limit, axes: None } => self.max_norm = Some(self.max_norm.map_or(limit, |l| l.min(limit))),
         }
     }
 

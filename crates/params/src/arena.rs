@@ -64,6 +64,17 @@ impl Row {
         self.spec.shape.iter().product()
     }
 
+    /// Where one of its values, counted row-major, lies in the arena.
+    pub fn stored(&self, index: usize) -> usize {
+        match (self.spec.layout, &self.spec.shape[..]) {
+            (Layout::Panels, &[rows, columns]) => {
+                let (k, j) = (index / columns, index % columns);
+                self.offset + j / 16 * rows * 16 + k * 16 + j % 16
+            }
+            _ => self.offset + index,
+        }
+    }
+
     /// Where it lies in the buffer, padding included.
     pub fn range(&self) -> std::ops::Range<usize> {
         self.offset..self.offset + self.len

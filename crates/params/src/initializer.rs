@@ -45,6 +45,7 @@ impl Side {
 /// | `lecunUniform` | U(±√(3/fanIn)) | LeCun, Bottou, Orr & Müller 1998, eq. 16 |
 /// | `lecunNormal` | N(0, 1/fanIn) | the same: the one-sided √(1/m) |
 /// | `orthogonal` | gain·Q, uniform over orthogonal matrices `[spatial·in, out]` | Saxe et al. 2014, arXiv:1312.6120 |
+/// | `lsuv` | as `orthogonal`, then scaled to outputs of variance 1 where the data are known | Mishkin & Matas 2016, arXiv:1511.06422 |
 /// | `identity` | gain on the diagonal (of the centre tap of a convolution: PyTorch's `dirac_`) | Le, Jaitly & Hinton 2015, arXiv:1504.00941 |
 /// | `sparse` | N(0, deviation²) with ⌈sparsity·fanIn⌉ of each unit's incoming weights 0 | Martens 2010, section 5 |
 ///
@@ -107,6 +108,12 @@ pub enum Initializer {
         #[serde(default = "one")]
         gain: f64,
     },
+    Lsuv {
+        #[serde(default = "tenth")]
+        tolerance: f64,
+        #[serde(default = "ten")]
+        iterations: usize,
+    },
     Sparse {
         #[serde(default = "mostly")]
         sparsity: f64,
@@ -126,6 +133,12 @@ fn minus_small() -> f64 {
 }
 fn mostly() -> f64 {
     0.9
+}
+fn tenth() -> f64 {
+    0.1
+}
+fn ten() -> usize {
+    10
 }
 fn hundredth() -> f64 {
     0.01
@@ -204,6 +217,10 @@ impl Initializer {
             Orthogonal { gain: 1.0 },
             Orthogonal { gain: 0.5 },
             Identity { gain: 1.0 },
+            Lsuv {
+                tolerance: 0.1,
+                iterations: 10,
+            },
             Sparse {
                 sparsity: 0.9,
                 deviation: 0.01,
@@ -251,6 +268,15 @@ impl Initializer {
             HeUniform { negative_slope, .. } | HeNormal { negative_slope, .. } => finite("negativeSlope", negative_slope),
             Orthogonal { gain } => finite("gain", gain).and_then(|()| needs_matrix("orthogonal", shape)),
             Identity { gain } => finite("gain", gain).and_then(|()| needs_matrix("identity", shape)),
+            Lsuv { tolerance, iterations } => {
+                if !(tolerance > 0.0 && tolerance.is_finite()) {
+                    return Err(Error::option("tolerance", "in (0, ∞)", tolerance));
+                }
+                if iterations == 0 {
+                    return Err(Error::option("iterations", "at least 1", 0));
+                }
+                needs_matrix("lsuv", shape)
+            }
             Sparse { sparsity, deviation } => {
                 if !(0.0..=1.0).contains(&sparsity) {
                     return Err(Error::option("sparsity", "in [0, 1]", sparsity));
@@ -280,6 +306,7 @@ impl Initializer {
             LecunUniform {} => symmetric((3.0 / fan.input_or_one()).sqrt()),
             LecunNormal {} => around_zero((1.0 / fan.input_or_one()).sqrt()),
             Orthogonal { gain } => Draw::Orthogonal { gain },
+            Lsuv { .. } => Draw::Orthogonal { gain: 1.0 },
             Identity { gain } => Draw::Identity { gain },
             Sparse { sparsity, deviation } => Draw::Sparse { sparsity, deviation },
         }

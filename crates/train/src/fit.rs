@@ -26,8 +26,9 @@ use crate::binary_targets::expect_binary;
 use crate::control::{Control, Event, Listener};
 use crate::early_stopping::Watch;
 use crate::examiner::{BATCH, Examiner};
-use crate::feed::Feed;
+use crate::feed::{BatchWeights, Feed};
 use crate::history::{Epoch, Scores, Stopped};
+use crate::lsuv::{self, UnitVariance};
 use crate::model::{Model, Weights};
 use crate::pace::Pace;
 use crate::recipe::Recipe;
@@ -49,6 +50,8 @@ pub struct Job {
     pub test: Option<Dataset>,
     /// Weights to start from, row-major by name; what is not named starts from its initializer.
     pub from: Option<Arc<BTreeMap<String, Vec<f64>>>>,
+    /// A model whose fitted preparation is kept; without one it is fitted on `train`.
+    pub keep: Option<Arc<Model>>,
 }
 
 impl Job {
@@ -60,6 +63,7 @@ impl Job {
             score: None,
             test: None,
             from: None,
+            keep: None,
         }
     }
 }
@@ -77,6 +81,8 @@ pub struct Outcome {
     pub test_scores: Option<Scores>,
     /// Names of the weights that came from another model.
     pub taken: Vec<String>,
+    /// What `lsuv` did to kernels.
+    pub scaled: Vec<UnitVariance>,
 }
 
 /// Below this cost of a step (in operations at full speed, some 10 µs) one thread is faster than two that meet ten times.
@@ -163,6 +169,34 @@ struct Places {
     updates: Vec<(Place, usize)>,
 }
 
+impl Places {
+    /// Writes a batch into the program's inputs: this member's rows of the features, the first member's targets and weights.
+    ///
+    /// # Safety
+    /// The program's own memory, used by one team, whose members all call this and meet before anybody reads.
+    unsafe fn fill<T: Real>(&self, bases: &Bases<T>, feed: &Feed, weights: &BatchWeights, rows: &[u32], member: &Member) {
+        let n = rows.len();
+        if let Some(place) = &self.features {
+            let (part, width) = (member.part(n), place.len.at(1));
+            // SAFETY: members fill disjoint rows.
+            let x = unsafe { bases.write(place, n, part.start * width..part.end * width) };
+            feed.features(&rows[part], x);
+        }
+        if member.rank() == 0 {
+            // SAFETY: the first member alone fills mask, targets and weights.
+            unsafe {
+                if let Some(place) = &self.mask {
+                    feed.mask(rows, bases.write(place, n, 0..place.len.at(n)));
+                }
+                if let Some(place) = &self.targets {
+                    feed.targets(rows, bases.write(place, n, 0..place.len.at(n)));
+                }
+                weights.fill(rows, bases.write(&self.weights, n, 0..n));
+            }
+        }
+    }
+}
+
 /// A fit in progress.
 pub(crate) struct Fit<'a, T: Real> {
     recipe: &'a Arc<Recipe>,
@@ -184,6 +218,7 @@ pub(crate) struct Fit<'a, T: Real> {
     step: u64,
     /// Of the last step.
     rate: f64,
+    scaled: Vec<UnitVariance>,
 }
 
 impl<'a, T: Real> Fit<'a, T> {
@@ -202,8 +237,14 @@ impl<'a, T: Real> Fit<'a, T> {
                     .hint("Prepare the numbers before Dataset.from."),
             );
         }
-        let preparation = pipeline::fit(&spec.prepare, &train)?;
+        let preparation = match &job.keep {
+            Some(model) => model.preparation.clone(),
+            None => pipeline::fit(&spec.prepare, &train)?,
+        };
         let target_preparation = match train.source().target() {
+            Some(Target::Numbers { .. }) if job.keep.is_some() => {
+                job.keep.as_ref().map_or(Fitted::identity(0), |m| m.target_preparation.clone())
+            }
             Some(Target::Numbers { .. }) => prepare::fit_targets(&spec.prepare_targets, &train)?,
             _ if spec.prepare_targets.is_empty() => Fitted::identity(0),
             _ => return Err(Error::option("prepareTargets", "with number targets only", "classes")),
@@ -231,6 +272,12 @@ impl<'a, T: Real> Fit<'a, T> {
         if let Some(from) = &job.from {
             start_from(arena, from, &mut theta)?;
         }
+        let scaled = if lsuv::wanted(recipe) {
+            let feed = Feed::new(recipe, &train, &preparation, &target_preparation, true)?;
+            lsuv::scale(recipe, &feed, job.from.as_deref(), &mut theta)?
+        } else {
+            Vec::new()
+        };
         let per_epoch = learnt_rows(&train).div_ceil(batch.max(1));
         let update = Update::new(spec, &recipe.graph, arena, &theta, per_epoch)?;
         let state = (0..spec.optimizer.rule.state_count())
@@ -256,6 +303,7 @@ impl<'a, T: Real> Fit<'a, T> {
             batch,
             step: 0,
             rate: 0.0,
+            scaled,
         })
     }
 
@@ -308,6 +356,7 @@ impl<'a, T: Real> Fit<'a, T> {
                 break;
             }
             self.update.epoch(spec, index, &self.theta, recipe.arena.trained);
+            self.refresh_statistics(&order, &train_feed, control)?;
             let weights = self.update.averaged().unwrap_or(&self.theta);
             let scores = match (&validation_feed, &mut examiner) {
                 (Some(feed), Some(examiner)) => Some(examiner.score(&mut self.team, weights, feed, &mut examination, control)?),
@@ -386,6 +435,7 @@ impl<'a, T: Real> Fit<'a, T> {
             stopped,
             scores,
             test_scores,
+            scaled: self.scaled,
             taken: job.from.iter().flat_map(|from| from.keys().cloned()).collect(),
         })
     }
@@ -421,24 +471,8 @@ impl<'a, T: Real> Fit<'a, T> {
         let looks_ahead = spec.optimizer.rule.ahead(Step::first(&spec.optimizer.rule, 0.0)).is_some();
         let broken = AtomicBool::new(false);
         let step = |member: &Member| {
-            if let Some(place) = &places.features {
-                let (part, width) = (member.part(n), place.len.at(1));
-                // SAFETY: members fill disjoint rows of the program's input, which nobody reads before the barrier.
-                let x = unsafe { bases.write(place, n, part.start * width..part.end * width) };
-                feed.features(&rows[part], x);
-            }
-            if member.rank() == 0 {
-                // SAFETY: the first member alone fills mask, targets and weights.
-                unsafe {
-                    if let Some(place) = &places.mask {
-                        feed.mask(rows, bases.write(place, n, 0..place.len.at(n)));
-                    }
-                    if let Some(place) = &places.targets {
-                        feed.targets(rows, bases.write(place, n, 0..place.len.at(n)));
-                    }
-                    weights.fill(rows, bases.write(&places.weights, n, 0..n));
-                }
-            }
+            // SAFETY: this fit's own memory, used by this team alone, which meets before it reads.
+            unsafe { places.fill(&bases, feed, &weights, rows, member) };
             if looks_ahead {
                 // SAFETY: this fit's own buffers, used by this team alone.
                 unsafe { turn.go_ahead(arena, &buffers, member) };
@@ -548,6 +582,87 @@ impl<'a, T: Real> Fit<'a, T> {
         let Some(curvature) = &mut self.curvature else { return Ok(()) };
         curvature.rate = self.rate;
         curvature.step(&mut self.theta, loss, &mut self.gradient, &mut evaluate)
+    }
+
+    /// Running statistics of the mean of the last epochs' weights: its own, by a pass over the training rows, the mean over their batches.
+    /// (Izmailov et al. 2018, Algorithm 1.) A step gives new = m·old + (1 − m)·batch for each; with old = 0 and 1 it tells batch and m.
+    fn refresh_statistics(&mut self, order: &[u32], feed: &Feed, control: &Control) -> Result<()> {
+        let recipe = self.recipe;
+        let (arena, spec) = (&recipe.arena, &recipe.spec);
+        if self.places.updates.is_empty() || self.update.epochs_mean(spec).is_none() {
+            return Ok(());
+        }
+        let mut theta = match self.update.epochs_mean(spec) {
+            Some(mean) => std::mem::replace(mean, Aligned::zeroed(0)?),
+            None => return Ok(()),
+        };
+        let updates = &self.places.updates;
+        let sizes: Vec<usize> = updates.iter().map(|(_, row)| arena.rows[*row].values()).collect();
+        let old: Vec<Vec<T>> = updates.iter().map(|(_, row)| arena.read(&arena.rows[*row], &theta)).collect();
+        let filled = |value: f64| -> Vec<Vec<T>> { sizes.iter().map(|&size| vec![T::from_f64(value); size]).collect() };
+        let (zeros, ones) = (filled(0.0), filled(1.0));
+        let zero = || -> Vec<Vec<f64>> { sizes.iter().map(|&size| vec![0.0; size]).collect() };
+        let (mut sums, mut kept) = (zero(), zero());
+        let mut batches = 0.0;
+        for rows in order.chunks(self.batch) {
+            control.check()?;
+            for (values, sign) in [(&ones, 1.0), (&zeros, -1.0)] {
+                if sign > 0.0 && batches > 0.0 {
+                    continue;
+                }
+                for ((_, row), values) in updates.iter().zip(values) {
+                    arena.write(&arena.rows[*row], values, &mut theta)?;
+                }
+                let bases = Bases::new(&mut self.memory, &mut theta, &mut self.gradient);
+                let moment = Moment {
+                    batch: rows.len(),
+                    seed: spec.seed,
+                    step: self.step,
+                    rates: &recipe.rates,
+                };
+                let (program, places, weights) = (&self.program, &self.places, feed.batch_weights(rows));
+                let run = |member: &Member| {
+                    // SAFETY: this fit's own memory, weights and gradients, used by this team alone; n ≤ capacity, the batch size.
+                    unsafe {
+                        places.fill(&bases, feed, &weights, rows, member);
+                        member.barrier();
+                        program.run(&bases, &moment, member);
+                    }
+                };
+                if self.team.size() == 1 {
+                    run(&Member::alone());
+                } else {
+                    self.team.run(&run);
+                }
+                for (i, (place, _)) in updates.iter().enumerate() {
+                    // SAFETY: the team is done.
+                    for (j, value) in unsafe { bases.read(place, rows.len()) }.iter().enumerate() {
+                        let value = value.to_f64();
+                        if batches == 0.0 {
+                            kept[i][j] += sign * value;
+                        }
+                        if sign < 0.0 {
+                            sums[i][j] += value;
+                        }
+                    }
+                }
+            }
+            batches += 1.0;
+        }
+        for (i, (_, row)) in updates.iter().enumerate() {
+            let new: Vec<T> = (0..sizes[i])
+                .map(|j| {
+                    let value = sums[i][j] / batches / (1.0 - kept[i][j]);
+                    // What does not forget has no mean of its own.
+                    if value.is_finite() { T::from_f64(value) } else { old[i][j] }
+                })
+                .collect();
+            arena.write(&arena.rows[*row], &new, &mut theta)?;
+        }
+        if let Some(mean) = self.update.epochs_mean(spec) {
+            *mean = theta;
+        }
+        Ok(())
     }
 
     /// Loss and gradients are checked before each update; what the last update made of the weights only here.

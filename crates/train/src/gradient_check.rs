@@ -10,7 +10,6 @@ use nabla_error::{Code, Error, Result};
 use nabla_graph::{Bases, Moment};
 use nabla_kernels::Aligned;
 use nabla_kernels::team::Member;
-use nabla_params::{Layout, Row};
 use serde::Serialize;
 
 use crate::feed::Feed;
@@ -44,17 +43,6 @@ pub struct ParameterError {
     pub name: String,
     /// Its error.
     pub max_relative_error: f64,
-}
-
-/// Where a value lies in its row of the arena.
-fn stored(row: &Row, index: usize) -> usize {
-    match (row.spec.layout, &row.spec.shape[..]) {
-        (Layout::Panels, &[rows, columns]) => {
-            let (k, j) = (index / columns, index % columns);
-            row.offset + j / 16 * rows * 16 + k * 16 + j % 16
-        }
-        _ => row.offset + index,
-    }
 }
 
 /// Checks at the recipe's first weights, with its noise held; at most `limit` derivatives of each parameter, evenly chosen.
@@ -135,7 +123,7 @@ pub fn check_gradients(recipe: &Arc<Recipe>, data: &Dataset, epsilon: f64, limit
             } else {
                 (i * (values - 1)) / (limit - 1).max(1)
             };
-            let at = stored(row, index);
+            let at = row.stored(index);
             let (kept, a) = (theta[at], analytic[at]);
             let mut best = (f64::INFINITY, 0.0);
             for shrink in [1.0, 0.1, 0.01] {

@@ -14,6 +14,7 @@ pub mod gradient_check;
 pub mod history;
 pub mod least_squares;
 pub mod linear;
+pub mod lsuv;
 pub mod model;
 mod pace;
 mod pattern;

@@ -53,6 +53,23 @@ pub fn weights_from(recipe: &Recipe, model: &Model, take: Option<&[String]>) -> 
     Ok(taken)
 }
 
+/// Whether a model's fitted preparation can stand in for the recipe's.
+///
+/// # Errors
+/// `INVALID_OPTION`: other steps.
+pub fn expect_same_preparation(recipe: &Recipe, model: &Model) -> Result<()> {
+    let (own, old) = (&recipe.spec, &model.recipe.spec);
+    if own.prepare == old.prepare && own.prepare_targets == old.prepare_targets {
+        return Ok(());
+    }
+    Err(Error::option(
+        "preparation",
+        "\"refit\" where the steps of `prepare` are not those of the model",
+        "\"keep\"",
+    )
+    .hint("Give this trainer the `prepare` and `prepareTargets` of the model that it starts from."))
+}
+
 /// Replaces weights by given ones.
 pub(crate) fn start_from<T: Real>(arena: &Arena, from: &BTreeMap<String, Vec<f64>>, theta: &mut [T]) -> Result<()> {
     for (name, values) in from {

@@ -21,7 +21,7 @@ use crate::apart::Apart;
 use crate::history::Scores;
 use crate::pattern::matches;
 use crate::spec::{Averaging, Clip, FitSpec};
-use crate::units::Units;
+use crate::units::{Along, Units};
 
 /// The most state buffers that a rule has.
 pub const STATES: usize = 4;
@@ -53,6 +53,8 @@ pub struct Update<T: Real> {
     clip: Option<Clip>,
     /// Parameters with a largest norm.
     constrained: Vec<Units>,
+    /// The same over axes of the user's choice.
+    along: Vec<Along>,
     /// All parameters, for the adaptive clip.
     units: Vec<Units>,
     blocks: Vec<Block>,
@@ -146,7 +148,14 @@ impl<T: Real> Update<T> {
                 format!("{known} rates"),
             ));
         }
+        let mut along = Vec::new();
+        for (i, row) in trained() {
+            for (axes, limit) in &settings[i].terms.along {
+                along.push(Along::of(row, axes, *limit)?);
+            }
+        }
         let mut update = Update {
+            along,
             uniform: alike && !by_row,
             by_row,
             smooth: any(&Terms::smooth),
@@ -258,6 +267,12 @@ impl<T: Real> Update<T> {
         }
     }
 
+    /// The mean of the last epochs' weights, where there is one yet.
+    pub fn epochs_mean(&mut self, spec: &FitSpec) -> Option<&mut Aligned<T>> {
+        let swa = matches!(spec.averaging, Some(Averaging::Swa { .. }));
+        self.average.as_mut().filter(|a| swa && a.count > 0).map(|a| &mut a.weights)
+    }
+
     /// The averaged weights, where there are any yet.
     pub fn averaged(&self) -> Option<&Aligned<T>> {
         self.average.as_ref().filter(|a| a.count > 0).map(|a| &a.weights)
@@ -327,8 +342,16 @@ impl<T: Real> Turn<'_, T> {
                 units.scale(factors, |at, factor| value(at)[0] *= T::from_f64(factor));
             }
         }
+        for along in &update.along {
+            member.barrier();
+            for unit in member.part(along.count()) {
+                // SAFETY: members' units are disjoint.
+                along.shorten(unit, |at| unsafe { &mut buffers.theta.part(at..at + 1)[0] });
+            }
+        }
+        let constrained = !update.constrained.is_empty() || !update.along.is_empty();
         if self.slow.is_some() || (self.average.is_some() && matches!(spec.averaging, Some(Averaging::Ema { .. }))) {
-            if !update.constrained.is_empty() {
+            if constrained {
                 member.barrier();
             }
             // SAFETY: as the caller promises.

@@ -12,7 +12,7 @@ use nabla_graph::program::evaluate;
 use nabla_graph::{Builder, Dim, Graph, Mode, Purpose, Shape};
 use nabla_optim::Optimizer;
 use nabla_train::Job;
-use networks::{assert_near, loss, network, recipe, train};
+use networks::{assert_near, loss, loss_with, network, recipe, train};
 use serde_json::{Value, json};
 
 fn cases(file: &str) -> Vec<Value> {
@@ -84,13 +84,20 @@ fn losses() {
         let what = format!("{kind}, {}", case["name"]);
         let mut b = Builder::default();
         let x = b.input("x", Shape::batched(&shape[1..])).unwrap();
-        let targets = if kind == "crossEntropy" {
-            Shape(vec![Dim::BATCH])
-        } else {
-            Shape::batched(&shape[1..])
+        let targets = match kind {
+            "crossEntropy" | "triplet" | "contrastive" => Shape(vec![Dim::BATCH]),
+            "ctc" => Shape::batched(&sizes(&case["targetShape"])[1..]),
+            _ => Shape::batched(&shape[1..]),
         };
         let targets = b.input("targets", targets).unwrap();
-        let rows = loss(&mut b, kind, x, targets);
+        let rows = match kind {
+            "triplet" | "contrastive" => {
+                let attributes = json!({ "kind": kind, "margin": case["margin"] });
+                loss_with(&mut b, "embeddingLoss", x, targets, attributes)
+            }
+            "ctc" => loss_with(&mut b, "ctc", x, targets, json!({ "blank": case["blank"] })),
+            _ => loss(&mut b, kind, x, targets),
+        };
         let weights = b.input("weights", Shape(vec![Dim::BATCH])).unwrap();
         let dx = gradients(&mut b, rows, weights, &[x]).unwrap()[0].unwrap();
         let graph = b.finish(&[("rows", rows), ("dx", dx)]);
@@ -110,7 +117,7 @@ fn losses() {
         assert_near(&format!("{what}: gradient"), &found["dx"], &numbers(&case["gradient"]), 1e-12);
         seen += 1;
     }
-    assert!(seen >= 22, "only {seen} cases");
+    assert!(seen >= 44, "only {seen} cases");
 }
 
 fn data(case: &Value) -> Dataset {

@@ -34,8 +34,11 @@ export declare class Data {
 
 /** The data sets of one fit. */
 export declare class FitJob {
-  /** Rows to learn from, to choose by, and to be scored on once; a model whose weights it starts from, and patterns of those it takes. */
-  constructor(train: Data, validation?: Data | undefined | null, score?: Data | undefined | null, test?: Data | undefined | null, from?: Model | undefined | null, take?: Array<string> | undefined | null)
+  /**
+   * Rows to learn from, to choose by, and to be scored on once; a model whose weights it starts from, patterns of those it takes, and
+   * whether its preparation is kept.
+   */
+  constructor(train: Data, validation?: Data | undefined | null, score?: Data | undefined | null, test?: Data | undefined | null, from?: Model | undefined | null, take?: Array<string> | undefined | null, keep?: boolean | undefined | null)
 }
 
 /** What one job gave. */

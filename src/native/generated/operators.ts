@@ -23,9 +23,13 @@ export interface Operators {
   readonly convKernel: { readonly dilation: readonly number[]; readonly groups: number; readonly padding: readonly number[]; readonly size: readonly number[]; readonly stride: readonly number[] };
   readonly convLinear: { readonly activation: string; readonly conv: Readonly<Record<string, unknown>> };
   readonly count: { readonly axes: readonly number[] | null };
+  readonly ctc: { readonly blank: number };
+  readonly ctcGradient: { readonly blank: number };
   readonly divide: NoAttributes;
   readonly dropout: { readonly rate: number };
   readonly dropoutMask: { readonly purpose: number; readonly slot: number };
+  readonly embeddingLoss: { readonly kind: string; readonly margin: number };
+  readonly embeddingLossGradient: { readonly kind: string; readonly margin: number };
   readonly equal: NoAttributes;
   readonly erf: NoAttributes;
   readonly exp: NoAttributes;
@@ -108,9 +112,13 @@ export const operatorInputs = {
   convKernel: 2,
   convLinear: 3,
   count: 1,
+  ctc: 2,
+  ctcGradient: 3,
   divide: 2,
   dropout: 1,
   dropoutMask: 1,
+  embeddingLoss: 2,
+  embeddingLossGradient: 3,
   equal: 2,
   erf: 1,
   exp: 1,

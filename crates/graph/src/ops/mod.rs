@@ -7,8 +7,10 @@ pub mod batch_norm;
 pub mod concat;
 pub mod convolution;
 pub mod cross_entropy;
+pub mod ctc;
 pub mod dropout;
 pub mod elementwise;
+pub mod embedding_loss;
 pub mod gather;
 pub mod io;
 pub mod linear;
@@ -384,6 +386,10 @@ registry! {
     OneHot(one_hot::OneHot),
     SoftmaxCrossEntropy(cross_entropy::SoftmaxCrossEntropy),
     SoftmaxCrossEntropyGradient(cross_entropy::SoftmaxCrossEntropyGradient),
+    EmbeddingLoss(embedding_loss::EmbeddingLoss),
+    EmbeddingLossGradient(embedding_loss::EmbeddingLossGradient),
+    Ctc(ctc::Ctc),
+    CtcGradient(ctc::CtcGradient),
     Dropout(dropout::Dropout),
     DropoutMask(dropout::DropoutMask),
     Transpose(transpose::Transpose),

@@ -107,6 +107,14 @@ pub fn finish(mut b: Builder, prediction: Id, kind: &str) -> Graph {
 
 /// One loss a row, as the TypeScript side traces it.
 pub fn loss(b: &mut Builder, kind: &str, prediction: Id, targets: Id) -> Id {
+    loss_with(b, kind, prediction, targets, Value::Null)
+}
+
+/// The same where the loss is an operator with attributes.
+pub fn loss_with(b: &mut Builder, kind: &str, prediction: Id, targets: Id, attributes: Value) -> Id {
+    if let "embeddingLoss" | "ctc" = kind {
+        return b.apply_named(kind, &[prediction, targets], attributes).unwrap();
+    }
     let mut apply = |name: &str, inputs: &[Id]| b.apply_named(name, inputs, Value::Null).unwrap();
     let values = match kind {
         "crossEntropy" => return apply("softmaxCrossEntropy", &[prediction, targets]),

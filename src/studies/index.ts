@@ -1,0 +1,36 @@
+import { planned } from '../errors/index.js';
+import { earlyStopping } from './early-stopping.js';
+import { initialization } from './initialization.js';
+import { optimizers } from './optimizers.js';
+import { penalties } from './penalties.js';
+import { ridge } from './ridge.js';
+import type { StudyOptions, StudyPicture } from './study.js';
+
+export type { DepthPanel } from './initialization.js';
+export type { Race, RacePath } from './optimizers.js';
+export type { StudyOptions, StudyPicture } from './study.js';
+
+type Study = (options?: StudyOptions) => Promise<StudyPicture>;
+
+/**
+ * Classic experiments as short programs that draw their picture: `await writeFile('race.svg', (await study.optimizers()).toSvg())`.
+ * `npm start -- studies` runs them all.
+ */
+export const study = {
+  /** Activation statistics by depth, for several initializers. */
+  initialization,
+  /** Optimizers on two-dimensional surfaces, and descent by batches of several sizes. */
+  optimizers,
+  /** What scaling does to the shape of the loss. */
+  scaling: planned<Study>('study/scaling'),
+  /** λ against fit. */
+  ridge,
+  /** Contours and sparsity of Lq penalties. */
+  penalties,
+  /** The U of early stopping. */
+  earlyStopping,
+  /** Bias and variance against capacity. */
+  biasVariance: planned<Study>('study/biasVariance'),
+  /** Random against grid search. */
+  search: planned<Study>('study/search'),
+} as const;
