@@ -132,6 +132,9 @@ export const eagerBinding = (
 
   class EagerBuilder implements GraphBuilder {
     readonly #paths = new Set<string>();
+    gradients(): number[] {
+      return fail("gradients are the addon's");
+    }
     input(name: string, shape: number[]): number {
       return push(shape, [...(inputs[name] ?? new Array<number>(count(shape)).fill(1))]);
     }

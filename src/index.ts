@@ -13,7 +13,7 @@ export * as optimizers from './optimizers/index.js';
 export * as regularizers from './regularizers/index.js';
 export * as schedules from './schedules/index.js';
 export { type StudyOptions, type StudyPicture, study } from './studies/index.js';
-export { Tensor } from './trace/index.js';
+export { type ArrayInput, type ArrayValue, compile, Tensor, valueAndGradient } from './trace/index.js';
 export { type Basis, bases, polynomial } from './trainer/bases.js';
 export {
   checkGradients,
@@ -32,10 +32,6 @@ export {
   Trainer,
   type TrainerOptions,
 } from './trainer/index.js';
-export {
-  compile,
-  valueAndGradient,
-} from './trainer/planned.js';
 export { type PretrainOptions, pretrain } from './trainer/pretrain.js';
 export { type FittedRidge, type RidgeOptions, type RidgeScores, ridge } from './trainer/ridge.js';
 export * as tuning from './tuning/index.js';

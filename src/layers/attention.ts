@@ -70,7 +70,7 @@ const composed = (
   const seen = causal ? scores.lowerTriangle(NEVER) : scores;
   const hidden = keys?.steps.subtract(1).multiply(-NEVER).reshape([-1, 1, 1, k.shape[2]!]);
   const weights = (hidden === undefined ? seen : seen.add(hidden)).softmax();
-  const kept = dropout === 0 ? weights : traceOf(q).apply('dropout', [weights], { rate: dropout }, attention);
+  const kept = dropout === 0 ? weights : traceOf(q).apply('dropout', [weights], { rate: dropout, kind: 'element' }, attention);
   return kept.matmul(v).transpose([0, 2, 1, 3]).reshape([batch, time, channels]);
 };
 

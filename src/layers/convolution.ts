@@ -3,6 +3,7 @@ import { type Caller, expectArgument, expectOptions, invalidOption, isBoolean, i
 import { type InitializerLike, zeros } from '../initializers/index.js';
 import { isInitializer } from '../initializers/initializer.js';
 import type { Regularizer } from '../regularizers/index.js';
+import { isRegularizer } from '../regularizers/penalties.js';
 import { type Tensor, traceOf } from '../trace/index.js';
 import { called, type Layer, type LayerOptions, layer, layerOptions, type ParameterFunction } from './layer.js';
 import { isPadding, isPerAxis, maskOfWindows, type Padding, type PerAxis, paddingOf, perAxis, spatialSizes } from './window.js';
@@ -23,7 +24,7 @@ interface KernelOptions extends LayerOptions {
   kernelInitializer?: InitializerLike;
   /** Default zeros. */
   biasInitializer?: InitializerLike;
-  /** A penalty on this kernel alone. Not built yet. */
+  /** A penalty on this kernel alone, beside the trainer's. */
   regularizer?: Regularizer;
 }
 
@@ -51,7 +52,7 @@ const kernelOptions = (axes: number) => ({
   bias: isBoolean,
   kernelInitializer: isInitializer,
   biasInitializer: isInitializer,
-  regularizer: 'planned' as const,
+  regularizer: isRegularizer,
   ...layerOptions,
 });
 const isCount = isInteger({ min: 1, max: 2 ** 20 });
@@ -68,6 +69,8 @@ const expectKernel = (kind: string, options: KernelOptions, caller: Caller): voi
     throw invalidOption(called(kind, options.name), 'kernel', 'to be the size of the window', undefined, caller);
   }
 };
+
+const penalized = ({ regularizer }: KernelOptions) => (regularizer === undefined ? {} : { regularizer });
 
 /** Bias and activation, as in `dense`. */
 const finished = (y: Tensor, channels: number, options: KernelOptions, parameter: ParameterFunction): Tensor => {
@@ -101,7 +104,7 @@ const convolve = (
     throw invalidOption(traceOf(x).label, 'groups', words, groups, caller);
   }
   const initializer = options.kernelInitializer ?? defaultInitializer(options.activation);
-  const weights = parameter('kernel', [...kernel, channels / groups, filters], initializer);
+  const weights = parameter('kernel', [...kernel, channels / groups, filters], initializer, penalized(options));
   const padding = paddingOf(options.padding ?? 'valid', sizes, reach, stride);
   // Padding of a masked sequence is 0, as what lies around it.
   const masked = axes === 1 ? x.mask : undefined;
@@ -184,7 +187,7 @@ export const convTranspose2d = (filters: number, options: ConvolutionTransposeOp
         throw invalidOption(traceOf(x).label, 'padding', 'to leave something of the output', rule, convTranspose2d);
       }
       const initializer = options.kernelInitializer ?? defaultInitializer(options.activation);
-      const weights = parameter('kernel', [...kernel, filters, x.shape.at(-1)!], initializer);
+      const weights = parameter('kernel', [...kernel, filters, x.shape.at(-1)!], initializer, penalized(options));
       const padding = paddingOf(rule, size, reach, stride);
       const attributes = { stride, padding, dilation, groups: 1, size };
       return finished(traceOf(x).apply('convInput', [x, weights], attributes, convTranspose2d), filters, options, parameter);

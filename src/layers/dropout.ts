@@ -15,5 +15,5 @@ export const dropout = (rate: number, options: LayerOptions = {}): Layer => {
   expectOptions('dropout', options, dropoutOptions, dropout);
   const where = options.name === undefined ? 'dropout' : `dropout "${options.name}"`;
   expectArgument(where, 'rate', rate, isNumber({ min: 0, below: 1 }), dropout);
-  return layer('dropout', (x) => traceOf(x).apply('dropout', [x], { rate }, dropout), options);
+  return layer('dropout', (x) => traceOf(x).apply('dropout', [x], { rate, kind: 'element' }, dropout), options);
 };

@@ -8,7 +8,7 @@ import { called, expectTensor, type Layer, type LayerOptions, layer, layerOption
 export interface EmbeddingOptions extends LayerOptions {
   /** Default uniform ±0.05, as in Keras. */
   initializer?: InitializerLike;
-  /** An index that means padding: steps that have it are masked, so layers after it leave them out. */
+  /** An index that means padding: its row is zeros and stays so (PyTorch's `padding_idx`), and steps that have it are masked. */
   padding?: number;
 }
 
@@ -37,7 +37,12 @@ export const embedding = (levels: number, width: number, options: EmbeddingOptio
   const { name, initializer = uniform(), padding } = options;
   if (padding !== undefined && padding >= levels)
     throw invalidOption(called('embedding', name), 'padding', `to be one of the ${levels} levels`, padding, embedding);
-  const table = (x: Tensor): Tensor => parameterOf(x)('table', [levels, width], initializer);
+  const table = (x: Tensor): Tensor => {
+    const rows = parameterOf(x)('table', [levels, width], initializer);
+    if (padding === undefined) return rows;
+    const kept = Array.from({ length: levels }, (_, level) => Number(level !== padding));
+    return rows.multiply(traceOf(x).constant(kept, [levels, 1]));
+  };
   const rows = (x: Tensor): Tensor => {
     const found = table(x).gather(x);
     if (padding === undefined) return found;

@@ -1,3 +1,4 @@
+export type { Inputs } from '../trace/index.js';
 export { activation } from './activation.js';
 export { type AttentionLayer, type AttentionOptions, attention } from './attention.js';
 export { type BatchNormOptions, batchNorm } from './batch-norm.js';
@@ -33,10 +34,9 @@ export {
   type UpdateFunction,
 } from './layer.js';
 export { add, type ConcatOptions, concat, type MergeLayer } from './merge.js';
-export { type Inputs, type Model, type NamedTensors, type Network, network } from './network.js';
+export { type Model, type NamedTensors, type Network, network } from './network.js';
+export { alphaDropout, gaussianNoise, spatialDropout, stochasticDepth } from './noise.js';
 export { type GroupNormOptions, groupNorm, instanceNorm, layerNorm, type NormOptions, rmsNorm } from './norm.js';
-export { alphaDropout, gaussianNoise, spatialDropout, stochasticDepth } from './planned-noise.js';
-export { type WeightNormOptions, weightNorm } from './planned-norm.js';
 export {
   averagePool1d,
   averagePool2d,
@@ -52,4 +52,5 @@ export { type ResidualOptions, residual } from './residual.js';
 export { type Scanned, type ScanOptions, type ScanState, type ScanStep, scan } from './scan.js';
 export { type Step, sequential } from './sequential.js';
 export { type TransformerBlockOptions, transformerBlock } from './transformer-block.js';
+export { type WeightNormOptions, weightNorm } from './weight-norm.js';
 export type { Padding } from './window.js';

@@ -1,17 +1,9 @@
 import { expectArgument, expectOptions, isFunction, NablaError, optionsOf, shown } from '../errors/index.js';
-import { Tensor, traceOf } from '../trace/index.js';
+import { type Inputs, Tensor, traceOf } from '../trace/index.js';
 import { called, type Layer, type LayerOptions, layerOptions } from './layer.js';
 
 /** Several tensors by name. */
 export type NamedTensors = Readonly<Record<string, Tensor>>;
-
-/**
- * What the function of a network gets when it does not say: a Tensor, or named ones to take apart. TypeScript cannot infer the names
- * from `({ pixels, age }) => …`, and `Tensor | undefined` (an index signature under `noUncheckedIndexedAccess`) would make every use
- * an error, so they are `any`; `network<{ pixels: Tensor; age: Tensor }>(…)` and `network<Tensor>(…)` are exact.
- */
-// biome-ignore lint/suspicious/noExplicitAny: see above
-export type Inputs = Tensor & { readonly [name: string]: any };
 
 /** A function of named inputs, or with named outputs, or both; with one of each it is a `Layer`. */
 export interface Network<I = Tensor, O = Tensor> {

@@ -137,7 +137,7 @@ const scanned = (
   const { units, reverse, recurrentDropout } = options;
   const trace = traceOf(input);
   const ones = trace.apply('broadcast', [trace.constant(1)], { shape: [-1, units] }, scan);
-  const kept = recurrentDropout === 0 ? undefined : trace.apply('dropout', [ones], { rate: recurrentDropout }, scan);
+  const kept = recurrentDropout === 0 ? undefined : trace.apply('dropout', [ones], { rate: recurrentDropout, kind: 'element' }, scan);
   const step = cell.step(weights, options);
   const result = scan(
     input.withMask(mask),
@@ -170,7 +170,8 @@ const recurrent = (kind: Kind, self: (units: number, options?: RecurrentOptions)
       const [batch, , width] = x.shape as [number, number, number];
       const filled = (number: number, shape: readonly number[]): Tensor =>
         trace.apply('broadcast', [trace.constant(number)], { shape: [...shape] }, self);
-      const dropped = dropout === 0 ? x : x.multiply(trace.apply('dropout', [filled(1, [batch, 1, width])], { rate: dropout }, self));
+      const dropped =
+        dropout === 0 ? x : x.multiply(trace.apply('dropout', [filled(1, [batch, 1, width])], { rate: dropout, kind: 'element' }, self));
       const penalty = (of: Regularizer | undefined) => (of === undefined ? {} : { regularizer: of });
       const gates = cell.gates * units;
       const kernel = parameter('kernel', [width, gates], options.kernelInitializer ?? xavierUniform(), penalty(regularizer));

@@ -19,6 +19,8 @@ export interface GraphBuilder {
   size(): number;
   /** The operators of the values `from` ≤ id < `to` again, with `values` in place of `replaced`: the new ids of `wanted`. */
   repeat(from: number, to: number, replaced: number[], values: number[], wanted: number[]): number[];
+  /** ∂(Σ y)/∂x for each x, as new values. */
+  gradients(y: number, of: number[]): number[];
   /** `outputs` is JSON such as `{"prediction": 4, "loss": 9}`; returns the graph as versioned plain JSON. */
   finish(outputs: string): string;
 }
@@ -81,6 +83,8 @@ export interface NativeModel {
   predict(task: number, data: NativeData, threads?: number | null): Task;
   /** `lengths`: steps of each row, where rows are sequences of different lengths. */
   predictSync(features: Float32Array | Float64Array, lengths?: Uint32Array | null): Float64Array;
+  /** Means, then standard deviations, `[rows, output width]` each. */
+  predictSamples(task: number, data: NativeData, samples: number, seed: number): Task;
   evaluate(task: number, data: NativeData, metrics?: string | null): Task;
   save(task: number, folder: string, extra: string): Task;
   weights(): string;
@@ -97,6 +101,12 @@ export interface NativeSession {
   position(): number;
   step(features: Float64Array): Float64Array;
   reset(): void;
+}
+
+/** A traced function of arrays, compiled for their shapes. */
+export interface CompiledFunction {
+  /** The outputs one after the other, in the order of the alphabet. */
+  run(inputs: Float64Array[]): Float64Array;
 }
 
 /** An optimizer's state over one flat parameter vector. */
@@ -129,6 +139,7 @@ export interface Binding {
   connect(callback: (task: number, event: string) => void): void;
   GraphBuilder: new () => GraphBuilder;
   operators(): string;
+  CompiledFunction: new (graph: string, inputs: string[], single: boolean) => CompiledFunction;
   Data: { create(spec: string, buffers: NativeArray[]): NativeData };
   readCsvFile(task: number, path: string, options: string): Task;
   readImages(task: number, path: string | null, bytes: Uint8Array[], labels: string[] | null, options: string): Task;

@@ -1,5 +1,6 @@
 export type {
   Binding,
+  CompiledFunction,
   FitJob,
   FitResult,
   GraphBuilder,

@@ -35,7 +35,7 @@ export interface Operators {
   max: ReductionAttributes;
   matmul: { transposeA: boolean; transposeB: boolean };
   reshape: { shape: readonly number[] };
-  dropout: { rate: number };
+  dropout: { rate: number; kind: 'element' | 'channel' | 'row' | 'alpha' | 'gaussian' };
   conv: ConvolutionAttributes;
   convInput: ConvolutionAttributes;
   maxPool: PoolAttributes;
@@ -53,6 +53,10 @@ export interface Operators {
   pad: { axis: number; before: number; after: number; value: number };
   concat: { axis: number };
   gather: NoAttributes;
+  where: NoAttributes;
+  argMax: { axis: number; least: boolean };
+  take: { axis: number; indices: readonly number[] };
+  takeAlong: { axis: number };
   lowerTriangle: { value: number };
   steps: { reverse: boolean; back: boolean };
   lstm: { reverse: boolean };

@@ -1,4 +1,15 @@
-import { type Caller, expectArgument, expectOptions, invalidOption, isBoolean, isInteger, isListOf, isNumber } from '../errors/index.js';
+import {
+  type Caller,
+  expectArgument,
+  expectOptions,
+  invalidOption,
+  isBoolean,
+  isInteger,
+  isListOf,
+  isNumber,
+  isOneOf,
+  NablaError,
+} from '../errors/index.js';
 import type { Mask } from './masks.js';
 import type { OperatorName, Operators } from './operators.js';
 import type { Trace } from './trace.js';
@@ -9,7 +20,10 @@ export type TensorType = 'float' | 'index';
 /** What an operator takes beside its tensor: another one, or a number. */
 export type Operand = Tensor | number;
 
-/** Options of `sum`, `mean` and `max`. */
+/** What a pad is made of. */
+export type PadMode = 'constant' | 'edge' | 'reflect' | 'wrap';
+
+/** Options of `sum`, `mean`, `max` and `min`. */
 export interface ReduceOptions {
   /** Keeps each reduced axis with size 1, so the result broadcasts against the input. Default `false`. */
   keepDims?: boolean;
@@ -18,7 +32,7 @@ export interface ReduceOptions {
 const reduceOptions = { keepDims: isBoolean };
 const matmulOptions = { transposeA: isBoolean, transposeB: isBoolean };
 const axisOptions = { axis: isInteger() };
-const padOptions = { value: isNumber() };
+const padOptions = { value: isNumber(), mode: isOneOf(['constant', 'edge', 'reflect', 'wrap']) };
 const isShape = isListOf(isInteger());
 
 export let traceOf: (x: Tensor) => Trace;
@@ -151,6 +165,33 @@ export class Tensor {
   /** 1 where x = y, else 0. No gradient. */
   equal(y: Operand): Tensor {
     return this.#apply('equal', {}, this.equal, [y]);
+  }
+
+  /** 1 where x ≥ y, else 0. No gradient. */
+  greaterOrEqual(y: Operand): Tensor {
+    return this.#apply('greater', {}, this.greaterOrEqual, [y]).maximum(this.#apply('equal', {}, this.greaterOrEqual, [y]));
+  }
+  /** 1 where x ≤ y, else 0. No gradient. */
+  lessOrEqual(y: Operand): Tensor {
+    return this.#apply('less', {}, this.lessOrEqual, [y]).maximum(this.#apply('equal', {}, this.lessOrEqual, [y]));
+  }
+  /** 1 where x ≠ y, else 0: NaN is unequal to itself. No gradient. */
+  notEqual(y: Operand): Tensor {
+    return this.#apply('equal', {}, this.notEqual, [y]).negate().add(1);
+  }
+  /**
+   * `a` where this is not 0, else `b`, broadcast: NumPy's `where`. What is not chosen gets gradient 0; where its own derivative is not
+   * finite that makes NaN (0·∞), as everywhere: choose before, as in `x.maximum(1e-9).log()`.
+   * @example x.greater(0).where(x.square(), 0)
+   */
+  where(a: Operand, b: Operand): Tensor {
+    return this.#apply('where', {}, this.where, [a, b]);
+  }
+  /** x kept between `low` and `high`: NumPy's `clip`. */
+  clamp(low: number, high: number): Tensor {
+    expectArgument('clamp', 'low', low, isNumber(), this.clamp);
+    expectArgument('clamp', 'high', high, isNumber({ min: low }), this.clamp);
+    return this.maximum(low).minimum(high);
   }
 
   // ── one operand, element by element ──
@@ -287,6 +328,20 @@ export class Tensor {
   max(axes?: number | readonly number[], options: ReduceOptions = {}): Tensor {
     return this.#reduce('max', axes, options, this.max);
   }
+  /** Least value over `axes`; `minimum` compares two tensors. */
+  min(axes?: number | readonly number[], options: ReduceOptions = {}): Tensor {
+    return this.negate().#reduce('max', axes, options, this.min).negate();
+  }
+  /** Index of the largest along `axis` (default the last), of equals the first; the axis is gone. No gradient. Not along the batch. */
+  argMax(axis = -1): Tensor {
+    expectArgument('argMax', 'axis', axis, isInteger(), this.argMax);
+    return this.#apply('argMax', { axis, least: false }, this.argMax);
+  }
+  /** Index of the least along `axis`. */
+  argMin(axis = -1): Tensor {
+    expectArgument('argMin', 'axis', axis, isInteger(), this.argMin);
+    return this.#apply('argMax', { axis, least: true }, this.argMin);
+  }
   /**
    * Matrix product of the last two axes: [..., m, k] · [k, n] → [..., m, n], or of many pairs, [..., m, k] · [..., k, n] → [..., m, n]
    * with leading axes broadcast. `transposeA` and `transposeB` read the last two axes of a side as swapped.
@@ -356,17 +411,49 @@ export class Tensor {
     const rest = Array.from({ length: rank - 1 }, (_, i) => i + own.length);
     return found.#apply('transpose', { axes: [...rest.slice(0, axis), ...own, ...rest.slice(axis)] }, this.gather);
   }
-  /** `value` (default 0) around each axis: a pair [before, after] an axis; a negative amount cuts. Not around the batch. */
-  pad(amounts: ReadonlyArray<readonly [before: number, after: number]>, options: { value?: number } = {}): Tensor {
+  /**
+   * Elements at fixed places along `axis`, any number of times each; negative ones count from the end. Not along the batch.
+   * @example x.take([3, 2, 1, 0], { axis: 1 }) // time backwards
+   */
+  take(indices: readonly number[], options: { axis?: number } = {}): Tensor {
+    expectArgument('take', 'indices', indices, isShape, this.take);
+    expectOptions('take', options, axisOptions, this.take);
+    const { axis = 0 } = options;
+    const size = this.shape.at(axis) ?? 0;
+    const places = indices.map((i) => (i < 0 ? i + size : i));
+    const outside = places.findIndex((i) => i < 0);
+    if (outside >= 0) throw invalidOption('take', `index ${outside}`, `to be a place on an axis of ${size}`, indices[outside], this.take);
+    return this.#apply('take', { axis, indices: places }, this.take);
+  }
+  /**
+   * Elements at places of their own along `axis`, NumPy's `take_along_axis`: y[i, k] = x[i, indices[i, k]]. The indices have x's shape but
+   * along the axis; one that is no place gives NaN. They get no gradient.
+   */
+  takeAlong(indices: Tensor, options: { axis?: number } = {}): Tensor {
+    expectOptions('takeAlong', options, axisOptions, this.takeAlong);
+    return this.#apply('takeAlong', { axis: options.axis ?? -1 }, this.takeAlong, [indices]);
+  }
+  /** The other way round along `axis`. */
+  flip(axis: number): Tensor {
+    expectArgument('flip', 'axis', axis, isInteger(), this.flip);
+    const size = Math.max(0, this.shape.at(axis) ?? 0);
+    return this.#apply('take', { axis, indices: Array.from({ length: size }, (_, i) => size - 1 - i) }, this.flip);
+  }
+  /**
+   * Around each axis a pair [before, after] of new elements; a negative amount cuts. Not around the batch. `mode`: `'constant'` (`value`,
+   * default 0), `'edge'` repeats the outermost, `'reflect'` mirrors at it, `'wrap'` goes on from the other end: those of `numpy.pad`.
+   */
+  pad(amounts: ReadonlyArray<readonly [before: number, after: number]>, options: { value?: number; mode?: PadMode } = {}): Tensor {
     expectArgument('pad', 'the amounts', amounts, isListOf(isListOf(isInteger())), this.pad);
     expectOptions('pad', options, padOptions, this.pad);
     if (amounts.length !== this.rank || amounts.some((pair) => pair.length !== 2))
       throw invalidOption('pad', 'the amounts', `to be ${this.rank} pairs [before, after], one an axis`, amounts, this.pad);
-    return amounts.reduce<Tensor>(
-      (x, [before, after], axis) =>
-        before === 0 && after === 0 ? x : x.#apply('pad', { axis, before, after, value: options.value ?? 0 }, this.pad),
-      this,
-    );
+    const { value = 0, mode = 'constant' } = options;
+    return amounts.reduce<Tensor>((x, [before, after], axis) => {
+      if (before === 0 && after === 0) return x;
+      if (mode === 'constant') return x.#apply('pad', { axis, before, after, value }, this.pad);
+      return x.#apply('take', { axis, indices: padded(mode, x.shape[axis] ?? 0, before, after, this.pad) }, this.pad);
+    }, this);
   }
   /**
    * The lower triangle of the matrices in the last two axes, `value` (default 0) above it: NumPy's `tril`. With more columns than rows
@@ -377,6 +464,22 @@ export class Tensor {
     return this.#apply('lowerTriangle', { value }, this.lowerTriangle);
   }
 
+  /** A Tensor has no value while a function is traced: `x > 0`, `x + 1` or `if (x)` cannot be meant. */
+  [Symbol.toPrimitive](hint: string): string {
+    if (hint === 'string') return this.toString();
+    throw new NablaError(
+      {
+        code: 'INVALID_OPTION',
+        place: this.#trace.label,
+        message: 'a Tensor cannot be used as a number: it has no value while the function is traced.',
+        expected: 'methods of Tensor',
+        received: this.toString(),
+        hint: 'x + 1 is x.add(1), x > 0 is x.greater(0), a choice is condition.where(a, b).',
+      },
+      { caller: this[Symbol.toPrimitive] },
+    );
+  }
+
   /** Printed as `Tensor [batch, 64]`. */
   toString(): string {
     return `Tensor ${shapeText(this.shape)}`;
@@ -385,6 +488,21 @@ export class Tensor {
     return this.toString();
   }
 }
+
+/** The places that a padded axis shows. */
+const padded = (mode: Exclude<PadMode, 'constant'>, size: number, before: number, after: number, caller: Caller): number[] => {
+  const length = size + before + after;
+  if (length < 0 || (length > 0 && size < 1))
+    throw invalidOption('pad', 'the amounts', `to fit an axis of ${size}`, [before, after], caller);
+  const period = Math.max(1, 2 * (size - 1));
+  return Array.from({ length }, (_, at) => {
+    const i = at - before;
+    if (mode === 'edge') return Math.min(Math.max(i, 0), size - 1);
+    if (mode === 'wrap') return ((i % size) + size) % size;
+    const folded = ((i % period) + period) % period;
+    return folded < size ? folded : period - folded;
+  });
+};
 
 const operand = (trace: Trace, operator: string, value: unknown, caller: Caller): Tensor => {
   if (value instanceof Tensor) return value;

@@ -15,6 +15,18 @@ export interface ParameterOptions {
   regularizer?: PlainPenalty;
 }
 
+/** What becomes of a parameter that a layer asks for. */
+export type Reparametrization = (
+  parameter: Tensor,
+  asked: {
+    readonly name: string;
+    readonly path: string;
+    readonly shape: readonly number[];
+    readonly initializer: PlainInitializer;
+    readonly caller: Caller;
+  },
+) => Tensor;
+
 /** A penalty as plain data. */
 export interface PlainPenalty {
   readonly kind: string;
@@ -51,7 +63,13 @@ export class Trace {
   /** Penalties that parameters asked for, in the order of their first use. */
   readonly penalties: OwnPenalty[] = [];
 
-  constructor() {
+  /** What makes parameters of others, `weightNorm`, around the layer that is running. */
+  #reparametrization: Reparametrization | undefined;
+  readonly #weights: boolean;
+
+  /** `weights: false` refuses parameters: a compiled function gets all it needs as arguments. */
+  constructor({ weights = true }: { weights?: boolean } = {}) {
+    this.#weights = weights;
     this.#builder = callNative((binding) => new binding.GraphBuilder());
   }
 
@@ -137,10 +155,33 @@ export class Trace {
       );
     }
     const full = path === '' ? name : `${path}/${name}`;
+    if (!this.#weights) {
+      throw new NablaError(
+        {
+          code: 'INVALID_OPTION',
+          place: label,
+          layer: path,
+          message: `a compiled function has no weights of its own, and this asks for '${full}'.`,
+          expected: 'weights as arguments',
+          received: full,
+          hint: 'A model with weights is fitted by a Trainer.',
+        },
+        { caller },
+      );
+    }
     const { regularizer, ...rest } = options;
     const id = this.#call((builder) => builder.parameter(full, [...shape], JSON.stringify(initializer), JSON.stringify(rest)), caller);
     if (regularizer !== undefined) this.penalties.push({ penalty: regularizer, parameters: [full] });
     const tensor = new Tensor(this, id, 'float');
+    const own = this.#reparametrization;
+    if (own !== undefined) {
+      // What it makes on its own is not made over again.
+      this.#reparametrization = undefined;
+      const made = own(tensor, { name, path: full, shape, initializer, caller });
+      this.#reparametrization = own;
+      parameters.set(name, made);
+      return made;
+    }
     parameters.set(name, tensor);
     if (options.trainable === false) this.#untrained.set(id, { path: full });
     return tensor;
@@ -199,6 +240,23 @@ export class Trace {
       this.#scope = parent;
       if (scope.path !== '' && scope.kind !== 'loss') this.#lastLayer = scope.path;
     }
+  }
+
+  /** Runs with each new parameter replaced by what `make` makes of it. */
+  reparametrized<T>(make: Reparametrization, run: () => T): T {
+    const outer = this.#reparametrization;
+    this.#reparametrization = make;
+    try {
+      return run();
+    } finally {
+      this.#reparametrization = outer;
+    }
+  }
+
+  /** ∂(Σ y)/∂x for each x, as values of this trace: zeros where y does not depend on it. */
+  gradients(y: Tensor, of: readonly Tensor[], caller: Caller): Tensor[] {
+    const ids = this.#call((builder) => builder.gradients(idOf(y), of.map(idOf)), caller);
+    return ids.map((id) => new Tensor(this, id, 'float'));
   }
 
   /** Path of the layer that is running, empty outside of any. */

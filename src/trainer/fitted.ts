@@ -20,9 +20,10 @@ import {
 import { callNative, type NativeData, type NativeModel, runTask } from '../native/index.js';
 import { type Epoch, epochFrom, type Scores, scoresFrom } from './epoch.js';
 import { continuation, type GenerateOptions, isSignal } from './generate.js';
-import { classesOf, columnsOfOutput, type NamedKinds, type OutputPlace } from './outputs.js';
+import { classesOf, columnsOfOutput, type NamedKinds, type OutputPlace, probabilityRows } from './outputs.js';
 import { isRows, misfit, type PredictInput, readImages, readInput, width } from './predict-input.js';
-import type { Prediction, PredictionKind, Predictions, Probabilities, RowProbabilities } from './predictions.js';
+import type { Prediction, PredictionKind, Predictions, Probabilities, RowProbabilities, Sampled } from './predictions.js';
+import { sampledFrom } from './sampled.js';
 import { Session } from './session.js';
 
 export type { PredictInput };
@@ -33,6 +34,15 @@ export interface PredictOptions {
   readonly probabilities?: boolean;
 }
 const predictOptions = optionsOf('predict', { probabilities: isBoolean });
+
+/** Options of `predict` with the noise of training. */
+export interface SampleOptions {
+  /** Predictions drawn with dropout on, at least 2. */
+  readonly samples: number;
+  /** Of the noise. Default 0. */
+  readonly seed?: number;
+}
+const sampleOptions = optionsOf('predict', { samples: isInteger({ min: 2, max: 1_000_000 }), seed: isInteger({ min: 0 }) });
 
 /** What the native model says of itself. */
 interface ModelInfo {
@@ -222,14 +232,6 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
     return new Map(list.map(({ name, shape }) => [name, { shape, values: callNative(() => this.#native.weight(name)) }]));
   }
 
-  /** One array of probabilities a row; a single sigmoid output p stands for [1 − p, p]. */
-  #probabilities(values: Float64Array, rows: number): Float64Array[] {
-    const outputs = values.length / rows;
-    if (outputs > 1)
-      return Array.from({ length: rows }, (_, row) => Float64Array.from(values.subarray(row * outputs, (row + 1) * outputs)));
-    return Array.from(values, (p) => Float64Array.of(1 - p, p));
-  }
-
   #className(values: Float64Array, from: number, outputs: number, classes = this.classes): string {
     let best = 0;
     if (outputs === 1) {
@@ -252,6 +254,19 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
     return probabilities;
   }
 
+  async #sampled(input: PredictInput, options: SampleOptions): Promise<unknown> {
+    expectOptions('predict', options, sampleOptions);
+    const { samples, seed = 0 } = options;
+    const model = this.#native;
+    const data =
+      (await readImages(input, this.#info.schema)) ?? readInput(input as Exclude<PredictInput, readonly Uint8Array[]>, this.#info.schema);
+    const values = await runTask(
+      (_, task) => model.predictSamples(task, data, samples, seed),
+      (task) => task.takeNumbers(),
+    );
+    return sampledFrom(values, (JSON.parse(data.schema()) as Schema).rows, this.#info.outputs, this.#info.schema.target);
+  }
+
   /** Predictions of several outputs, each under its name. */
   #named(values: Float64Array, rows: number, probabilities: boolean): Record<string, string[] | Float64Array | Float64Array[]> {
     const { outputs, schema } = this.#info;
@@ -260,7 +275,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
         const own = columnsOfOutput(values, rows, output);
         const classes = classesOf(output.name, schema.target);
         if (classes.length === 0) return [output.name, own];
-        if (probabilities) return [output.name, this.#probabilities(own, rows)];
+        if (probabilities) return [output.name, probabilityRows(own, rows)];
         const { width } = output;
         return [output.name, Array.from({ length: rows }, (_, row) => this.#className(own, row * width, width, classes))];
       }),
@@ -272,13 +287,21 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
    * Takes a data set, nested or typed arrays, rows as objects, or an object of columns; of a model of images also JPEG and PNG bytes, one
    * image or an array of them. Of several outputs each is under its name. Where each step of a sequence is predicted, a row gives an array
    * of class names, one a step (its probabilities: a matrix, row-major).
+   *
+   * With `samples`, Monte-Carlo dropout (Gal & Ghahramani 2016, arXiv:1506.02142): the noise of training stays on, and the mean and standard
+   * deviation of that many predictions say how sure the model is. The same `seed` gives the same bits.
+   * @throws {NablaError} `INVALID_OPTION` for samples of a model without noise
    * @example const names = await fitted.predict(test);
+   * @example const { mean, standardDeviation } = await fitted.predict(test, { samples: 50, seed: 1 });
    */
+  predict(input: PredictInput, options: SampleOptions): Promise<Sampled<Kind>>;
   predict(input: PredictInput, options: PredictOptions & { readonly probabilities: true }): Promise<Probabilities<Kind>>;
   predict(input: PredictInput, options?: PredictOptions & { readonly probabilities?: false }): Promise<Predictions<Kind>>;
-  async predict(input: PredictInput, options: PredictOptions = {}): Promise<unknown> {
-    expectOptions('predict', options, predictOptions);
-    const probabilities = this.#expectProbabilities(options);
+  async predict(input: PredictInput, options: PredictOptions | SampleOptions = {}): Promise<unknown> {
+    if ('samples' in options) return this.#sampled(input, options);
+    const plain = options as PredictOptions;
+    expectOptions('predict', plain, predictOptions);
+    const probabilities = this.#expectProbabilities(plain);
     const model = this.#native;
     const data =
       (await readImages(input, this.#info.schema)) ?? readInput(input as Exclude<PredictInput, readonly Uint8Array[]>, this.#info.schema);
@@ -301,7 +324,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
     }
     if (this.classes.length === 0 && !several) return values;
     if (several) return this.#named(values, rows, probabilities);
-    if (probabilities) return this.#probabilities(values, rows);
+    if (probabilities) return probabilityRows(values, rows);
     const outputs = values.length / rows;
     return Array.from({ length: rows }, (_, row) => this.#className(values, row * outputs, outputs));
   }
@@ -371,7 +394,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
     }
     if (this.classes.length > 0) {
       if (probabilities) {
-        const matrix = this.#probabilities(values, rows);
+        const matrix = probabilityRows(values, rows);
         return nested ? matrix : matrix[0];
       }
       if (!nested) return this.#className(values, 0, outputs);
@@ -528,7 +551,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
       },
       probabilities: (values) => {
         this.#expectProbabilities({ probabilities: true });
-        return steps === undefined ? this.#probabilities(values, 1)[0]! : values;
+        return steps === undefined ? probabilityRows(values, 1)[0]! : values;
       },
     });
   }

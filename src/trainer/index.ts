@@ -9,10 +9,10 @@ export {
   type LearningRateTestOptions,
   learningRateTest,
 } from './examine.js';
-export { Fitted, type PredictInput, type PredictOptions } from './fitted.js';
+export { Fitted, type PredictInput, type PredictOptions, type SampleOptions } from './fitted.js';
 export type { GenerateOptions } from './generate.js';
 export type { NamedKinds, NamedLosses, NamedMetrics, PredictionKindOf, ScoreName } from './outputs.js';
-export type { Prediction, PredictionKind, Predictions, Probabilities, RowProbabilities } from './predictions.js';
+export type { Prediction, PredictionKind, Predictions, Probabilities, RowProbabilities, Sampled, SampledValues } from './predictions.js';
 export { Run } from './run.js';
 export type { Session } from './session.js';
 export {

@@ -174,6 +174,13 @@ export const columnsOfOutput = (values: Float64Array, rows: number, { from, widt
   return own;
 };
 
+/** One array of probabilities a row; a single sigmoid output p stands for [1 − p, p]. */
+export const probabilityRows = (values: Float64Array, rows: number): Float64Array[] => {
+  const width = values.length / rows;
+  if (width > 1) return Array.from({ length: rows }, (_, row) => Float64Array.from(values.subarray(row * width, (row + 1) * width)));
+  return Array.from(values, (p) => Float64Array.of(1 - p, p));
+};
+
 /** Class names of the target of an output; none where it is numbers. */
 export const classesOf = (name: string, target: TargetSchema | null): readonly string[] => {
   const own = target?.kind === 'several' ? target.targets.find((one) => one.name === name)?.target : undefined;

@@ -24,3 +24,16 @@ export type Probabilities<Kind> = Kind extends PredictionKind
 export type RowProbabilities<Kind> = Kind extends PredictionKind
   ? Float64Array
   : { readonly [K in keyof Kind]: Kind[K] extends 'numbers' ? number | Float64Array : Float64Array };
+
+/** The mean of samples and their standard deviation (over n − 1), each as `Probabilities` has it, numbers as numbers. */
+export interface Sampled<Kind> {
+  readonly mean: SampledValues<Kind>;
+  readonly standardDeviation: SampledValues<Kind>;
+}
+
+/** Probabilities of each class a row, or the numbers. */
+export type SampledValues<Kind> = Kind extends 'classes'
+  ? Float64Array[]
+  : Kind extends 'numbers'
+    ? Float64Array
+    : { readonly [K in keyof Kind]: SampledValues<Kind[K]> };

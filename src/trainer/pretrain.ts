@@ -88,7 +88,7 @@ const autoencoder = (v: Tensor, parts: DenseParts, context: LayerContext, corrup
     corruption === 0
       ? v
       : traceOf(v)
-          .apply('dropout', [v], { rate: corruption }, autoencoder)
+          .apply('dropout', [v], { rate: corruption, kind: 'element' }, autoencoder)
           .multiply(1 - corruption);
   const z = down(activate(up(seen), parts.activation, context.parameter));
   if (!binary) return z.subtract(v).square().sum(-1);

@@ -2,6 +2,7 @@
 
 use nabla_error::{Code, Error};
 use nabla_graph::ops::Operator;
+use nabla_graph::passes::differentiate::gradients;
 use nabla_graph::{Builder, Id, Shape};
 use nabla_params::Initializer;
 use napi::bindgen_prelude::Float64Array;
@@ -126,6 +127,36 @@ impl GraphBuilder {
         let end = (to as usize).min(self.builder.graph.nodes.len());
         let found = self.builder.repeat(from as usize..end, &pairs, &wanted).map_err(js)?;
         Ok(found.into_iter().map(|id| id as u32).collect())
+    }
+
+    /// ∂(Σ y)/∂x for each x, as new values: zeros where y does not depend on it.
+    #[napi(catch_unwind)]
+    pub fn gradients(&mut self, y: u32, of: Vec<u32>) -> Result<Vec<u32>> {
+        let y = self.id(y)?;
+        let of = of.into_iter().map(|id| self.id(id)).collect::<Result<Vec<Id>>>()?;
+        self.builder.path.clear();
+        let found = || -> nabla_error::Result<Vec<u32>> {
+            let b = &mut self.builder;
+            let shape = b.shape(y).clone();
+            let one = b.scalar(1.0);
+            let seed = b.broadcast_to(one, shape)?;
+            let found = gradients(b, y, seed, &of)?;
+            of.iter()
+                .zip(found)
+                .map(|(&x, gradient)| {
+                    let id = match gradient {
+                        Some(id) => id,
+                        None => {
+                            let (zero, shape) = (b.scalar(0.0), b.shape(x).clone());
+                            b.broadcast_to(zero, shape)?
+                        }
+                    };
+                    Ok(id as u32)
+                })
+                .collect()
+        };
+        let mut found = found;
+        found().map_err(js)
     }
 
     /// The sizes of a value.

@@ -10,6 +10,7 @@
 mod data;
 mod errors;
 mod fits;
+mod function;
 mod graph;
 mod held;
 mod hub;

@@ -11,7 +11,7 @@ use napi::bindgen_prelude::{Either, Float32Array, Float64Array, ObjectFinalize, 
 use napi_derive::napi;
 
 use crate::data::Data;
-use crate::errors::{Result, js, json, options};
+use crate::errors::{Result, js, json, options, seed};
 use crate::held::Held;
 use crate::output;
 use crate::task::{Answer, On, Task};
@@ -61,6 +61,17 @@ impl Model {
         let (model, data) = (Arc::clone(&self.inner), data.inner.clone());
         let threads = threads.map_or_else(fits::default_threads, |t| t as usize);
         Task::start(task, On::Pool, move |_, _| model.predict(&data, threads).map(Answer::Numbers))
+    }
+
+    /// Monte-Carlo dropout: the task gives the means, then the standard deviations, `[rows, output width]` each.
+    #[napi(catch_unwind)]
+    pub fn predict_samples(&self, task: u32, data: &Data, samples: u32, random: f64) -> Result<Task> {
+        let (model, data, seed) = (Arc::clone(&self.inner), data.inner.clone(), seed(random)?);
+        Task::start(task, On::Pool, move |_, _| {
+            let (mut mean, deviation) = model.predict_samples(&data, samples as usize, seed, fits::default_threads())?;
+            mean.extend(deviation);
+            Ok(Answer::Numbers(mean))
+        })
     }
 
     /// Predictions of plain rows, on the calling thread.

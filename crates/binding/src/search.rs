@@ -28,7 +28,7 @@ pub fn search_regions(asked: String) -> Result<String> {
 /// How many programs this process has compiled: a search that changes run-time inputs only compiles none.
 #[napi(catch_unwind)]
 pub fn compilations() -> f64 {
-    nabla_train::recipe::compilations() as f64
+    (nabla_train::recipe::compilations() + crate::function::compilations()) as f64
 }
 
 /// Whole lines of a journal from byte `at` on: the task gives JSON `{ text, end, appended }`. With `lines` they are appended if the file

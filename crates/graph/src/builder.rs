@@ -112,6 +112,7 @@ impl Builder {
                 };
                 self.mean(inputs, sum)
             }
+            "where" => self.choose(inputs),
             _ => {
                 let op = Operator::parse(name, attributes)?;
                 self.apply(op, inputs)
@@ -141,9 +142,26 @@ impl Builder {
         Ok(wanted.iter().map(|id| moved.get(id).copied().unwrap_or(*id)).collect())
     }
 
-    /// The composites, as [`Operator::all`] lists the operators: `mean` takes what `sum` takes.
+    /// The composites, as [`Operator::all`] lists the operators: `mean` takes what `sum` takes, `where` what `select` takes, broadcast.
     pub fn composites() -> Vec<(&'static str, usize, Value)> {
-        vec![("mean", 1, Reduce::default().attributes())]
+        vec![("mean", 1, Reduce::default().attributes()), ("where", 3, Value::Null)]
+    }
+
+    /// Condition, value and value, broadcast to one shape.
+    fn choose(&mut self, inputs: &[Id]) -> Result<Id> {
+        let &[condition, a, b] = inputs else {
+            return Err(Error::new(
+                Code::InvalidOption,
+                format!("where takes 3 values, got {}", inputs.len()),
+            ));
+        };
+        let shape = self.shape(condition).broadcast(self.shape(a))?.broadcast(self.shape(b))?;
+        shape.check_size(1)?;
+        let mut all = [condition, a, b];
+        for id in &mut all {
+            *id = self.broadcast_to(*id, shape.clone())?;
+        }
+        self.apply(crate::ops::select::Select.into(), &all)
     }
 
     /// mean = sum · (1 / count); the count may grow with the batch.

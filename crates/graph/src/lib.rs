@@ -2,6 +2,7 @@
 //! values lie ([`plan`]) and how it runs ([`program`]). It knows nothing of training.
 
 pub mod builder;
+pub mod function;
 pub mod ir;
 pub mod listing;
 pub mod ops;

@@ -47,6 +47,7 @@ impl Side {
 /// | `orthogonal` | gain·Q, uniform over orthogonal matrices `[spatial·in, out]` | Saxe et al. 2014, arXiv:1312.6120 |
 /// | `lsuv` | as `orthogonal`, then scaled to outputs of variance 1 where the data are known | Mishkin & Matas 2016, arXiv:1511.06422 |
 /// | `identity` | gain on the diagonal (of the centre tap of a convolution: PyTorch's `dirac_`) | Le, Jaitly & Hinton 2015, arXiv:1504.00941 |
+/// | `norms` | the norm of each unit (the columns of the last axis) of the parameter `name` of this `shape`, started by `of` | Salimans & Kingma 2016, arXiv:1602.07868 |
 /// | `sparse` | N(0, deviation²) with ⌈sparsity·fanIn⌉ of each unit's incoming weights 0 | Martens 2010, section 5 |
 ///
 /// `xavierNormal`, `heNormal` and `lecunNormal` are plain normals as in the papers and PyTorch; Keras cuts its namesakes at two deviations
@@ -120,6 +121,11 @@ pub enum Initializer {
         #[serde(default = "hundredth")]
         deviation: f64,
     },
+    Norms {
+        of: Box<Initializer>,
+        shape: Vec<usize>,
+        name: String,
+    },
 }
 
 fn one() -> f64 {
@@ -153,6 +159,7 @@ enum Draw {
     Orthogonal { gain: f64 },
     Identity { gain: f64 },
     Sparse { sparsity: f64, deviation: f64 },
+    Norms,
 }
 
 impl Initializer {
@@ -284,6 +291,15 @@ impl Initializer {
                 not_negative("deviation", deviation)?;
                 needs_matrix("sparse", shape)
             }
+            Norms {
+                ref of, shape: ref other, ..
+            } => {
+                of.validate(other)?;
+                if other.last() == shape.last() && shape.len() == 1 {
+                    return Ok(());
+                }
+                Err(Error::new(Code::ShapeMismatch, format!("norms {shape:?} of units of {other:?}")))
+            }
         }
     }
 
@@ -309,6 +325,7 @@ impl Initializer {
             Lsuv { .. } => Draw::Orthogonal { gain: 1.0 },
             Identity { gain } => Draw::Identity { gain },
             Sparse { sparsity, deviation } => Draw::Sparse { sparsity, deviation },
+            Norms { .. } => Draw::Norms,
         }
     }
 
@@ -324,6 +341,14 @@ impl Initializer {
         out.resize(len, 0.0);
         let affine = |out: &mut [f64], shift: f64, factor: f64| out.iter_mut().for_each(|x| *x = *x * factor + shift);
         match self.draw(shape) {
+            Draw::Norms => {
+                if let Self::Norms { of, shape, name } = self {
+                    for row in of.sample(shape, seed, name)?.chunks_exact(len.max(1)) {
+                        out.iter_mut().zip(row).for_each(|(sum, x)| *sum += x * x);
+                    }
+                    out.iter_mut().for_each(|sum| *sum = sum.sqrt());
+                }
+            }
             Draw::Fixed(value) => out.fill(value),
             Draw::Normal { mean, deviation } => {
                 fill_normal(stream, 0, &mut out);

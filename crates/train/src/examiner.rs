@@ -26,12 +26,34 @@ pub struct Examiner<T: Real> {
     targets: Option<Place>,
     loss: Option<Place>,
     output: Place,
+    noise: Option<Noise>,
+}
+
+/// Keys of the noise of sampled predictions.
+pub struct Noise {
+    /// Of all samples.
+    pub seed: u64,
+    /// The first batch's step of this sample.
+    pub step: u64,
+    /// Of each noise layer.
+    pub rates: Vec<f64>,
 }
 
 impl<T: Real> Examiner<T> {
     /// For batches up to so many rows; with the loss or without.
     pub fn new(recipe: &Recipe, capacity: usize, loss: bool) -> Result<Examiner<T>> {
-        let program = recipe.inference(capacity.max(1), loss)?;
+        Self::of(recipe.inference(capacity.max(1), loss)?, loss)
+    }
+
+    /// Samples of predictions.
+    pub fn sampling(recipe: &Recipe, capacity: usize, seed: u64) -> Result<Examiner<T>> {
+        let mut examiner = Self::of(recipe.sampling(capacity.max(1))?, false)?;
+        let rates = recipe.rates.clone();
+        examiner.noise = Some(Noise { seed, step: 0, rates });
+        Ok(examiner)
+    }
+
+    fn of(program: Arc<Program>, loss: bool) -> Result<Examiner<T>> {
         let missing = || nabla_error::Error::internal("the program lacks its features or its output");
         Ok(Examiner {
             memory: program.memory()?,
@@ -40,6 +62,7 @@ impl<T: Real> Examiner<T> {
             targets: program.place("targets").filter(|_| loss),
             loss: program.place("loss").filter(|_| loss),
             output: program.place("output").ok_or_else(missing)?,
+            noise: None,
             program,
         })
     }
@@ -68,11 +91,18 @@ impl<T: Real> Examiner<T> {
         for rows in feed.rows.chunks(self.program.capacity) {
             control.check()?;
             let n = rows.len();
+            let (seed, step, rates) = match &mut self.noise {
+                Some(noise) => {
+                    noise.step += 1;
+                    (noise.seed, noise.step - 1, noise.rates.as_slice())
+                }
+                None => (0, 0, [].as_slice()),
+            };
             let moment = Moment {
                 batch: n,
-                seed: 0,
-                step: 0,
-                rates: &[],
+                seed,
+                step,
+                rates,
             };
             team.run(&|member: &Member| {
                 let part = member.part(n);

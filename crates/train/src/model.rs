@@ -337,7 +337,7 @@ impl Model {
     }
 
     /// Whether a data set has the columns and classes that the model was fitted on.
-    fn expect_schema(&self, data: &Dataset) -> Result<()> {
+    pub(crate) fn expect_schema(&self, data: &Dataset) -> Result<()> {
         let schema = data.schema();
         let shorter = schema.ragged && self.schema.ragged && schema.sample_shape[1..] == self.schema.sample_shape[1..];
         if schema.sample_shape != self.schema.sample_shape && !shorter {
@@ -433,7 +433,7 @@ fn give_back<T: Real>(pool: &Mutex<Vec<Examiner<T>>>, examiner: Examiner<T>) {
 /// Below this cost of a whole call one thread is enough.
 const SHARED_CALL: usize = 20_000_000;
 
-fn team_for<T: Real>(examiner: &Examiner<T>, rows: usize, threads: usize) -> Team {
+pub(crate) fn team_for<T: Real>(examiner: &Examiner<T>, rows: usize, threads: usize) -> Team {
     let work = examiner.work() * rows.div_ceil(examiner.capacity());
     Team::new(if work < SHARED_CALL { 1 } else { threads }, crate::fits::lower_priority)
 }

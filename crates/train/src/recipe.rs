@@ -302,6 +302,23 @@ impl Recipe {
         nabla_graph::listing::listing(&self.graph, &purpose, bytes)
     }
 
+    /// The program of a prediction with the noise of training, one sample a run.
+    pub fn sampling(&self, capacity: usize) -> Result<Arc<Program>> {
+        if self.rates.is_empty() {
+            return Err(Error::option(
+                "samples",
+                "with a model that has dropout or other noise",
+                "a model without any",
+            ));
+        }
+        self.program(Purpose {
+            mode: Mode::Sample,
+            gradients: false,
+            outputs: vec!["output".to_owned()],
+            capacity,
+        })
+    }
+
     fn program(&self, purpose: Purpose) -> Result<Arc<Program>> {
         let mut kept = PROGRAMS.lock().unwrap_or_else(|e| e.into_inner());
         if let Some((.., program)) = kept.iter().find(|(key, p, _)| *p == purpose && *key == self.key) {

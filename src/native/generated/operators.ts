@@ -6,6 +6,7 @@ type NoAttributes = Readonly<Record<string, never>>;
 export interface Operators {
   readonly abs: NoAttributes;
   readonly add: NoAttributes;
+  readonly argMax: { readonly axis: number; readonly least: boolean };
   readonly attention: { readonly causal: boolean; readonly heads: number };
   readonly attentionGradient: { readonly causal: boolean; readonly heads: number };
   readonly attentionStep: { readonly heads: number };
@@ -26,8 +27,8 @@ export interface Operators {
   readonly ctc: { readonly blank: number };
   readonly ctcGradient: { readonly blank: number };
   readonly divide: NoAttributes;
-  readonly dropout: { readonly rate: number };
-  readonly dropoutMask: { readonly purpose: number; readonly slot: number };
+  readonly dropout: { readonly kind: string; readonly rate: number };
+  readonly dropoutMask: { readonly form: string; readonly kind: string; readonly purpose: number; readonly slot: number };
   readonly embeddingLoss: { readonly kind: string; readonly margin: number };
   readonly embeddingLossGradient: { readonly kind: string; readonly margin: number };
   readonly equal: NoAttributes;
@@ -62,11 +63,14 @@ export interface Operators {
   readonly normalizeGradient: { readonly centre: boolean; readonly epsilon: number; readonly from: number; readonly groups: number };
   readonly oneHot: { readonly classes: number };
   readonly pad: { readonly after: number; readonly axis: number; readonly before: number; readonly value: number };
+  readonly put: { readonly axis: number; readonly indices: readonly number[]; readonly size: number };
+  readonly putAlong: { readonly axis: number; readonly size: number };
   readonly reciprocal: NoAttributes;
   readonly relu: NoAttributes;
   readonly reluGradient: NoAttributes;
   readonly reshape: { readonly shape: readonly number[] };
   readonly scatterAdd: { readonly rows: number };
+  readonly select: NoAttributes;
   readonly sigmoid: NoAttributes;
   readonly sigmoidGradient: NoAttributes;
   readonly sign: NoAttributes;
@@ -83,9 +87,12 @@ export interface Operators {
   readonly steps: { readonly back: boolean; readonly reverse: boolean };
   readonly subtract: NoAttributes;
   readonly sum: { readonly axes: readonly number[] | null; readonly keepDims: boolean };
+  readonly take: { readonly axis: number; readonly indices: readonly number[] };
+  readonly takeAlong: { readonly axis: number };
   readonly tanh: NoAttributes;
   readonly tanhGradient: NoAttributes;
   readonly transpose: { readonly axes: readonly number[] | null };
+  readonly where: NoAttributes;
 }
 
 /** One name in Rust, in the graph, in TypeScript and in the docs. */
@@ -95,6 +102,7 @@ export type OperatorName = keyof Operators;
 export const operatorInputs = {
   abs: 1,
   add: 2,
+  argMax: 1,
   attention: 1,
   attentionGradient: 2,
   attentionStep: 3,
@@ -151,11 +159,14 @@ export const operatorInputs = {
   normalizeGradient: 2,
   oneHot: 1,
   pad: 1,
+  put: 1,
+  putAlong: 2,
   reciprocal: 1,
   relu: 1,
   reluGradient: 2,
   reshape: 1,
   scatterAdd: 2,
+  select: 3,
   sigmoid: 1,
   sigmoidGradient: 2,
   sign: 1,
@@ -172,7 +183,10 @@ export const operatorInputs = {
   steps: 2,
   subtract: 2,
   sum: 1,
+  take: 1,
+  takeAlong: 2,
   tanh: 1,
   tanhGradient: 2,
   transpose: 1,
+  where: 3,
 } as const satisfies Record<OperatorName, unknown>;

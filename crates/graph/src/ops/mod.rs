@@ -1,6 +1,7 @@
 //! What each operator is: name, attributes, shape rule, derivative, kernel, samples. One file an operator with an idea of its own;
 //! the element-wise ones are rows of one table. An operator is added by its file and its row in [`registry!`] below.
 
+pub mod arg_max;
 pub mod attention;
 pub mod attention_step;
 pub mod batch_norm;
@@ -22,9 +23,11 @@ pub mod pool;
 pub mod recurrent;
 pub mod reduce;
 pub mod reshape;
+pub mod select;
 pub mod slice;
 pub mod softmax;
 pub mod steps;
+pub mod take;
 pub mod transpose;
 pub mod triangle;
 
@@ -400,6 +403,12 @@ registry! {
     ScatterAdd(gather::ScatterAdd),
     LowerTriangle(triangle::LowerTriangle),
     Steps(steps::Steps),
+    Select(select::Select),
+    ArgMax(arg_max::ArgMax),
+    Take(take::Take),
+    Put(take::Put),
+    TakeAlong(take::TakeAlong),
+    PutAlong(take::PutAlong),
     Attention(attention::Attention),
     AttentionStep(attention_step::AttentionStep),
     AttentionGradient(attention::AttentionGradient),

@@ -41,7 +41,7 @@ pub(super) fn fixed_axis(name: &str, x: &Shape, axis: i64) -> Result<usize> {
     Ok(axis)
 }
 
-fn axis_of(x: &Shape, axis: i64) -> usize {
+pub(super) fn axis_of(x: &Shape, axis: i64) -> usize {
     (if axis < 0 { axis + x.rank() as i64 } else { axis }) as usize
 }
 

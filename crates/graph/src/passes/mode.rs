@@ -8,16 +8,18 @@ use nabla_kernels::philox::hash_path;
 
 use super::Rewrite;
 use crate::ir::{Graph, Node};
-use crate::ops::Operator;
 use crate::ops::batch_norm::BatchNormTraining;
-use crate::ops::dropout::DropoutMask;
+use crate::ops::dropout::{DropoutMask, Form, Kind};
 use crate::ops::elementwise::{Binary, BinaryKind};
+use crate::ops::{Op, Operator};
 
 /// What a program is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// Noise on.
     Train,
+    /// Noise on, statistics as at inference: samples of predictions.
+    Sample,
     /// Noise off.
     Infer,
 }
@@ -51,22 +53,39 @@ pub fn mode(graph: &Graph, mode: Mode) -> Result<(Graph, Vec<f64>)> {
         // A layer that is called twice draws twice.
         let call = calls.entry(&node.path).and_modify(|n| *n += 1).or_insert(0);
         let purpose = hash_path(&node.path) ^ call.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let mask = DropoutMask {
-            slot: rates.len(),
-            purpose,
-        };
+        let slot = rates.len();
         rates.push(dropout.rate);
-        let mask = rewrite.push(Node {
-            op: mask.into(),
-            inputs: vec![x],
-            ..node.clone()
-        });
-        let product = rewrite.push(Node {
-            op: Binary(BinaryKind::Multiply).into(),
-            inputs: vec![x, mask],
-            ..node.clone()
-        });
-        rewrite.map.push(product);
+        let mut step = |kind: BinaryKind, form: Form, value: usize| -> Result<usize> {
+            let mask = DropoutMask {
+                slot,
+                purpose,
+                form,
+                kind: dropout.kind,
+            };
+            let shape = mask.shape(&[&node.shape])?;
+            let mask = rewrite.push(Node {
+                op: mask.into(),
+                inputs: vec![x],
+                shape,
+                ..node.clone()
+            });
+            let inputs = vec![value, mask];
+            let op = Binary(kind).into();
+            Ok(rewrite.push(Node {
+                op,
+                inputs,
+                ..node.clone()
+            }))
+        };
+        let noisy = match dropout.kind {
+            Kind::Element | Kind::Channel | Kind::Row => step(BinaryKind::Multiply, Form::Inverted, x)?,
+            Kind::Gaussian => step(BinaryKind::Add, Form::Gaussian, x)?,
+            Kind::Alpha => {
+                let scaled = step(BinaryKind::Multiply, Form::AlphaScale, x)?;
+                step(BinaryKind::Add, Form::AlphaShift, scaled)?
+            }
+        };
+        rewrite.map.push(noisy);
     }
     Ok((rewrite.finish(graph), rates))
 }
