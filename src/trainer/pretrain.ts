@@ -49,7 +49,7 @@ const pretrainOptions = optionsOf('pretrain', {
 /** 0 or 1, 1 with probability p. No gradient. The uniform number it compares with has eight random bits: one mask of dropout each. */
 const bernoulli = (p: Tensor): Tensor => {
   const ones = p.multiply(0).add(1);
-  const bit = (): Tensor => traceOf(p).apply('dropout', [ones], { rate: 0.5 }, bernoulli);
+  const bit = (): Tensor => traceOf(p).apply('dropout', [ones], { rate: 0.5, kind: 'element' }, bernoulli);
   // A mask is 0 or 2. The last half step keeps the number away from 0 and 1.
   const uniform = Array.from({ length: 8 }, (_, k) => bit().multiply(2 ** -(k + 2))).reduce((sum, part) => sum.add(part));
   return p.greater(uniform.add(2 ** -9));
