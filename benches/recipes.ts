@@ -5,8 +5,23 @@ import { join } from 'node:path';
 
 import { Dataset, sequential, Trainer } from 'nabla';
 import { minMax, standardize } from 'nabla/data';
-import { dense, embedding, flatten, layerNorm, lstm, positionalEmbedding, transformerBlock } from 'nabla/layers';
-import { adam, adamw } from 'nabla/optimizers';
+import {
+  activation,
+  batchNorm,
+  conv2d,
+  dense,
+  embedding,
+  flatten,
+  globalAveragePool,
+  layerNorm,
+  lstm,
+  maxPool2d,
+  positionalEmbedding,
+  reshape,
+  residual,
+  transformerBlock,
+} from 'nabla/layers';
+import { adam, adamw, sgd } from 'nabla/optimizers';
 
 /** W1: MLP 784-128-10 on MNIST. Pixels stay bytes and are scaled as a batch is gathered. */
 export const mnistTrainer = ({ batchSize, epochs }: { readonly batchSize: number; readonly epochs: number }) =>
@@ -65,6 +80,82 @@ export const characters = async (
   } finally {
     rmSync(own, { recursive: true });
   }
+};
+
+/** W1c: MLP 784-512-512-10 on MNIST. */
+export const wideTrainer = ({ epochs }: { readonly epochs: number }) =>
+  new Trainer({
+    prepare: [minMax()],
+    model: sequential([flatten(), dense(512, { activation: 'relu' }), dense(512, { activation: 'relu' }), dense(10)]),
+    loss: 'crossEntropy',
+    optimizer: adam({ learningRate: 1e-3 }),
+    epochs,
+    batchSize: 128,
+  });
+
+/** W2: the small CNN on MNIST. */
+export const cnnTrainer = ({ epochs }: { readonly epochs: number }) =>
+  new Trainer({
+    prepare: [minMax()],
+    model: sequential([
+      reshape([28, 28, 1]),
+      conv2d(32, { kernel: 3, activation: 'relu' }),
+      conv2d(64, { kernel: 3, activation: 'relu' }),
+      maxPool2d(2),
+      flatten(),
+      dense(128, { activation: 'relu' }),
+      dense(10),
+    ]),
+    loss: 'crossEntropy',
+    optimizer: adam({ learningRate: 1e-3 }),
+    epochs,
+    batchSize: 64,
+  });
+
+const block = (filters: number, stride: number) => [
+  residual(
+    [
+      conv2d(filters, { kernel: 3, stride, padding: 1, bias: false }),
+      batchNorm(),
+      activation('relu'),
+      conv2d(filters, { kernel: 3, padding: 1, bias: false }),
+      batchNorm(),
+    ],
+    stride === 1 ? {} : { shortcut: sequential([conv2d(filters, { kernel: 1, stride, bias: false }), batchNorm()]) },
+  ),
+  activation('relu'),
+];
+
+/** W3: a ResNet of three basic blocks on 32×32×3. */
+export const resnetTrainer = ({ epochs }: { readonly epochs: number }) =>
+  new Trainer({
+    model: sequential([
+      conv2d(16, { kernel: 3, padding: 1, bias: false }),
+      batchNorm(),
+      activation('relu'),
+      ...block(16, 1),
+      ...block(32, 2),
+      ...block(64, 2),
+      globalAveragePool(),
+      dense(10),
+    ]),
+    loss: 'crossEntropy',
+    optimizer: sgd({ learningRate: 0.05, momentum: 0.9 }),
+    epochs,
+    batchSize: 64,
+  });
+
+/** 2,560 random images of 32×32×3. */
+export const noise = (): Dataset => {
+  const rows = 2560;
+  let state = 1;
+  const random = (): number => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32;
+  return Dataset.from({
+    features: Float32Array.from({ length: rows * 3072 }, random),
+    shape: [rows, 32, 32, 3],
+    targets: Uint8Array.from({ length: rows }, () => 10 * random()),
+    task: 'classification',
+  });
 };
 
 /** W6: the tiny fit, MLP 4-16-3 on iris. */

@@ -1,6 +1,6 @@
 // Measures nabla on the works that the programs of rivals/ do, through its public interface; prints one JSON line a figure.
 //
-//     node works.js [--work W1a | W1b | W4 | W5 | W6 | W7 | W9 | W10 | start] [--threads 1 | 2] [--quick]
+//     node works.js [--work W1a | W1b | W1c | W2 | W3 | W4 | W5 | W6 | W7 | W9 | W9c | W10 | W10c | start] [--threads 1 | 2] [--quick]
 //
 // All of them without --work, one and two threads without --threads. README.md says what is timed and how to compile it.
 import { spawnSync } from 'node:child_process';
@@ -12,7 +12,19 @@ import { parseArgs } from 'node:util';
 
 import { Dataset } from 'nabla';
 import { crossValidate, kFold } from 'nabla/validation';
-import { characters, digitsTrainer, irisTrainer, lstmTrainer, mnist, mnistTrainer, transformerTrainer } from './recipes.js';
+import {
+  characters,
+  cnnTrainer,
+  digitsTrainer,
+  irisTrainer,
+  lstmTrainer,
+  mnist,
+  mnistTrainer,
+  noise,
+  resnetTrainer,
+  transformerTrainer,
+  wideTrainer,
+} from './recipes.js';
 
 const manifest = fileURLToPath(import.meta.resolve('nabla/package.json'));
 const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string };
@@ -64,14 +76,18 @@ const languageStep = async (work: 'W4' | 'W5', { threads, quick }: Options): Pro
   report(work, 'step', threads, 'ms a step', steps, { data: source, batch: 32, loss: [losses[0], losses.at(-1)] });
 };
 
-/** The MLP's probabilities of one row, and of 1,024 rows. */
-const predictions = async (work: 'W9' | 'W10', { threads, quick }: Options): Promise<void> => {
+/** Probabilities of one row, and of 1,024 rows: by the MLP, or (`c`) the CNN. */
+const predictions = async (work: 'W9' | 'W9c' | 'W10' | 'W10c', { threads, quick }: Options): Promise<void> => {
   const { data, source } = await mnist();
-  const fitted = await mnistTrainer({ batchSize: 128, epochs: 1 }).fit(data, { threads });
-  const rows = work === 'W9' ? 1 : 1024;
+  const network = work.endsWith('c') ? 'CNN' : 'MLP';
+  const fitted =
+    network === 'MLP'
+      ? await mnistTrainer({ batchSize: 128, epochs: 1 }).fit(data, { threads })
+      : await cnnTrainer({ epochs: 1 }).fit(data.take(640), { threads });
+  const rows = work.startsWith('W9') ? 1 : 1024;
   const features = Float32Array.from({ length: rows * 784 }, (_, index) => (index * 7919) % 256);
   const some = Dataset.from({ features, shape: [rows, 28, 28] });
-  const many = quick ? 200 : 2000;
+  const many = quick || network === 'CNN' ? 200 : 2000;
   const times: number[] = [];
   for (let repeat = 0; repeat < (quick ? 5 : 50); repeat++) {
     const before = performance.now();
@@ -84,7 +100,21 @@ const predictions = async (work: 'W9' | 'W10', { threads, quick }: Options): Pro
     }
   }
   // JavaScript is compiled after the first few.
-  report(work, 'MLP', threads, rows === 1 ? 'µs' : 'ms', times.slice(2), { data: source, batch: rows });
+  report(work, network, threads, rows === 1 ? 'µs' : 'ms', times.slice(2), { data: source, batch: rows });
+};
+
+/** ms a step of a network on 6,400 digits, or on noise (which asserts nothing). */
+const networkStep = async (
+  work: string,
+  trainer: (options: { readonly epochs: number }) => ReturnType<typeof cnnTrainer>,
+  { threads, quick }: Options,
+): Promise<void> => {
+  const { data, source } = work === 'W3' ? { data: noise(), source: 'random' } : await mnist();
+  const { history } = await trainer({ epochs: quick ? 2 : 6 }).fit(source === 'random' ? data : data.take(6400), { threads });
+  const losses = history.map(({ train }) => rounded(train.loss));
+  if (source === 'mnist') expectLearned(losses.at(-1)! < losses[0]!, `losses ${losses.join(', ')}`);
+  const steps = history.slice(1).map(({ seconds, batches }) => (1e3 * seconds) / batches);
+  report(work, 'step', threads, 'ms a step', steps, { data: source, loss: [losses[0], losses.at(-1)] });
 };
 
 /** The tiny fit: the epochs alone, and everything from `new Trainer` to the awaited result; the first call of the process apart. */
@@ -169,12 +199,17 @@ const start = ({ quick }: Options): void => {
 const works: Readonly<Record<string, (options: Options) => void | Promise<void>>> = {
   W1a: (options) => mlpStep('W1a', 32, options),
   W1b: (options) => mlpStep('W1b', 128, options),
+  W1c: (options) => networkStep('W1c', wideTrainer, options),
+  W2: (options) => networkStep('W2', cnnTrainer, options),
+  W3: (options) => networkStep('W3', resnetTrainer, options),
   W4: (options) => languageStep('W4', options),
   W5: (options) => languageStep('W5', options),
   W6: tinyFit,
   W7: tenFolds,
   W9: (options) => predictions('W9', options),
+  W9c: (options) => predictions('W9c', options),
   W10: (options) => predictions('W10', options),
+  W10c: (options) => predictions('W10c', options),
   start,
 };
 

@@ -41,6 +41,13 @@ for threads in ("2", "1"):
     PROGRAMS.append(("W6", "torch", ["torch_iris.py", "--threads", threads], BIG_MALLOC))
 for threads, processes in (("2", "2"), ("2", "1"), ("1", "1")):
     PROGRAMS.append(("W7", "jax", ["jax_cv.py", "--threads", threads, "--processes", processes], {}))
+for work in ("W1c", "W2", "W3"):
+    for threads in ("2", "1"):
+        PROGRAMS.append((work, "torch", ["torch_networks.py", "--work", work, "--threads", threads], BIG_MALLOC))
+        PROGRAMS.append((work, "jax", ["jax_networks.py", "--work", work, "--threads", threads], {}))
+for work in ("W9c", "W10c"):
+    for threads in ("2", "1"):
+        PROGRAMS.append((work, "torch", ["torch_networks.py", "--work", work, "--threads", threads], BIG_MALLOC))
 for threads in ("2", "1"):
     PROGRAMS.append(("W7", "sklearn", ["sklearn_cv.py", "--threads", threads], {}))
 

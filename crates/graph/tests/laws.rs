@@ -123,8 +123,10 @@ fn single_precision_follows_double() {
             .map(|(k, v)| (k, v.into_iter().map(f64::from).collect()))
             .collect();
         let double = run::<f64>(&graph, &["y"], &rounded);
+        // A sum that cancels keeps the rounding of its parts: they are of the order of the largest value.
+        let largest = double["y"].iter().fold(0.0, |m: f64, v| m.max(v.abs()));
         for (a, b) in single["y"].iter().zip(&double["y"]) {
-            let tolerance = 2e-5 * b.abs().max(1.0);
+            let tolerance = 2e-5 * b.abs().max(1.0).max(largest / 4.0);
             assert!((f64::from(*a) - b).abs() <= tolerance, "{sample:?}: {a} is not {b}");
         }
     }

@@ -1,10 +1,15 @@
 //! The kernels, compiled here for f32 and f64: a crate that uses them compiles no loop again (its build is short, the binary has one copy).
 
+<<<<<<< HEAD
 use crate::attention::{Slopes, Weights};
+=======
+use crate::convolution::{strip, winograd};
+>>>>>>> 57f859d (Convolution without copied windows, 3×3 kernels by Winograd's F(4×4, 3×3) in f32, max pooling in vectors; W1c, W2, W3, W9, W10 in the comparison)
 use crate::elementwise::{Axpy, BinaryLoop, UnaryLoop};
 use crate::matmul::tile::Tiles;
 use crate::norm::{AffineColumns, CentredProducts, NormalizeRows};
 use crate::philox::fill::Fill;
+use crate::pool;
 use crate::recurrent::{gru, lstm, simple};
 use crate::reduce::{AllFinite, Extreme, Sum, SumColumns};
 use crate::simd::dispatch;
@@ -33,6 +38,13 @@ macro_rules! compiled {
 
 compiled! {
     run_tiles(Tiles<'_, Self>);
+    run_strip(strip::Run<'_, Self>);
+    run_winograd_spread(winograd::Spread<'_, Self>);
+    run_winograd_collect(winograd::Collect<'_, Self>);
+    run_winograd_kernel(winograd::KernelPoints<Self>);
+    run_winograd_gather(winograd::KernelGradient<Self>);
+    run_max_pool(pool::Max<'_, Self>);
+    run_max_pool_gradient(pool::MaxGradient<'_, Self>);
     run_unary(UnaryLoop<Self>);
     run_binary(BinaryLoop<Self>);
     run_axpy(Axpy<'_, Self>);

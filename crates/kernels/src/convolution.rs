@@ -1,11 +1,14 @@
-//! What a convolution needs beside the product: windows of a channels-last image as rows of a matrix, a few rows at a time, so that
-//! a block of them stays in the cache and the full matrix of windows never exists.
+//! What a convolution needs beside the product: which pixels of a channels-last image a window reads, an image with zeros around it
+//! (so that windows are read where they lie and the matrix of windows never exists), and the kernel in panels.
 //!
 //! Three spatial axes always; missing ones have size 1.
 
 use std::ops::Range;
 
 use crate::{PANEL, Real};
+
+pub mod strip;
+pub mod winograd;
 
 /// One spatial axis: position o and tap t read the source at `o·step + first + t·tap_step`, or 0 where that lies outside.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,28 +25,6 @@ pub struct Axis {
     pub tap_step: usize,
     /// Size of the source
     pub source: usize,
-}
-
-impl Axis {
-    #[inline(always)]
-    fn at(&self, position: usize, tap: usize) -> Option<usize> {
-        let index = (position * self.step + tap * self.tap_step) as isize + self.first;
-        (0..self.source as isize).contains(&index).then_some(index as usize)
-    }
-
-    /// Whether position o reads source o and nothing else.
-    fn is_identity(&self) -> bool {
-        self.taps == 1 && self.step == 1 && self.first == 0 && self.positions == self.source
-    }
-
-    /// The taps of a position that lie inside, if taps are side by side.
-    #[inline(always)]
-    fn inside(&self, position: usize) -> Range<usize> {
-        let start = (position * self.step) as isize + self.first;
-        let low = (-start).clamp(0, self.taps as isize) as usize;
-        let high = (self.source as isize - start).clamp(low as isize, self.taps as isize) as usize;
-        low..high
-    }
 }
 
 /// The windows of `[images, source…, channels]` over some of its channels.
@@ -69,81 +50,75 @@ impl Windows {
     pub fn elements(&self) -> usize {
         self.axes.iter().map(|a| a.taps).product::<usize>() * self.width
     }
+}
 
-    /// Whether each window is the pixel at its position, so that the source is the matrix of windows already.
-    pub fn are_pixels(&self) -> bool {
-        self.axes.iter().all(Axis::is_identity)
+/// An image with zeros around it: as wide as some windows reach beyond it.
+#[derive(Clone, Copy, Debug)]
+pub struct Halo {
+    /// Zeros before, along each axis
+    pub low: [usize; 3],
+    /// Pixels with the zeros
+    pub padded: [usize; 3],
+    source: [usize; 3],
+    channels: usize,
+}
+
+impl Halo {
+    /// What all of these windows of one source need.
+    pub fn of(windows: impl Iterator<Item = Windows> + Clone, source: [usize; 3], channels: usize) -> Halo {
+        let mut halo = Halo {
+            low: [0; 3],
+            padded: source,
+            source,
+            channels,
+        };
+        for (a, size) in source.into_iter().enumerate() {
+            let axes = windows
+                .clone()
+                .map(|w| w.axes[a])
+                .filter(|axis| axis.taps > 0 && axis.positions > 0);
+            let (mut low, mut high) = (0, size as isize);
+            for axis in axes {
+                low = low.min(axis.first);
+                let last = (axis.positions - 1) * axis.step + (axis.taps - 1) * axis.tap_step;
+                high = high.max(axis.first + last as isize + 1);
+            }
+            halo.low[a] = low.unsigned_abs();
+            halo.padded[a] = (high - low) as usize;
+        }
+        halo
     }
 
-    /// Writes elements `columns` of windows `rows` (counted over all images) as rows of a matrix with leading dimension `ld`.
+    /// Whether there are no zeros, so that the image can be read where it lies.
+    pub fn is_empty(&self) -> bool {
+        self.padded == self.source
+    }
+
+    /// Elements from a padded line to the next, and from a plane of `lines` of them to the next.
+    pub fn strides(&self, lines: usize) -> [usize; 2] {
+        let line = self.padded[2] * self.channels;
+        [lines * line, line]
+    }
+
+    /// Writes these padded lines of every padded plane.
     ///
     /// # Panics
-    /// If the source does not hold the images, or `out` not the rows.
-    pub fn copy<T: Real>(&self, source: &[T], rows: Range<usize>, columns: Range<usize>, out: &mut [T], ld: usize) {
-        let [a0, a1, a2] = self.axes;
-        if rows.is_empty() || self.positions() == 0 {
-            return;
-        }
-        let image = a0.source * a1.source * a2.source * self.channels;
-        let whole_rows = a2.tap_step == 1 && self.width == self.channels;
-        let segment = a2.taps * self.width;
-        // Where the first row is; the others follow by counting, since divisions would cost as much as a short copy.
-        let (rest, mut o2) = (rows.start / a2.positions, rows.start % a2.positions);
-        let (rest, mut o1) = (rest / a1.positions, rest % a1.positions);
-        let (mut n, mut o0) = (rest / a0.positions, rest % a0.positions);
-        for (_, out) in rows.zip(out.chunks_mut(ld.max(1))) {
-            let mut column = 0;
-            // Copies `len` elements from `start`, or zeros, as far as they are asked for.
-            let mut put = |start: Option<usize>, len: usize| {
-                let low = column.max(columns.start);
-                let high = (column + len).min(columns.end);
-                if low < high {
-                    let to = &mut out[low - columns.start..high - columns.start];
-                    match start {
-                        Some(start) => {
-                            let from = &source[start + low - column..start + high - column];
-                            if to.len() < PANEL {
-                                // Shorter than the call of a copy.
-                                to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
-                            } else {
-                                to.copy_from_slice(from);
-                            }
-                        }
-                        None => to.fill(T::ZERO),
-                    }
-                }
-                column += len;
-            };
-            for t0 in 0..a0.taps {
-                let i0 = a0.at(o0, t0);
-                for t1 in 0..a1.taps {
-                    let (Some(i0), Some(i1)) = (i0, a1.at(o1, t1)) else {
-                        put(None, segment);
-                        continue;
-                    };
-                    let line = n * image + (i0 * a1.source + i1) * a2.source * self.channels + self.from;
-                    if whole_rows {
-                        let inside = a2.inside(o2);
-                        put(None, inside.start * self.width);
-                        let start = (o2 * a2.step + inside.start) as isize + a2.first;
-                        put(Some(line + start.max(0) as usize * self.channels), inside.len() * self.width);
-                        put(None, (a2.taps - inside.end) * self.width);
-                        continue;
-                    }
-                    for t2 in 0..a2.taps {
-                        put(a2.at(o2, t2).map(|i2| line + i2 * self.channels), self.width);
-                    }
-                }
-            }
-            o2 += 1;
-            if o2 == a2.positions {
-                (o2, o1) = (0, o1 + 1);
-            }
-            if o1 == a1.positions {
-                (o1, o0) = (0, o0 + 1);
-            }
-            if o0 == a0.positions {
-                (o0, n) = (0, n + 1);
+    /// If the image or `out` is too short.
+    pub fn copy<T: Real>(&self, image: &[T], lines: Range<usize>, out: &mut [T]) {
+        let [s0, s1, s2] = self.source;
+        let (wide, before, count) = (self.padded[2] * self.channels, self.low[2] * self.channels, s2 * self.channels);
+        let inside = |at: usize, low: usize, size: usize| at.checked_sub(low).filter(|&at| at < size);
+        let mut out = out.chunks_exact_mut(wide.max(1));
+        for p0 in 0..self.padded[0] {
+            for (p1, out) in lines.clone().zip(&mut out) {
+                let line = inside(p0, self.low[0], s0).and_then(|i0| inside(p1, self.low[1], s1).map(|i1| i0 * s1 + i1));
+                let Some(line) = line else {
+                    out.fill(T::ZERO);
+                    continue;
+                };
+                out[..before].fill(T::ZERO);
+                out[before..before + count].copy_from_slice(&image[line * count..(line + 1) * count]);
+                out[before + count..].fill(T::ZERO);
             }
         }
     }
@@ -216,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_are_copied_with_zeros_outside() {
+    fn a_halo_is_as_wide_as_the_windows_reach() {
         let axis = |positions, step, first, taps, tap_step, source| Axis {
             positions,
             step,
@@ -225,34 +200,23 @@ mod tests {
             tap_step,
             source,
         };
-        let one = axis(1, 1, 0, 1, 1, 1);
-        for (tap_step, width, from) in [(1, 2, 0), (2, 2, 0), (1, 1, 1)] {
-            let windows = Windows {
-                axes: [one, axis(3, 1, -1, 3, 1, 3), axis(2, 2, -1, 3, tap_step, 4)],
-                channels: 2,
-                from,
-                width,
-            };
-            let source: Vec<f64> = (1..=48).map(f64::from).collect();
-            let k = windows.elements();
-            let mut out = vec![9.0; 12 * k];
-            windows.copy(&source, 0..12, 0..k, &mut out, k);
-            let mut part = vec![9.0; 12 * (k - 3)];
-            windows.copy(&source, 0..12, 2..k - 1, &mut part, k - 3);
-            for row in 0..12 {
-                let (n, oy, ox) = (row / 6, row / 2 % 3, row % 2);
-                for column in 0..k {
-                    let (ty, tx, c) = (column / (3 * width), column / width % 3, column % width);
-                    let (y, x) = (oy as isize + ty as isize - 1, (ox * 2 + tx * tap_step) as isize - 1);
-                    let inside = (0..3).contains(&y) && (0..4).contains(&x);
-                    let index = || n * 24 + (y as usize * 4 + x as usize) * 2 + from + c;
-                    let expected = if inside { source[index()] } else { 0.0 };
-                    assert_eq!(out[row * k + column], expected);
-                    if (2..k - 1).contains(&column) {
-                        assert_eq!(part[row * (k - 3) + column - 2], expected);
-                    }
-                }
-            }
+        let windows = |first| Windows {
+            axes: [axis(1, 1, 0, 1, 1, 1), axis(3, 1, first, 3, 1, 3), axis(2, 2, -1, 2, 3, 4)],
+            channels: 2,
+            from: 0,
+            width: 2,
+        };
+        let halo = Halo::of([windows(0), windows(-2)].into_iter(), [1, 3, 4], 2);
+        assert_eq!((halo.low, halo.padded), ([0, 2, 1], [1, 7, 6]));
+        let image: Vec<f64> = (1..=24).map(f64::from).collect();
+        let mut out = vec![9.0; 3 * 12];
+        halo.copy(&image, 1..4, &mut out);
+        for (i, &value) in out.iter().enumerate() {
+            let (y, x, c) = (i / 12 + 1, i / 2 % 6, i % 2);
+            let inside = (2..5).contains(&y) && (1..5).contains(&x);
+            let expected = if inside { image[((y - 2) * 4 + x - 1) * 2 + c] } else { 0.0 };
+            assert_eq!(value, expected, "line {y}, pixel {x}");
         }
+        assert!(Halo::of([windows(0)].into_iter().filter(|_| false), [1, 3, 4], 2).is_empty());
     }
 }

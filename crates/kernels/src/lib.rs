@@ -16,6 +16,7 @@ pub mod math;
 pub mod matmul;
 pub mod norm;
 pub mod philox;
+pub mod pool;
 pub mod real;
 pub mod recurrent;
 pub mod reduce;

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use nabla_error::{Code, Error, Result};
 use nabla_kernels::Real;
+use nabla_kernels::pool::{self, Pooling, Span};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -39,34 +40,10 @@ pub struct Pool {
     pub padding: Vec<usize>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Span {
-    size: usize,
-    out: usize,
-    window: usize,
-    stride: usize,
-    before: usize,
-}
-
-impl Span {
-    /// The part of a window that lies inside.
-    #[inline]
-    fn inside(&self, at: usize) -> Range<usize> {
-        let start = at * self.stride;
-        start.saturating_sub(self.before)..(start + self.window).saturating_sub(self.before).min(self.size)
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Geometry {
-    spans: [Span; 3],
-    channels: usize,
-}
-
 const LARGEST: usize = 1 << 20;
 
 impl Pool {
-    fn spans(&self, sizes: &[Dim], channels: Dim) -> Result<Geometry> {
+    fn spans(&self, sizes: &[Dim], channels: Dim) -> Result<Pooling> {
         let rank = sizes.len();
         let wrong = |message: String| Error::new(Code::ShapeMismatch, message);
         let fits = |list: &[usize], count: usize, low: usize| list.len() == count && list.iter().all(|n| (low..=LARGEST).contains(n));
@@ -115,13 +92,13 @@ impl Pool {
                 before,
             };
         }
-        Ok(Geometry {
+        Ok(Pooling {
             spans,
             channels: channels.size,
         })
     }
 
-    fn forward(&self, x: &Shape) -> Result<Geometry> {
+    fn forward(&self, x: &Shape) -> Result<Pooling> {
         let rank = x.rank();
         if rank < 3 {
             return Err(Error::new(Code::ShapeMismatch, format!("{x} has no axes to pool over"))
@@ -148,39 +125,29 @@ impl Pool {
     }
 }
 
-impl Geometry {
-    fn pixels(&self) -> usize {
-        self.spans.iter().map(|s| s.size).product()
-    }
+/// The windows' parts that lie inside.
+fn window(g: &Pooling, out: usize) -> [Range<usize>; 3] {
+    let [s0, s1, s2] = &g.spans;
+    let (rest, o2) = (out / s2.out, out % s2.out);
+    let (o0, o1) = (rest / s1.out, rest % s1.out);
+    [s0.inside(o0), s1.inside(o1), s2.inside(o2)]
+}
 
-    fn outs(&self) -> usize {
-        self.spans.iter().map(|s| s.out).product()
-    }
-
-    /// The windows' parts that lie inside.
-    fn window(&self, out: usize) -> [Range<usize>; 3] {
-        let [s0, s1, s2] = &self.spans;
-        let (rest, o2) = (out / s2.out, out % s2.out);
-        let (o0, o1) = (rest / s1.out, rest % s1.out);
-        [s0.inside(o0), s1.inside(o1), s2.inside(o2)]
-    }
-
-    /// Each pixel of a window in order.
-    #[inline(always)]
-    fn each(&self, window: &[Range<usize>; 3], mut f: impl FnMut(usize)) {
-        let [_, s1, s2] = &self.spans;
-        for i0 in window[0].clone() {
-            for i1 in window[1].clone() {
-                for i2 in window[2].clone() {
-                    f((i0 * s1.size + i1) * s2.size + i2);
-                }
+/// Each pixel of a window in order.
+#[inline(always)]
+fn each(g: &Pooling, window: &[Range<usize>; 3], mut f: impl FnMut(usize)) {
+    let [_, s1, s2] = &g.spans;
+    for i0 in window[0].clone() {
+        for i1 in window[1].clone() {
+            for i2 in window[2].clone() {
+                f((i0 * s1.size + i1) * s2.size + i2);
             }
         }
     }
+}
 
-    fn count(window: &[Range<usize>; 3]) -> usize {
-        window.iter().map(ExactSizeIterator::len).product()
-    }
+fn count(window: &[Range<usize>; 3]) -> usize {
+    window.iter().map(ExactSizeIterator::len).product()
 }
 
 impl Op for Pool {
@@ -231,29 +198,25 @@ impl Op for Pool {
             return;
         };
         let (x, c, outs) = (io.input(0), g.channels, g.outs());
+        if self.kind == PoolKind::Max {
+            let line = g.spans[2].out * c;
+            let lines = io.part(io.len() / line);
+            // SAFETY: members take disjoint lines.
+            let y = unsafe { io.output(lines.start * line..lines.end * line) };
+            pool::max(&g, x, lines, y);
+            return;
+        }
         for row in io.part(io.len() / c) {
             // SAFETY: members take disjoint rows.
             let y = unsafe { io.output(row * c..(row + 1) * c) };
             let x = &x[row / outs * g.pixels() * c..];
-            let window = g.window(row % outs);
-            match self.kind {
-                PoolKind::Max => {
-                    y.fill(-T::INFINITY);
-                    // NaN stays: nothing is larger.
-                    g.each(&window, |i| {
-                        for (y, &x) in y.iter_mut().zip(&x[i * c..(i + 1) * c]) {
-                            // A choice without branches, for vectors.
-                            *y = if (x > *y) | x.is_nan() { x } else { *y };
-                        }
-                    });
-                }
-                PoolKind::Average => {
-                    y.fill(T::ZERO);
-                    g.each(&window, |i| y.iter_mut().zip(&x[i * c..(i + 1) * c]).for_each(|(y, &x)| *y += x));
-                    let share = T::ONE / T::from_f64(Geometry::count(&window) as f64);
-                    y.iter_mut().for_each(|y| *y *= share);
-                }
-            }
+            let window = window(&g, row % outs);
+            y.fill(T::ZERO);
+            each(&g, &window, |i| {
+                y.iter_mut().zip(&x[i * c..(i + 1) * c]).for_each(|(y, &x)| *y += x)
+            });
+            let share = T::ONE / T::from_f64(count(&window) as f64);
+            y.iter_mut().for_each(|y| *y *= share);
         }
     }
 
@@ -299,7 +262,7 @@ fn cases(kind: PoolKind) -> Vec<(Pool, Vec<i64>)> {
 pub struct MaxPoolGradient(pub Pool);
 
 /// A member's images: windows may overlap, so an image is one member's.
-fn images<T>(io: &Io<T>, g: &Geometry) -> Range<usize> {
+fn images<T>(io: &Io<T>, g: &Pooling) -> Range<usize> {
     io.part(io.len() / (g.pixels() * g.channels))
 }
 
@@ -331,41 +294,14 @@ impl Op for MaxPoolGradient {
         let (Ok(g), false) = (self.0.forward(io.shape(0)), io.is_empty()) else {
             return;
         };
-        let (x, dy, c, outs) = (io.input(0), io.input(1), g.channels, g.outs());
-        let size = g.pixels() * c;
-        for image in images(io, &g) {
-            // SAFETY: members take disjoint images.
-            let dx = unsafe { io.output(image * size..(image + 1) * size) };
-            dx.fill(T::ZERO);
-            let x = &x[image * size..(image + 1) * size];
-            for out in 0..outs {
-                let window = g.window(out);
-                let dy = &dy[(image * outs + out) * c..(image * outs + out + 1) * c];
-                for block in (0..c).step_by(16) {
-                    let lanes = (c - block).min(16);
-                    let mut best = [-T::INFINITY; 16];
-                    let mut place = [0u32; 16];
-                    let mut look = |i: usize, x: &[T]| {
-                        for ((best, place), &x) in best.iter_mut().zip(&mut place).zip(x) {
-                            // The first of a window where all are −∞ too. Choices without branches, for vectors.
-                            let better = (x > *best) | x.is_nan() | (*place == 0);
-                            *best = if better { x } else { *best };
-                            *place = if better { i as u32 + 1 } else { *place };
-                        }
-                    };
-                    g.each(&window, |i| {
-                        let x = &x[i * c + block..i * c + block + lanes];
-                        match x.first_chunk::<16>() {
-                            Some(x) => look(i, x),
-                            None => look(i, x),
-                        }
-                    });
-                    for lane in 0..lanes {
-                        dx[(place[lane] as usize - 1) * c + block + lane] += dy[block + lane];
-                    }
-                }
-            }
-        }
+        let (pixels, outs) = (g.pixels() * g.channels, g.outs() * g.channels);
+        let part = images(io, &g);
+        let (x, dy) = (
+            &io.input(0)[part.start * pixels..part.end * pixels],
+            &io.input(1)[part.start * outs..part.end * outs],
+        );
+        // SAFETY: members take disjoint images.
+        pool::max_gradient(&g, x, dy, unsafe { io.output(part.start * pixels..part.end * pixels) });
     }
 
     fn samples() -> Vec<Sample> {
@@ -445,10 +381,10 @@ impl Op for AveragePoolGradient {
             let dx = unsafe { io.output(image * size..(image + 1) * size) };
             dx.fill(T::ZERO);
             for out in 0..outs {
-                let window = g.window(out);
-                let share = T::ONE / T::from_f64(Geometry::count(&window) as f64);
+                let window = window(&g, out);
+                let share = T::ONE / T::from_f64(count(&window) as f64);
                 let dy = &dy[(image * outs + out) * c..(image * outs + out + 1) * c];
-                g.each(&window, |i| {
+                each(&g, &window, |i| {
                     dx[i * c..(i + 1) * c].iter_mut().zip(dy).for_each(|(dx, &dy)| *dx += dy * share);
                 });
             }
