@@ -101,7 +101,7 @@ export const cnnTrainer = ({ epochs }: { readonly epochs: number }) =>
       reshape([28, 28, 1]),
       conv2d(32, { kernel: 3, activation: 'relu' }),
       conv2d(64, { kernel: 3, activation: 'relu' }),
-      maxPool2d(2),
+      maxPool2d({ size: 2 }),
       flatten(),
       dense(128, { activation: 'relu' }),
       dense(10),

@@ -1,10 +1,7 @@
 //! The kernels, compiled here for f32 and f64: a crate that uses them compiles no loop again (its build is short, the binary has one copy).
 
-<<<<<<< HEAD
 use crate::attention::{Slopes, Weights};
-=======
-use crate::convolution::{strip, winograd};
->>>>>>> 57f859d (Convolution without copied windows, 3×3 kernels by Winograd's F(4×4, 3×3) in f32, max pooling in vectors; W1c, W2, W3, W9, W10 in the comparison)
+use crate::convolution::{depthwise, strip, winograd};
 use crate::elementwise::{Axpy, BinaryLoop, UnaryLoop};
 use crate::matmul::tile::Tiles;
 use crate::norm::{AffineColumns, CentredProducts, NormalizeRows};
@@ -39,6 +36,8 @@ macro_rules! compiled {
 compiled! {
     run_tiles(Tiles<'_, Self>);
     run_strip(strip::Run<'_, Self>);
+    run_depthwise(depthwise::Run<'_, Self>);
+    run_depthwise_gradient(depthwise::Gradient<'_, Self>);
     run_winograd_spread(winograd::Spread<'_, Self>);
     run_winograd_collect(winograd::Collect<'_, Self>);
     run_winograd_kernel(winograd::KernelPoints<Self>);

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use crate::{PANEL, Real};
 
+pub mod depthwise;
 pub mod strip;
 pub mod winograd;
 
@@ -158,30 +159,40 @@ impl Kernel {
         self.taps.iter().map(|t| t.count).product::<usize>() * self.rows.0
     }
 
+    /// Where each tap starts.
+    fn starts(&self) -> impl Iterator<Item = usize> {
+        let at = |t: &Taps, i: usize| (t.first as isize + i as isize * t.step) as usize;
+        let [t0, t1, t2] = self.taps;
+        (0..t0.count * t1.count * t2.count).map(move |i| {
+            let (i0, i1, i2) = (i / (t1.count * t2.count), i / t2.count % t1.count, i % t2.count);
+            let tap = (at(&t0, i0) * self.sizes[1] + at(&t1, i1)) * self.sizes[2] + at(&t2, i2);
+            self.from + tap * self.tap_stride
+        })
+    }
+
     /// Writes one 16-wide panel, `[height, 16]`, padded with zeros.
     pub fn pack_panel<T: Real>(&self, kernel: &[T], panel: usize, out: &mut [T]) {
         let columns = panel * PANEL..self.columns.0.min((panel + 1) * PANEL);
         let mut rows = out.as_chunks_mut::<PANEL>().0.iter_mut();
-        let at = |t: &Taps, i: usize| (t.first as isize + i as isize * t.step) as usize;
-        let [t0, t1, t2] = &self.taps;
-        for i0 in 0..t0.count {
-            for i1 in 0..t1.count {
-                for i2 in 0..t2.count {
-                    let tap = (at(t0, i0) * self.sizes[1] + at(t1, i1)) * self.sizes[2] + at(t2, i2);
-                    let start = self.from + tap * self.tap_stride;
-                    for (i, out) in (0..self.rows.0).zip(&mut rows) {
-                        let start = start + i * self.rows.1;
-                        for (lane, out) in out.iter_mut().enumerate() {
-                            let j = columns.start + lane;
-                            *out = if j < columns.end {
-                                kernel[start + j * self.columns.1]
-                            } else {
-                                T::ZERO
-                            };
-                        }
-                    }
+        for start in self.starts() {
+            for (i, out) in (0..self.rows.0).zip(&mut rows) {
+                let start = start + i * self.rows.1;
+                for (lane, out) in out.iter_mut().enumerate() {
+                    let j = columns.start + lane;
+                    *out = if j < columns.end {
+                        kernel[start + j * self.columns.1]
+                    } else {
+                        T::ZERO
+                    };
                 }
             }
+        }
+    }
+
+    /// Writes `width` numbers of each tap, one tap after the other.
+    pub fn copy_taps<T: Real>(&self, kernel: &[T], width: usize, out: &mut [T]) {
+        for (start, out) in self.starts().zip(out.chunks_exact_mut(width)) {
+            out.copy_from_slice(&kernel[start..start + width]);
         }
     }
 }

@@ -5,8 +5,8 @@
 //! The three operators are the partial derivatives of one trilinear form Σ y·conv(x, w), so they are closed under differentiation:
 //! `conv` (by y), `convInput` (by x, the transposed convolution) and `convKernel` (by w).
 //!
-//! Two ways to compute each, chosen by the shapes alone: directly (`direct`), or by Winograd's F(4×4, 3×3) for kernels of 3×3 with enough
-//! channels (`winograd`; in f32 only, so that gradient checks stay exact).
+//! Three ways to compute each, chosen by the shapes alone: directly (`direct`), with a kernel for each channel by itself (`depthwise`), or
+//! by Winograd's F(4×4, 3×3) for kernels of 3×3 with enough channels (`winograd`; in f32 only, so that gradient checks stay exact).
 
 use std::ops::Range;
 
@@ -22,6 +22,7 @@ use crate::ir::Id;
 use crate::ops::elementwise::BinaryKind;
 use crate::shape::Shape;
 
+mod depthwise;
 mod direct;
 mod geometry;
 mod winograd;
@@ -118,6 +119,8 @@ fn cases() -> Vec<(Vec<i64>, Vec<i64>, Conv)> {
         (vec![0, 4, 4, 2], vec![3, 3, 2, 4], conv(&[], &[], &[], 1)),
         (vec![-1, 12, 40], vec![3, 40, 3], conv(&[4], &[], &[], 1)),
         (vec![-1, 6, 16], vec![2, 16, 16], conv(&[3], &[1, 2], &[3], 1)),
+        (vec![-1, 5, 6, 19], vec![3, 3, 1, 19], conv(&[2, 1], &[1, 0, 1, 1], &[1, 2], 19)),
+        (vec![-1, 5, 3, 4, 16], vec![2, 2, 3, 1, 16], conv(&[1, 2, 1], &[], &[], 16)),
         // By Winograd's way in f32, with tiles over the edge and panels that are not full.
         (vec![-1, 9, 6, 17], vec![3, 3, 17, 20], conv(&[], &[1, 1, 0, 1], &[], 1)),
         (vec![2, 8, 7, 16], vec![3, 3, 16, 16], conv(&[], &[3, 0, 1, 2], &[], 1)),
@@ -293,9 +296,10 @@ impl Op for ConvKernel {
 
     fn scratch(&self, x: &[&Shape], batch: usize) -> usize {
         let images = x[0].0[0].at(batch);
-        self.0
-            .of_kernel(x[0], x[1])
-            .map_or(0, |g| g.either(g.kernel_scratch(), || g.winograd_kernel_scratch(images)))
+        self.0.of_kernel(x[0], x[1]).map_or(0, |g| match g.is_depthwise() {
+            true => g.depthwise_kernel_scratch(),
+            false => g.either(g.kernel_scratch(), || g.winograd_kernel_scratch(images)),
+        })
     }
 
     fn work(&self, x: &[&Shape], _y: &Shape, batch: usize) -> usize {
@@ -306,6 +310,8 @@ impl Op for ConvKernel {
         if let Ok(g) = self.0.of_kernel(io.shape(0), io.shape(1)) {
             if g.chosen::<T>() {
                 g.winograd_kernel(io);
+            } else if g.is_depthwise() {
+                g.depthwise_kernel(io);
             } else {
                 g.run_kernel(io);
             }

@@ -31,7 +31,7 @@ impl Grid {
     }
 
     #[inline(always)]
-    fn at(&self, row: usize) -> usize {
+    pub(super) fn at(&self, row: usize) -> usize {
         if row < self.width {
             return row * self.step;
         }

@@ -190,16 +190,10 @@ impl<T: Real> Tiles<'_, T> {
                 while r < R {
                     // SAFETY: a(i + r, k) exists.
                     let x = L::splat(unsafe { a.wrapping_add(r * left.row).read() });
-<<<<<<< HEAD
                     let mut p = 0;
                     while p < P {
                         sums[r][p] = x.mul_add(columns[p], sums[r][p]);
                         p += 1;
-=======
-                    // By index: what an iterator over two arrays calls is not inlined in every build, and then the sums leave their registers.
-                    for (p, column) in columns.iter().enumerate() {
-                        row[p] = x.mul_add(*column, row[p]);
->>>>>>> 57f859d (Convolution without copied windows, 3×3 kernels by Winograd's F(4×4, 3×3) in f32, max pooling in vectors; W1c, W2, W3, W9, W10 in the comparison)
                     }
                     r += 1;
                 }
@@ -215,17 +209,8 @@ impl<T: Real> Tiles<'_, T> {
             let mut p = 0;
             while p < P {
                 // SAFETY: the bias has n values, `width` of them in this panel.
-<<<<<<< HEAD
                 columns[p] = unsafe { L::load_first_at(bias.as_ptr().add((j + p) * PANEL), width) };
                 p += 1;
-=======
-                *column = unsafe { L::load_first_at(bias.as_ptr().add((j + p) * PANEL), width) };
-            }
-            for row in &mut sums {
-                for (p, column) in columns.iter().enumerate() {
-                    row[p] = row[p].add(*column);
-                }
->>>>>>> 57f859d (Convolution without copied windows, 3×3 kernels by Winograd's F(4×4, 3×3) in f32, max pooling in vectors; W1c, W2, W3, W9, W10 in the comparison)
             }
             each!(r, p, sums[r][p] = sums[r][p].add(columns[p]));
         }

@@ -5,6 +5,7 @@
 //! neither blocks nor threads change a bit. The input's gradient runs once for each residue of the position by the stride, with the
 //! taps that meet it: no multiplication by a zero between strides.
 
+use nabla_kernels::convolution::depthwise::{Depthwise, depthwise as run_depthwise};
 use nabla_kernels::convolution::strip::{Grid, Reduction, Strip, strip};
 use nabla_kernels::convolution::{Halo, Windows};
 use nabla_kernels::elementwise::{self, Unary};
@@ -13,6 +14,7 @@ use nabla_kernels::{PANEL, Real};
 
 use super::super::Io;
 use super::super::io::slots;
+use super::depthwise::taps;
 use super::geometry::{Geometry, Phase};
 
 /// Elements of an image, with zeros around it, that stay in the nearer caches: larger images are computed in bands of lines.
@@ -28,14 +30,14 @@ struct Target {
 }
 
 /// Lines of axis 1 that are computed at a time.
-fn band(windows: &Windows, halo: &Halo) -> usize {
+pub(super) fn band(windows: &Windows, halo: &Halo) -> usize {
     let axis = windows.axes[1];
     let line = halo.padded[0] * halo.padded[2] * windows.channels;
     (BAND / (line * axis.step).max(1)).clamp(1, axis.positions.max(1))
 }
 
 /// Elements of a band.
-fn room(windows: &Windows, halo: &Halo) -> usize {
+pub(super) fn room(windows: &Windows, halo: &Halo) -> usize {
     if halo.is_empty() {
         return 0;
     }
@@ -71,15 +73,15 @@ fn side_by_side(windows: &Windows) -> bool {
 }
 
 /// The source of a band of lines: the image itself, or a copy with zeros around it.
-struct Source<T> {
+pub(super) struct Source<T> {
     /// Where the window of position (0, first line, 0) starts
-    start: *const T,
+    pub start: *const T,
     /// From a line to the next, and from a plane to the next
-    strides: [usize; 2],
+    pub strides: [usize; 2],
 }
 
 impl<T: Real> Source<T> {
-    fn of(x: &[T], image: usize, windows: &Windows, halo: &Halo, first: usize, lines: usize, slot: &mut [T]) -> Source<T> {
+    pub fn of(x: &[T], image: usize, windows: &Windows, halo: &Halo, first: usize, lines: usize, slot: &mut [T]) -> Source<T> {
         let [a0, a1, a2] = windows.axes;
         let size = a0.source * a1.source * a2.source * windows.channels;
         let x = &x[image * size..(image + 1) * size];
@@ -105,7 +107,7 @@ impl<T: Real> Source<T> {
 }
 
 impl Geometry {
-    fn halo(&self, phases: usize, backward: bool) -> Halo {
+    pub(super) fn halo(&self, phases: usize, backward: bool) -> Halo {
         let windows = (0..phases).map(|p| if backward { self.phase(p, 0).windows } else { self.windows(0) });
         let sizes = self.spans.map(|s| if backward { s.out } else { s.size });
         Halo::of(windows, sizes, if backward { self.filters } else { self.channels })
@@ -167,10 +169,16 @@ impl Geometry {
         let (x, w) = (io.input(0), io.input(1));
         let n = phase_of(0, 0).kernel.columns.0;
         let panels = n.div_ceil(PANEL);
+        let depthwise = self.is_depthwise();
         let mut start = 0;
         for p in 0..phases {
             let k = phase_of(p, 0).kernel.height();
-            for unit in io.part(self.groups * panels) {
+            for _ in io.part(usize::from(depthwise)) {
+                // SAFETY: as below; one member packs the taps of all channels.
+                let out = unsafe { std::slice::from_raw_parts_mut(io.scratch_start().add(start * PANEL), k * self.groups) };
+                phase_of(p, 0).kernel.copy_taps(w, self.groups, out);
+            }
+            for unit in io.part(if depthwise { 0 } else { self.groups * panels }) {
                 // SAFETY: scratch has room for all panels of all phases, whose taps are disjoint; members pack disjoint panels.
                 let out = unsafe { std::slice::from_raw_parts_mut(io.scratch_start().add((start + unit * k) * PANEL), k * PANEL) };
                 phase_of(p, unit / panels).kernel.pack_panel(w, unit % panels, out);
@@ -200,7 +208,8 @@ impl Geometry {
                 let (n_image, first) = (unit / bands, unit % bands * step);
                 let lines = step.min(a1.positions - first);
                 let source = Source::of(x, n_image, &windows, halo, first, lines, slot);
-                for group in 0..self.groups {
+                for group in 0..if depthwise { 1 } else { self.groups } {
+                    let last = depthwise || group + 1 == self.groups;
                     let Phase { windows: own, .. } = phase_of(p, group);
                     for o0 in 0..a0.positions {
                         let [_, s1, s2] = target.sizes;
@@ -211,19 +220,21 @@ impl Geometry {
                             step: target.strides[2] * target.channels,
                             line: target.strides[1] * s2 * target.channels,
                         };
+                        let rows = Grid {
+                            width: a2.positions,
+                            step: a2.step * windows.channels,
+                            line: a1.step * source.strides[1],
+                        };
+                        let rides = if after.is_none() { activation } else { Activation::Identity };
                         let s = Strip {
-                            rows: Grid {
-                                width: a2.positions,
-                                step: a2.step * windows.channels,
-                                line: a1.step * source.strides[1],
-                            },
+                            rows,
                             reduction: over_taps(&own, source.strides),
                             right: (PANEL, k * PANEL),
                             out,
                             n,
                             padded: true,
                             accumulate: false,
-                            activation: if after.is_none() { activation } else { Activation::Identity },
+                            activation: rides,
                             repeat: (1, [0; 3]),
                         };
                         let a = source
@@ -233,10 +244,21 @@ impl Geometry {
                         // members write disjoint positions of the output.
                         unsafe {
                             let b = io.scratch_start().add((packed + group * panels * k) * PANEL);
-                            let bias = bias.map(|b| &b[group * n..(group + 1) * n]);
-                            strip(&s, a, b, io.output_start().wrapping_add(to), bias, 0..lines * a2.positions);
+                            let (c, count) = (io.output_start().wrapping_add(to), 0..lines * a2.positions);
+                            if depthwise {
+                                let d = Depthwise {
+                                    rows,
+                                    taps: taps(&windows, source.strides),
+                                    out,
+                                    channels: windows.channels,
+                                    activation: rides,
+                                };
+                                run_depthwise(&d, a, b, c, bias, count);
+                            } else {
+                                strip(&s, a, b, c, bias.map(|b| &b[group * n..(group + 1) * n]), count);
+                            }
                         }
-                        let (Some(unary), true) = (after, group + 1 == self.groups) else {
+                        let (Some(unary), true) = (after, last) else {
                             continue;
                         };
                         for line in 0..lines {
