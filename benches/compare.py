@@ -19,10 +19,11 @@ sys.path.insert(0, str(HERE / "rivals"))
 import measuring  # noqa: E402
 import run as rivals  # noqa: E402
 
-WORKS = ("W1a", "W1b", "W1c", "W2", "W3", "W4", "W5", "W6", "W7", "W9", "W9c", "W10", "W10c", "W11", "start")
+WORKS = ("W1a", "W1b", "W1c", "W2", "W3", "W4", "W5", "W6", "W7", "W9", "W9c", "W10", "W10c", "W11", "W12a", "W12b", "W12c", "W12d", "start")
 # What of nabla is divided by the rivals: the part that does what they are timed for.
 COMPARED = {work: "step" for work in ("W1a", "W1b", "W1c", "W2", "W3", "W4", "W5")}
 COMPARED |= {"W6": "fit alone", "W7": "accuracy", "W9": "MLP", "W9c": "CNN", "W10": "MLP", "W10c": "CNN"}
+COMPARED |= {"W12a": "standardize", "W12b": "ROC AUC", "W12c": "ten folds", "W12d": "CSV"}
 COMPILED = REPOSITORY / "target" / "npm" / "benches" / "works.js"
 
 
@@ -153,11 +154,11 @@ def add_ratios(rows):
     for row in rows:
         same = [other for other in rows if (other["work"], other["threads"]) == (row["work"], row["threads"])]
         counted = [other for other in same if other["counted"]]
-        compared = [other for other in same if other["nabla"] and other["part"] == compared(row["work"])]
-        if not counted or not compared:
+        own = [other for other in same if other["nabla"] and other["part"] == compared(row["work"])]
+        if not counted or not own:
             continue
         fastest = min(counted, key=lambda other: other["median"])
-        ours, theirs = (row, fastest) if row["nabla"] else (compared[0], row)
+        ours, theirs = (row, fastest) if row["nabla"] else (own[0], row)
         row["ratio"] = round(ours["median"] / theirs["median"], 3)
         row["ratio_of_minima"] = round(ours["min"] / theirs["min"], 3)
         row["fastest"] = row is fastest

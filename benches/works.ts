@@ -1,16 +1,18 @@
 // Measures nabla on the works that the programs of rivals/ do, through its public interface; prints one JSON line a figure.
 //
-//     node works.js [--work W1a | W1b | W1c | W2 | W3 | W4 | W5 | W6 | W7 | W9 | W9c | W10 | W10c | start] [--threads 1 | 2] [--quick]
+//     node works.js [--work W1a | W1b | W1c | W2 | W3 | W4 | W5 | W6 | W7 | W9 | W9c | W10 | W10c | W12a | W12b | W12c | W12d | start] [--threads 1 | 2] [--quick]
 //
 // All of them without --work, one and two threads without --threads. README.md says what is timed and how to compile it.
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { Dataset } from 'nabla';
+import { standardize } from 'nabla/data';
+import { rocAuc } from 'nabla/metrics';
 import { crossValidate, kFold } from 'nabla/validation';
 import {
   characters,
@@ -196,6 +198,58 @@ const start = ({ quick }: Options): void => {
   }
 };
 
+/** Numbers in [0, 1) that are the same each time; their values do not matter. */
+const uniform = (count: number): Float64Array => {
+  let state = 1;
+  return Float64Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 0x100000000;
+  });
+};
+
+/** Seconds of a call, the first left out. */
+const repeated = async (work: string, part: string, { threads, quick }: Options, call: () => unknown, more: object = {}): Promise<void> => {
+  const seconds: number[] = [];
+  for (let repeat = 0; repeat <= (quick ? 2 : 7); repeat++) {
+    const start = performance.now();
+    await call();
+    if (repeat > 0) seconds.push((performance.now() - start) / 1e3);
+  }
+  report(work, part, threads, 's', seconds, more);
+};
+
+const standardizing = (options: Options): Promise<void> => {
+  const x = Float32Array.from(uniform(options.quick ? 5e6 : 5e7));
+  return repeated('W12a', 'standardize', options, () => standardize().fit(x, { width: 50 }).transform(x));
+};
+
+const ranking = (options: Options): Promise<void> => {
+  const scores = uniform(1e6);
+  const labels = Uint8Array.from(scores.toReversed(), (score) => (score < 0.5 ? 0 : 1));
+  return repeated('W12b', 'ROC AUC', options, () => expectLearned(rocAuc(labels, scores) > 0.4, 'the area of chance is one half'));
+};
+
+const folding = (options: Options): Promise<void> => {
+  const labels = Uint32Array.from(uniform(1e6), (value) => Math.floor(5 * value));
+  return repeated('W12c', 'ten folds', options, () => {
+    for (const { train } of kFold({ k: 10 }).split({ rows: labels.length, labels }))
+      expectLearned(Math.abs(train.length - 9e5) < 10, `${train.length} rows to train on`);
+  });
+};
+
+/** The file that the rival makes, or one like it. */
+const readingCsv = async (options: Options): Promise<void> => {
+  const path = join(tmpdir(), 'nabla-w12.csv');
+  if (!existsSync(path)) {
+    const values = uniform(4e6);
+    const line = (row: number): string => values.subarray(20 * row, 20 * row + 20).join();
+    const lines = Array.from({ length: 200_000 }, (_, row) => line(row));
+    writeFileSync(path, `${Array.from({ length: 20 }, (_, j) => `c${j}`).join()}\n${lines.join('\n')}\n`);
+  }
+  const megabytes = Math.round(statSync(path).size / 1e6);
+  await repeated('W12d', 'CSV', options, () => Dataset.fromCsv(path), { megabytes });
+};
+
 const works: Readonly<Record<string, (options: Options) => void | Promise<void>>> = {
   W1a: (options) => mlpStep('W1a', 32, options),
   W1b: (options) => mlpStep('W1b', 128, options),
@@ -210,6 +264,10 @@ const works: Readonly<Record<string, (options: Options) => void | Promise<void>>
   W9c: (options) => predictions('W9c', options),
   W10: (options) => predictions('W10', options),
   W10c: (options) => predictions('W10c', options),
+  W12a: standardizing,
+  W12b: ranking,
+  W12c: folding,
+  W12d: readingCsv,
   start,
 };
 

@@ -51,6 +51,10 @@ for work in ("W9c", "W10c"):
 for threads in ("2", "1"):
     PROGRAMS.append(("W7", "sklearn", ["sklearn_cv.py", "--threads", threads], {}))
 
+for work, module in (("W12a", "numpy"), ("W12b", "sklearn"), ("W12c", "sklearn"), ("W12d", "pandas")):
+    for threads in ("2", "1"):
+        PROGRAMS.append((work, module, ["sklearn_data.py", "--work", work, "--threads", threads], {}))
+
 
 def processor():
     try:

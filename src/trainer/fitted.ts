@@ -406,6 +406,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
 
   /**
    * The loss and the recipe's metrics on a data set with targets, off the event loop.
+   * @throws {NablaError} `NOT_FINITE` where the loss is beyond the numbers that there are; a metric that is not defined is NaN
    * @example const { accuracy } = await fitted.evaluate(test);
    */
   async evaluate(data: Dataset): Promise<Scores<Name>> {
@@ -470,6 +471,16 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
         ),
       ) as Record<string, number | null>,
     );
+    if (!Number.isFinite(scores.loss)) {
+      throw new NablaError({
+        code: 'NOT_FINITE',
+        message: 'the loss of these rows is not finite: a prediction or a loss is beyond the numbers that there are',
+        place: 'evaluate',
+        expected: 'a finite loss',
+        received: String(scores.loss),
+        hint: "Look for values far from those of the training rows, standardize the features, or train with precision: 'f64'.",
+      });
+    }
     return this.#threshold === 0.5 ? scores : { ...scores, ...(await this.#thresholded(data, native)) };
   }
 
