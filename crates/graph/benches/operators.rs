@@ -157,8 +157,8 @@ fn main() {
     for (name, graph) in [
         ("W2", w2()),
         ("W3", w3()),
-        ("W4", sequences::lstm()),
-        ("W5", sequences::transformer()),
+        ("W4", sequences::lstm(50, 64, 128)),
+        ("W5", sequences::transformer(64, 128, 4)),
     ] {
         if !words.is_empty() && !words.iter().any(|w| w == name) {
             continue;

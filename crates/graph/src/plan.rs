@@ -1,4 +1,5 @@
-//! Where every value lies: one workspace for a batch capacity, offsets by liveness (first fit), parameters and gradients in their
+//! Where every value lies: one workspace for a batch capacity, offsets by liveness (first fit; an element-wise result
+//! takes the place of an input that nobody reads again), parameters and gradients in their
 //! arenas, and which instructions threads share and where they must meet.
 
 use std::collections::HashMap;
@@ -246,6 +247,19 @@ pub fn plan(graph: &Graph, arena: &Arena, capacity: usize) -> Plan {
                 offset: free.take(scratch),
                 len: Dim::fixed(scratch),
             };
+            let len = stored_len(&node.shape, false);
+            // Where an input lies that nobody reads again, if the operator can.
+            let reused = (0..node.inputs.len()).map(|i| (i, owner[node.inputs[i]])).find(|&(i, value)| {
+                places[id].is_none()
+                    && last_use[value] == id
+                    && !panels[node.inputs[i]]
+                    && places[value].is_some_and(|p| p.space == Space::Workspace && p.len == len)
+                    && node.op.in_place(&shapes, &node.shape, i)
+            });
+            if let Some((_, value)) = reused {
+                places[id] = places[value];
+                last_use[value] = usize::MAX;
+            }
             let output = *places[id].get_or_insert_with(|| {
                 let len = stored_len(&node.shape, false);
                 Place {

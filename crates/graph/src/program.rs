@@ -9,6 +9,7 @@ use nabla_kernels::{Aligned, Real};
 use nabla_params::{Arena, Spec};
 
 use crate::ir::Graph;
+use crate::ops::Operator;
 use crate::ops::io::{Io, Moment, Slot};
 use crate::passes;
 use crate::passes::mode::Mode;
@@ -134,6 +135,12 @@ impl Program {
 
     #[inline]
     fn step<T: Real>(&self, i: &Instruction, bases: &Bases<T>, moment: &Moment, member: &Member) {
+        self.view(i, bases, moment, member, |io| i.op.run(io));
+    }
+
+    /// Calls `work` with what an instruction sees.
+    #[inline]
+    fn view<T: Real, R>(&self, i: &Instruction, bases: &Bases<T>, moment: &Moment, member: &Member, work: impl FnOnce(&Io<T>) -> R) -> R {
         let mut inputs = [Slot {
             start: std::ptr::null_mut(),
             len: 0,
@@ -141,7 +148,7 @@ impl Program {
         for (slot, place) in inputs.iter_mut().zip(&i.inputs) {
             *slot = self.slot(place, bases, moment.batch);
         }
-        i.op.run(&Io {
+        work(&Io {
             moment,
             inputs: &inputs,
             output: self.slot(&i.output, bases, moment.batch),
@@ -151,7 +158,7 @@ impl Program {
             panels: i.panels,
             out_panels: i.out_panels,
             member,
-        });
+        })
     }
 
     /// Runs this member's part of all instructions. Every member of a team calls it with the same arguments; they must have met
@@ -194,16 +201,21 @@ impl Program {
     pub unsafe fn run_checked<T: Real>(&self, bases: &Bases<T>, moment: &Moment) -> Option<NotFinite> {
         let alone = Member::alone();
         for i in &self.plan.instructions {
-            self.step(i, bases, moment, &alone);
             let out = self.slot(&i.output, bases, moment.batch);
-            // SAFETY: the instruction just wrote this memory, which the plan gave it.
-            let values = unsafe { std::slice::from_raw_parts(out.start, out.len) };
-            if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+            let found = if let Operator::Chain(chain) = &i.op {
+                self.view(i, bases, moment, &alone, |io| chain.run_checked(io))
+            } else {
+                self.step(i, bases, moment, &alone);
+                // SAFETY: the instruction just wrote this memory, which the plan gave it.
+                let values = unsafe { std::slice::from_raw_parts(out.start, out.len) };
+                values.iter().position(|v| !v.is_finite()).map(|at| (i.op.name(), at))
+            };
+            if let Some((operator, at)) = found {
                 let by_row = i.out_shape.0.first().is_some_and(|d| d.batch);
                 let row = by_row.then(|| at / (out.len / moment.batch.max(1)).max(1));
                 return Some(NotFinite {
                     path: i.path.clone(),
-                    operator: i.op.name(),
+                    operator,
                     row,
                 });
             }

@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use nabla_graph::ops::{Operator, Sample};
 use nabla_graph::passes::differentiate::gradients;
+use nabla_graph::plan::Instruction;
 use nabla_graph::program::{arena, evaluate};
 use nabla_graph::{Bases, Builder, Graph, Id, Mode, Moment, Program, Purpose, Shape};
 use nabla_kernels::level::{self, Level};
 use nabla_kernels::philox::Stream;
 use nabla_kernels::team::Team;
 use nabla_kernels::{Aligned, Real};
+use serde_json::json;
 
 const BATCH: usize = 3;
 
@@ -101,10 +103,16 @@ fn fused_equals_its_decomposition() {
         let mut b = Builder::default();
         let x = sources(&mut b, &sample);
         let y = b.apply(sample.op.clone(), &x).unwrap();
+        let first = b.graph.nodes.len();
         let Some(z) = sample.op.decompose(&mut b, &x) else { continue };
         let z = z.unwrap();
         assert_eq!(b.shape(y), b.shape(z));
-        let found = run::<f64>(&b.finish(&[("y", y), ("z", z)]), &["y", "z"], &all_values(&sample));
+        // Every step is an output, so that no pass fuses the oracle again.
+        let names: Vec<(String, Id)> = (first..b.graph.nodes.len()).map(|id| (format!("step {id}"), id)).collect();
+        let mut outputs = vec![("y", y), ("z", z)];
+        outputs.extend(names.iter().map(|(name, id)| (name.as_str(), *id)));
+        let all: Vec<&str> = outputs.iter().map(|(name, _)| *name).collect();
+        let found = run::<f64>(&b.finish(&outputs), &all, &all_values(&sample));
         for (y, z) in found["y"].iter().zip(&found["z"]) {
             // Logarithms of sums of exponentials cancel at ±80: an absolute part beside the relative one.
             assert!((y - z).abs() <= 1e-12 * z.abs().max(1.0), "{sample:?}: {y} is not {z}");
@@ -241,4 +249,46 @@ fn the_same_bits_on_any_number_of_threads_and_any_simd_level() {
         }
         level::force(natural);
     }
+}
+
+/// An output that takes the place of an input has the bits that it has beside it.
+#[test]
+fn in_place_gives_the_same_bits() {
+    let mut checked = 0;
+    for sample in Operator::samples() {
+        for input in 0..sample.inputs.len() {
+            let Some(&last) = sample.inputs[input].shape.last().filter(|&&n| n >= 0) else {
+                continue;
+            };
+            // A copy that nobody else reads, or that is shown as well.
+            let built = |shown: bool| {
+                let mut b = Builder::default();
+                let mut x = sources(&mut b, &sample);
+                let whole = json!({ "axis": -1, "from": 0, "to": last });
+                x[input] = b.apply_named("slice", &[x[input]], whole).unwrap();
+                let y = b.apply(sample.op.clone(), &x).unwrap();
+                let outputs = [("y", y), ("copy", x[input])];
+                b.finish(&outputs[..1 + usize::from(shown)])
+            };
+            let purpose = Purpose {
+                mode: Mode::Infer,
+                gradients: false,
+                outputs: vec!["y".into()],
+                capacity: BATCH,
+            };
+            let graph = built(false);
+            let program = Program::compile(&graph, &Arc::new(arena(&graph).unwrap()), &purpose).unwrap();
+            let reuses = |i: &Instruction| i.inputs.iter().any(|x| x.space == i.output.space && x.offset == i.output.offset);
+            if !program.instructions().iter().any(reuses) {
+                continue;
+            }
+            let bits = |shown: bool, outputs: &[&str]| -> Vec<u32> {
+                let found = run::<f32>(&built(shown), outputs, &all_values(&sample));
+                found["y"].iter().map(|v| v.to_bits()).collect()
+            };
+            assert!(bits(false, &["y"]) == bits(true, &["y", "copy"]), "{sample:?}, input {input}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 100, "only {checked} ran in place");
 }

@@ -4,12 +4,12 @@
 //!
 //! Queries are taken in blocks of 32, so that the scores of a block stay in the cache and no [time, time] matrix is ever in memory; the
 //! backward pass computes them again: dV = Pᵀ·dY, dP = dY·Vᵀ, dS = P⊙(dP − Σ P⊙dP), dQ = dS·K/√d, dK = dSᵀ·Q/√d.
+//! Scores are kept as [keys, queries]: a softmax is then the same for sixteen queries side by side, a chain over ascending keys each.
 //! With `causal`, keys after the last query of a block are not touched. Right operands are copied into panels, one head's at a time.
 
 use crate::matmul::{Epilogue, Left, Product, Right, matmul};
 use crate::simd::{Kernel, Lanes};
-use crate::softmax::{exponentials, row_max, scale_row};
-use crate::{PANEL, Real, panels_len};
+use crate::{PANEL, Real, math, panels_len};
 
 /// Queries of a block.
 const BLOCK: usize = 32;
@@ -42,13 +42,8 @@ impl Attention {
         panels_len(self.time, self.width())
     }
 
-    /// From a row of scores to the next.
-    fn stride(&self) -> usize {
-        self.time.next_multiple_of(PANEL)
-    }
-
     fn scores(&self) -> usize {
-        BLOCK.min(self.time) * self.stride()
+        self.time * BLOCK.min(self.time.next_multiple_of(PANEL))
     }
 
     /// Elements of scratch memory for [`forward`].
@@ -70,9 +65,9 @@ impl Attention {
 ///
 /// # Safety
 /// `from` is valid for the rows, `to` for `panels_len(width, time)` numbers.
-unsafe fn pack_turned<T: Real>(a: &Attention, from: *const T, factor: T, to: *mut T) {
+unsafe fn pack_turned<T: Real>(a: &Attention, from: *const T, stride: usize, factor: T, to: *mut T) {
     const SIDE: usize = 4;
-    let (width, stride) = (a.width(), 3 * a.channels);
+    let width = a.width();
     for first in (0..a.time).step_by(PANEL) {
         // SAFETY: panel first/16 has `width` rows of 16.
         let panel = unsafe { std::slice::from_raw_parts_mut(to.add(first * width), width * PANEL) };
@@ -135,9 +130,8 @@ struct Queries {
     rows: usize,
     /// Keys that the last one sees.
     keys: usize,
-    /// Keys that the first one sees, and how many more each next one does.
-    seen: usize,
-    step: usize,
+    /// Does each see itself and what is before it only?
+    causal: bool,
 }
 
 impl Queries {
@@ -146,64 +140,74 @@ impl Queries {
         let (time, causal) = (a.time, a.causal);
         (0..time).step_by(BLOCK).map(move |from| {
             let rows = BLOCK.min(time - from);
-            if causal {
-                Queries {
-                    from,
-                    rows,
-                    keys: from + rows,
-                    seen: from + 1,
-                    step: 1,
-                }
-            } else {
-                Queries {
-                    from,
-                    rows,
-                    keys: time,
-                    seen: time,
-                    step: 0,
-                }
+            Queries {
+                from,
+                rows,
+                keys: if causal { from + rows } else { time },
+                causal,
             }
         })
     }
 
-    /// `[rows, keys]` = left `[rows, width]` times panels of a transpose, into rows of scores.
+    /// From a key's scores to the next key's: whole panels of queries.
+    fn stride(&self) -> usize {
+        self.rows.next_multiple_of(PANEL)
+    }
+
+    /// `[keys, queries]` = left `[keys, width]`, rows of the packed values, times panels of a transpose.
     ///
     /// # Safety
     /// The addresses are valid for these sizes.
-    unsafe fn scores<T: Real>(&self, a: &Attention, left: *const T, row: usize, turned: *const T, out: *mut T) {
-        // Whole panels: their padding gives zeros in columns that nobody reads.
-        let columns = self.keys.next_multiple_of(PANEL);
+    unsafe fn scores<T: Real>(&self, a: &Attention, left: *const T, turned: *const T, out: *mut T) {
         let product = Product {
-            m: self.rows,
-            n: columns,
+            m: self.keys,
+            n: self.stride(),
             k: a.width(),
-            left: Left::row_major(row),
+            left: Left::row_major(3 * a.channels),
             right: Right::panels(a.width()),
-            out: Right::row_major(a.stride()),
+            out: Right::row_major(self.stride()),
         };
-        // SAFETY: by the caller's promise; a row of scores holds whole panels.
-        unsafe { matmul(&product, left, turned, out, &Epilogue::default(), 0..self.rows, 0..columns / PANEL) }
+        // SAFETY: by the caller's promise; queries start at a whole panel.
+        unsafe {
+            let turned = turned.add(self.from * a.width());
+            matmul(
+                &product,
+                left,
+                turned,
+                out,
+                &Epilogue::default(),
+                0..self.keys,
+                0..self.stride() / PANEL,
+            )
+        }
     }
 
-    /// The softmax of the scores against the keys seen.
+    /// The softmax of the scores over the keys seen.
     ///
     /// # Safety
-    /// `q` and `kt` are this head's, `p` holds a block of scores.
-    unsafe fn weights<T: Real>(&self, a: &Attention, q: *const T, kt: *const T, p: *mut T) {
+    /// `k` and the transposed queries are this head's, `p` holds a block of scores.
+    unsafe fn weights<T: Real>(&self, a: &Attention, k: *const T, qt: *const T, p: *mut T) {
         // SAFETY: by the caller's promise.
-        unsafe { self.scores(a, q.add(self.from * 3 * a.channels), 3 * a.channels, kt, p) };
-        T::run_attention_weights(Weights {
-            queries: *self,
-            stride: a.stride(),
-            p,
-        });
+        unsafe { self.scores(a, k, qt, p) };
+        T::run_attention_weights(Weights { queries: *self, p });
     }
 }
 
-/// Scores become weights, row by row; 0 where a key is not seen.
+/// Of sixteen queries: the keys that all of them see, and those that any of them does.
+#[inline(always)]
+fn seen(queries: &Queries, first: usize) -> (usize, usize) {
+    if queries.causal {
+        // The first sees itself as well, so one more than those before it.
+        let before = queries.from + first;
+        ((before + 1).min(queries.keys), (before + PANEL).min(queries.keys))
+    } else {
+        (queries.keys, queries.keys)
+    }
+}
+
+/// Scores become weights, sixteen queries at a time; 0 where a key is not seen.
 pub(crate) struct Weights<T> {
     queries: Queries,
-    stride: usize,
     p: *mut T,
 }
 
@@ -211,26 +215,60 @@ impl<T: Real> Kernel<T> for Weights<T> {
     type Output = ();
     #[inline(always)]
     fn run<L: Lanes<T>>(self) {
-        let Queries {
-            rows, keys, seen, step, ..
-        } = self.queries;
-        for row in 0..rows {
-            let n = seen + row * step;
-            // SAFETY: a row of scores has `stride` ≥ keys ≥ n numbers.
+        let (stride, keys) = (self.queries.stride(), self.queries.keys);
+        let (zero, never) = (L::zero(), L::splat(-T::INFINITY));
+        for first in (0..stride).step_by(PANEL) {
+            let (by_all, by_any) = seen(&self.queries, first);
+            // Lane i sees key `by_all + j` if i > j.
+            let sees = |key: usize| L::splat(T::ONE).keep_first((key + 1).saturating_sub(by_all)).equal(zero);
+            // SAFETY: each of the keys has `stride` scores, in whole panels.
             unsafe {
-                let p = self.p.add(row * self.stride);
-                let total = exponentials::<T, L>(n, p, row_max::<T, L>(n, p), Some(p));
-                scale_row::<T, L>(n, p, L::splat(T::ONE / total));
-                std::slice::from_raw_parts_mut(p.add(n), keys - n).fill(T::ZERO);
+                let at = |key: usize| self.p.add(key * stride + first);
+                // Two chains, of even and of odd keys, hide the latency. `max` gives its second operand when one is NaN; NaNs turn up
+                // in the sum.
+                let mut most = [never; 2];
+                let mut key = 0;
+                while key < by_all {
+                    most[key % 2] = L::load_at(at(key)).max(most[key % 2]);
+                    key += 1;
+                }
+                while key < by_any {
+                    most[0] = L::select(sees(key), L::load_at(at(key)), never).max(most[0]);
+                    key += 1;
+                }
+                let most = most[0].max(most[1]);
+                let mut sums = [zero; 2];
+                key = 0;
+                while key < by_all {
+                    let e = math::exp::<T, L>(L::load_at(at(key)).sub(most));
+                    e.store_at(at(key));
+                    sums[key % 2] = sums[key % 2].add(e);
+                    key += 1;
+                }
+                while key < by_any {
+                    let e = L::select(sees(key), math::exp::<T, L>(L::load_at(at(key)).sub(most)), zero);
+                    e.store_at(at(key));
+                    sums[0] = sums[0].add(e);
+                    key += 1;
+                }
+                let inverse = L::splat(T::ONE).div(sums[0].add(sums[1]));
+                key = 0;
+                while key < by_any {
+                    L::load_at(at(key)).mul(inverse).store_at(at(key));
+                    key += 1;
+                }
+                while key < keys {
+                    zero.store_at(at(key));
+                    key += 1;
+                }
             }
         }
     }
 }
 
-/// dP becomes dS·scale in place, row by row; 0 where a key is not seen.
+/// dP becomes dS·scale in place, sixteen queries at a time; 0 where a key is not seen.
 pub(crate) struct Slopes<T> {
     queries: Queries,
-    stride: usize,
     p: *const T,
     dp: *mut T,
     scale: T,
@@ -240,33 +278,29 @@ impl<T: Real> Kernel<T> for Slopes<T> {
     type Output = ();
     #[inline(always)]
     fn run<L: Lanes<T>>(self) {
-        let Queries {
-            rows, keys, seen, step, ..
-        } = self.queries;
+        let (stride, keys) = (self.queries.stride(), self.queries.keys);
         let scale = L::splat(self.scale);
-        for row in 0..rows {
-            let n = seen + row * step;
-            // SAFETY: rows of scores have `stride` numbers, in whole panels, and n ≤ keys ≤ stride.
+        for first in (0..stride).step_by(PANEL) {
+            let (_, by_any) = seen(&self.queries, first);
+            // SAFETY: each of the keys has `stride` numbers, in whole panels.
             unsafe {
-                let (p, dp) = (self.p.add(row * self.stride), self.dp.add(row * self.stride));
-                let mut sum = L::zero();
-                let mut j = 0;
-                while j + PANEL <= n {
-                    sum = L::load_at(p.add(j)).mul_add(L::load_at(dp.add(j)), sum);
-                    j += PANEL;
+                let at = |key: usize| key * stride + first;
+                let mut sums = [L::zero(); 2];
+                let mut key = 0;
+                while key < by_any {
+                    sums[key % 2] = L::load_at(self.p.add(at(key))).mul_add(L::load_at(self.dp.add(at(key))), sums[key % 2]);
+                    key += 1;
                 }
-                if j < n {
-                    sum = L::load_first_at(p.add(j), n - j).mul_add(L::load_first_at(dp.add(j), n - j), sum);
+                let total = sums[0].add(sums[1]);
+                key = 0;
+                while key < by_any {
+                    let slope = L::load_at(self.dp.add(at(key))).sub(total);
+                    L::load_at(self.p.add(at(key))).mul(slope).mul(scale).store_at(self.dp.add(at(key)));
+                    key += 1;
                 }
-                let total = L::splat(sum.sum());
-                let mut j = 0;
-                while j < n {
-                    let slope = L::load_at(p.add(j)).mul(L::load_at(dp.add(j)).sub(total)).mul(scale);
-                    slope.keep_first(PANEL.min(n - j)).store_at(dp.add(j));
-                    j += PANEL;
-                }
-                if j < keys {
-                    std::slice::from_raw_parts_mut(dp.add(j), keys - j).fill(T::ZERO);
+                while key < keys {
+                    L::zero().store_at(self.dp.add(at(key)));
+                    key += 1;
                 }
             }
         }
@@ -318,13 +352,13 @@ pub unsafe fn forward<T: Real>(a: &Attention, row: usize, head: usize, qkv: *con
     // SAFETY: by the caller's promise.
     unsafe {
         let q = qkv.add(row * time * 3 * channels + head * width);
-        let (kt, v) = (scratch, scratch.add(a.turned()));
+        let (qt, v) = (scratch, scratch.add(a.turned()));
         let p = v.add(a.upright());
-        pack_turned(a, q.add(channels), a.scale::<T>(), kt);
+        pack_turned(a, q, 3 * channels, a.scale::<T>(), qt);
         pack_upright(a, q.add(2 * channels), v);
         for block in Queries::blocks(a) {
-            block.weights(a, q, kt, p);
-            let left = (Left::row_major(a.stride()), p.cast_const());
+            block.weights(a, q.add(channels), qt, p);
+            let left = (Left::transposed(block.stride()), p.cast_const());
             let right = (Right::panels(time), v.cast_const());
             let y = y.add((row * time + block.from) * channels + head * width);
             mix(a, block.rows, block.keys, left, right, channels, y, 0);
@@ -337,7 +371,7 @@ pub unsafe fn forward<T: Real>(a: &Attention, row: usize, head: usize, qkv: *con
 /// # Safety
 /// As [`forward`], with [`Attention::backward_scratch`] numbers.
 pub unsafe fn backward<T: Real>(a: &Attention, row: usize, head: usize, qkv: *const T, dy: *const T, dqkv: *mut T, scratch: *mut T) {
-    let (time, channels, width, stride) = (a.time, a.channels, a.width(), a.stride());
+    let (time, channels, width) = (a.time, a.channels, a.width());
     let start = row * time * 3 * channels + head * width;
     let scale = a.scale::<T>();
     // SAFETY: by the caller's promise.
@@ -346,45 +380,36 @@ pub unsafe fn backward<T: Real>(a: &Attention, row: usize, head: usize, qkv: *co
         let (k, v) = (q.add(channels), q.add(2 * channels));
         let dq = dqkv.add(start);
         let (dk, dv) = (dq.add(channels), dq.add(2 * channels));
-        let (kt, vt) = (scratch, scratch.add(a.turned()));
-        let upright = vt.add(a.turned());
+        let dy = dy.add(row * time * channels + head * width);
+        let (qt, dyt) = (scratch, scratch.add(a.turned()));
+        let upright = dyt.add(a.turned());
         let p = upright.add(a.upright());
         let ds = p.add(a.scores());
-        pack_turned(a, k, scale, kt);
-        pack_turned(a, v, T::ONE, vt);
+        pack_turned(a, q, 3 * channels, scale, qt);
+        pack_turned(a, dy, channels, T::ONE, dyt);
         pack_upright(a, k, upright);
         // Keys whose gradient has been begun.
         let mut begun = 0;
         for block in Queries::blocks(a) {
-            block.weights(a, q, kt, p);
-            let dy = dy.add((row * time + block.from) * channels + head * width);
-            block.scores(a, dy, channels, vt, ds);
+            let (rows, keys, stride) = (block.rows, block.keys, block.stride());
+            block.weights(a, k, qt, p);
+            block.scores(a, v, dyt, ds);
             T::run_attention_slopes(Slopes {
                 queries: block,
-                stride,
                 p,
                 dp: ds,
                 scale,
             });
-            let left = (Left::row_major(stride), ds.cast_const());
-            let right = (Right::panels(time), upright.cast_const());
-            mix(
-                a,
-                block.rows,
-                block.keys,
-                left,
-                right,
-                3 * channels,
-                dq.add(block.from * 3 * channels),
-                0,
-            );
             let left = (Left::transposed(stride), ds.cast_const());
+            let right = (Right::panels(time), upright.cast_const());
+            mix(a, rows, keys, left, right, 3 * channels, dq.add(block.from * 3 * channels), 0);
+            let left = (Left::row_major(stride), ds.cast_const());
             let right = (Right::row_major(3 * channels), q.add(block.from * 3 * channels));
-            mix(a, block.keys, block.rows, left, right, 3 * channels, dk, begun);
-            let left = (Left::transposed(stride), p.cast_const());
-            let right = (Right::row_major(channels), dy);
-            mix(a, block.keys, block.rows, left, right, 3 * channels, dv, begun);
-            begun = block.keys;
+            mix(a, keys, rows, left, right, 3 * channels, dk, begun);
+            let left = (Left::row_major(stride), p.cast_const());
+            let right = (Right::row_major(channels), dy.add(block.from * channels));
+            mix(a, keys, rows, left, right, 3 * channels, dv, begun);
+            begun = keys;
         }
     }
 }

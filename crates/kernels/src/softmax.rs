@@ -99,7 +99,7 @@ fn check(n: usize, x: usize, y: usize) {
 
 /// The largest of a row; NaNs lose here, and turn up in the sum of exponentials.
 #[inline(always)]
-pub(crate) unsafe fn row_max<T: Real, L: Lanes<T>>(n: usize, x: *const T) -> T {
+unsafe fn row_max<T: Real, L: Lanes<T>>(n: usize, x: *const T) -> T {
     let mut best = L::splat(-T::INFINITY);
     let mut j = 0;
     while j + PANEL <= n {
@@ -126,7 +126,7 @@ unsafe fn first_or_infinity<T: Real, L: Lanes<T>>(x: *const T, n: usize) -> L {
 
 /// y ← exp(x − shift), and its sum.
 #[inline(always)]
-pub(crate) unsafe fn exponentials<T: Real, L: Lanes<T>>(n: usize, x: *const T, shift: T, y: Option<*mut T>) -> T {
+unsafe fn exponentials<T: Real, L: Lanes<T>>(n: usize, x: *const T, shift: T, y: Option<*mut T>) -> T {
     let shift = L::splat(shift);
     let mut s = L::zero();
     let mut j = 0;
@@ -188,7 +188,7 @@ impl<T: Real> Kernel<T> for Softmax<T> {
 }
 
 #[inline(always)]
-pub(crate) unsafe fn scale_row<T: Real, L: Lanes<T>>(n: usize, y: *mut T, factor: L) {
+unsafe fn scale_row<T: Real, L: Lanes<T>>(n: usize, y: *mut T, factor: L) {
     let mut j = 0;
     while j + PANEL <= n {
         // SAFETY: the row has n numbers.

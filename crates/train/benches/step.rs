@@ -49,7 +49,10 @@ fn network(sizes: &[usize], activation: &str) -> Graph {
 fn sequence_works() -> [(&'static str, Graph, usize, Value); 2] {
     let adam = json!({ "optimizer": { "kind": "adam", "learningRate": 0.001 }, "clip": { "globalNorm": 1.0 } });
     let adamw = json!({ "optimizer": { "kind": "adamw", "learningRate": 0.001 } });
-    [("W4", sequences::lstm(), 50, adam), ("W5", sequences::transformer(), 64, adamw)]
+    [
+        ("W4", sequences::lstm(50, 64, 128), 50, adam),
+        ("W5", sequences::transformer(64, 128, 4), 64, adamw),
+    ]
 }
 
 fn sequence_recipe(graph: &Graph, epochs: usize, changes: &Value) -> Arc<Recipe> {

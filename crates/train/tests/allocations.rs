@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nabla_data::{Dataset, SourceParts};
 use nabla_train::{Control, Event, Job, fit};
-use networks::{class_parts, convolutional, network, number_parts, recipe};
+use networks::{class_parts, convolutional, network, number_parts, recipe, sequences, windows};
 use serde_json::json;
 
 struct Counting;
@@ -129,7 +129,25 @@ fn a_step_allocates_nothing() {
         );
         checked += 1;
     }
-    assert_eq!(checked, 8);
+    for (name, graph) in [
+        ("LSTM", sequences::lstm(10, 16, 40)),
+        ("transformer", sequences::transformer(10, 32, 4)),
+    ] {
+        for threads in [1, 2] {
+            let recipe = recipe(
+                &graph,
+                json!({ "epochs": EPOCHS, "batchSize": batch, "clip": { "globalNorm": 1 }, "optimizer": { "kind": "adamw" } }),
+            );
+            let job = |batches: usize| Job::new(windows(batches * batch - 3, 10));
+            let (short, long) = (per_epoch(&recipe, &job(4), threads), per_epoch(&recipe, &job(12), threads));
+            assert_eq!(
+                short, long,
+                "{name} on {threads} threads: allocations an epoch of 4 and of 12 batches"
+            );
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, 12);
     let everything = json!({
         "epochs": EPOCHS, "batchSize": batch, "classWeights": "balanced", "clip": { "globalNorm": 0.1 },
         "optimizer": { "kind": "lookahead", "steps": 2, "base": { "kind": "sam", "base": { "kind": "lamb" } } },

@@ -9,7 +9,8 @@ use nabla_graph::Graph;
 use nabla_kernels::level;
 use nabla_train::{Control, Job, Recipe, fits};
 use networks::{
-    EpochBits, class_data, class_parts, convolutional, history_bits, network, number_data, recipe, train, uniform, weight_bits,
+    EpochBits, class_data, class_parts, convolutional, history_bits, network, number_data, recipe, sequences, train, uniform, weight_bits,
+    windows,
 };
 use serde_json::{Value, json};
 
@@ -79,6 +80,20 @@ fn cases() -> Vec<Case> {
             graph: convolutional(4),
             changes: json!({ "metrics": accuracy, "epochs": 2, "batchSize": 32 }),
             job: Job::new(class_data(50, 288, 4)),
+            shared: true,
+        },
+        Case {
+            name: "LSTM over gathered rows, clipped",
+            graph: sequences::lstm(9, 12, 37),
+            changes: json!({ "epochs": 2, "batchSize": 32, "clip": { "globalNorm": 0.5 } }),
+            job: Job::new(windows(50, 9)),
+            shared: true,
+        },
+        Case {
+            name: "transformer, a block and a bit of queries",
+            graph: sequences::transformer(37, 36, 3),
+            changes: json!({ "epochs": 2, "batchSize": 8, "optimizer": { "kind": "adamw" } }),
+            job: Job::new(windows(13, 37)),
             shared: true,
         },
     ]

@@ -16,6 +16,7 @@ export interface Operators {
   readonly batchNormSums: { readonly epsilon: number };
   readonly batchNormTraining: { readonly epsilon: number };
   readonly broadcast: { readonly shape: readonly number[] };
+  readonly chain: { readonly steps: readonly number[] };
   readonly columnAffine: NoAttributes;
   readonly columnMoments: NoAttributes;
   readonly concat: { readonly axis: number };
@@ -112,6 +113,7 @@ export const operatorInputs = {
   batchNormSums: 3,
   batchNormTraining: 3,
   broadcast: 1,
+  chain: 4,
   columnAffine: 3,
   columnMoments: 1,
   concat: 2,

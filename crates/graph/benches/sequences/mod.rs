@@ -1,4 +1,4 @@
-//! The sequence works, W4 and W5, as TypeScript's layers trace them.
+//! The sequence works, W4 and W5, as TypeScript's layers trace them, of any size.
 
 use nabla_graph::{Builder, Graph, Id, Shape};
 use nabla_params::Initializer;
@@ -66,13 +66,12 @@ impl Tracer {
     }
 }
 
-/// W4: embedding 65→64, LSTM 128, 50 steps, dense 65 a step.
-pub fn lstm() -> Graph {
-    let (time, units) = (50, 128);
+/// Embedding of `width`, LSTM, dense 65 a step. W4: 50 steps, 64 → 128 units.
+pub fn lstm(time: usize, width: usize, units: usize) -> Graph {
     let mut t = Tracer(Builder::default());
-    let x = t.characters(time, 64);
+    let x = t.characters(time, width);
     t.0.path = "lstm".to_owned();
-    let kernel = t.weight("lstm/kernel", &[64, 4 * units]);
+    let kernel = t.weight("lstm/kernel", &[width, 4 * units]);
     let recurrent = t.weight("lstm/recurrentKernel", &[units, 4 * units]);
     let bias = t.weight("lstm/bias", &[4 * units]);
     let open = (0..4 * units)
@@ -90,9 +89,8 @@ pub fn lstm() -> Graph {
     t.finish(logits, time)
 }
 
-/// W5: width 128, four heads, two pre-norm blocks, MLP ×4 with GELU, causal, 64 characters.
-pub fn transformer() -> Graph {
-    let (time, width, heads) = (64, 128, 4);
+/// Two pre-norm blocks, MLP ×4 with GELU, causal. W5: 64 characters, width 128, four heads.
+pub fn transformer(time: usize, width: usize, heads: usize) -> Graph {
     let mut t = Tracer(Builder::default());
     let x = t.characters(time, width);
     t.0.path = "positionalEmbedding".to_owned();

@@ -14,6 +14,7 @@ use super::triangle::LowerTriangle;
 use super::{At, Gradients, Io, Op, Sample, attributes_by_serde};
 use crate::builder::Builder;
 use crate::ir::Id;
+use crate::passes::differentiate::of_gradient;
 use crate::shape::{Dim, Shape};
 
 /// Parts of the scratch memory: more members than that take no share.
@@ -204,8 +205,16 @@ impl Op for AttentionGradient {
         Ok(x[0].clone())
     }
 
-    fn gradient(&self, _b: &mut Builder, _at: &At) -> Result<Gradients> {
-        Err(Error::new(Code::NoGradient, "a second derivative through attention").at("attentionGradient"))
+    /// Through the decomposition.
+    fn gradient(&self, b: &mut Builder, at: &At) -> Result<Gradients> {
+        let attention = Attention {
+            heads: self.heads,
+            causal: self.causal,
+        };
+        match attention.decompose(b, &at.inputs[..1]) {
+            Some(y) => of_gradient(b, y?, at.inputs[0], at.inputs[1], at.dy),
+            None => Err(Error::internal("attention has a decomposition")),
+        }
     }
 
     fn scratch(&self, x: &[&Shape], _batch: usize) -> usize {

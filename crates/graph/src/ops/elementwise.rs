@@ -2,7 +2,7 @@
 
 use nabla_error::{Code, Error, Result};
 use nabla_kernels::Real;
-use nabla_kernels::elementwise::{self, Operand};
+use nabla_kernels::elementwise::{self, Source};
 use serde_json::Value;
 
 use super::{At, Gradients, Io, Op, Sample, no_attributes};
@@ -52,6 +52,13 @@ pub struct Unary(pub UnaryKind);
 
 fn unary_row(kind: UnaryKind) -> &'static UnaryRow {
     UNARY.iter().find(|row| row.1 == kind).unwrap_or(&UNARY[0])
+}
+
+impl Unary {
+    /// Operations an element.
+    pub(crate) fn cost(&self) -> usize {
+        unary_row(self.0).2
+    }
 }
 
 impl Op for Unary {
@@ -139,13 +146,24 @@ impl Op for Unary {
     }
 
     fn work(&self, x: &[&Shape], _y: &Shape, batch: usize) -> usize {
-        x[0].elements(batch) * unary_row(self.0).2
+        x[0].elements(batch) * self.cost()
+    }
+
+    fn in_place(&self, _x: &[&Shape], _y: &Shape, _input: usize) -> bool {
+        true
     }
 
     fn run<T: Real>(&self, io: &Io<T>) {
-        let part = io.part_in_blocks(io.len(), 64);
-        // SAFETY: members take disjoint parts.
-        elementwise::unary(self.0, &io.input(0)[part.clone()], unsafe { io.output(part) });
+        let part = io.part_in_blocks(io.len().min(io.input_len(0)), 64);
+        // SAFETY: the part lies inside input and output, which are the same memory or apart; members take disjoint parts.
+        unsafe {
+            elementwise::unary_at(
+                self.0,
+                io.input_start(0).add(part.start),
+                io.output_start().add(part.start),
+                part.len(),
+            );
+        }
     }
 
     fn samples() -> Vec<Sample> {
@@ -200,6 +218,13 @@ pub struct Binary(pub BinaryKind);
 
 fn binary_row(kind: BinaryKind) -> &'static BinaryRow {
     BINARY.iter().find(|row| row.1 == kind).unwrap_or(&BINARY[0])
+}
+
+impl Binary {
+    /// Operations an element.
+    pub(crate) fn cost(&self) -> usize {
+        binary_row(self.0).2
+    }
 }
 
 impl Op for Binary {
@@ -375,26 +400,36 @@ impl Op for Binary {
     }
 
     fn work(&self, _x: &[&Shape], y: &Shape, batch: usize) -> usize {
-        y.elements(batch) * binary_row(self.0).2
+        y.elements(batch) * self.cost()
+    }
+
+    fn in_place(&self, x: &[&Shape], y: &Shape, input: usize) -> bool {
+        x[input] == y
     }
 
     fn run<T: Real>(&self, io: &Io<T>) {
-        let (a, b) = (io.input(0), io.input(1));
         let total = io.len();
         if total == 0 {
             return;
         }
-        let flat = |x: &'_ [T], part: &std::ops::Range<usize>| -> Option<usize> { if x.len() == total { Some(part.start) } else { None } };
-        let whole = |x: &[T]| x.len() == total || x.len() == 1;
-        if whole(a) && whole(b) {
+        let whole = |input: usize| io.input_len(input) == total;
+        if (whole(0) || io.input_len(0) == 1) && (whole(1) || io.input_len(1) == 1) {
             let part = io.part_in_blocks(total, 64);
-            let left = flat(a, &part).map_or_else(|| Operand::Scalar(a[0]), |s| Operand::Slice(&a[s..s + part.len()]));
-            let right = flat(b, &part).map_or_else(|| Operand::Scalar(b[0]), |s| Operand::Slice(&b[s..s + part.len()]));
-            // SAFETY: members take disjoint parts.
-            elementwise::binary(self.0, left, right, unsafe { io.output(part) });
+            // SAFETY: an operand has as many elements as the output, or one; members take disjoint parts.
+            unsafe {
+                let source = |input: usize| {
+                    let start = io.input_start(input);
+                    if whole(input) {
+                        Source::Slice(start.add(part.start))
+                    } else {
+                        Source::Scalar(start.read())
+                    }
+                };
+                elementwise::binary_at(self.0, source(0), source(1), io.output_start().add(part.start), part.len());
+            }
             return;
         }
-        self.run_broadcast(io, a, b);
+        self.run_broadcast(io);
     }
 
     fn samples() -> Vec<Sample> {
@@ -432,44 +467,37 @@ impl Op for Binary {
 
 impl Binary {
     /// Row by row along the last axis; each operand gives a row or one number repeated.
-    fn run_broadcast<T: Real>(&self, io: &Io<T>, a: &[T], b: &[T]) {
+    fn run_broadcast<T: Real>(&self, io: &Io<T>) {
         let batch = io.batch();
         let out = io.out_shape();
         let last = out.last(batch);
         let rows = io.len() / last.max(1);
         let strides = [Strides::of(io.shape(0), out, batch), Strides::of(io.shape(1), out, batch)];
         for row in io.part(rows) {
-            let operand = |x: &'_ [T], s: &Strides| -> (usize, bool) {
-                let start = s.start(row, out, batch);
-                debug_assert!(start < x.len());
-                (start, s.repeats_last)
-            };
-            let (sa, ra) = operand(a, &strides[0]);
-            let (sb, rb) = operand(b, &strides[1]);
-            let left = if ra {
-                Operand::Scalar(a[sa])
-            } else {
-                Operand::Slice(&a[sa..sa + last])
-            };
-            let right = if rb {
-                Operand::Scalar(b[sb])
-            } else {
-                Operand::Slice(&b[sb..sb + last])
-            };
-            // SAFETY: members take disjoint rows.
-            elementwise::binary(self.0, left, right, unsafe { io.output(row * last..(row + 1) * last) });
+            // SAFETY: an operand has a row, or one number, for each row of the output; members take disjoint rows.
+            unsafe {
+                let source = |input: usize| {
+                    let start = io.input_start(input).add(strides[input].start(row, out, batch));
+                    if strides[input].repeats_last {
+                        Source::Scalar(start.read())
+                    } else {
+                        Source::Slice(start)
+                    }
+                };
+                elementwise::binary_at(self.0, source(0), source(1), io.output_start().add(row * last), last);
+            }
         }
     }
 }
 
 /// How an operand is walked while the output's rows are: its stride on each of the output's axes (at most eight), 0 where it repeats.
-struct Strides {
+pub(super) struct Strides {
     outer: [usize; 8],
-    repeats_last: bool,
+    pub(super) repeats_last: bool,
 }
 
 impl Strides {
-    fn of(shape: &Shape, out: &Shape, batch: usize) -> Strides {
+    pub(super) fn of(shape: &Shape, out: &Shape, batch: usize) -> Strides {
         let mut outer = [0; 8];
         let rank = out.rank();
         let mut stride = 1;
@@ -484,7 +512,7 @@ impl Strides {
     }
 
     /// The operand's offset at the start of an output row.
-    fn start(&self, mut row: usize, out: &Shape, batch: usize) -> usize {
+    pub(super) fn start(&self, mut row: usize, out: &Shape, batch: usize) -> usize {
         let mut offset = 0;
         for axis in (0..out.rank().saturating_sub(1)).rev() {
             let n = out.0[axis].at(batch);

@@ -76,6 +76,18 @@ impl<'a, T> Io<'a, T> {
         unsafe { std::slice::from_raw_parts(slot.start, slot.len) }
     }
 
+    /// The start of an input, for kernels whose output may lie in the same place.
+    #[inline]
+    pub fn input_start(&self, index: usize) -> *const T {
+        self.inputs[index].start
+    }
+
+    /// An input's length in memory.
+    #[inline]
+    pub fn input_len(&self, index: usize) -> usize {
+        self.inputs[index].len
+    }
+
     /// An input's shape.
     #[inline]
     pub fn shape(&self, index: usize) -> &'a Shape {

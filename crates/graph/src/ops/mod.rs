@@ -5,6 +5,7 @@ pub mod arg_max;
 pub mod attention;
 pub mod attention_step;
 pub mod batch_norm;
+pub mod chain;
 pub mod concat;
 pub mod convolution;
 pub mod cross_entropy;
@@ -85,6 +86,12 @@ pub trait Op: Clone + Debug + PartialEq + Sized {
     /// The same in simpler operators: the oracle of a fused kernel. `None` for a primitive.
     fn decompose(&self, _b: &mut Builder, _inputs: &[Id]) -> Option<Result<Id>> {
         None
+    }
+
+    /// Whether the output may lie where this input does, if nobody else wants the input: element by element, it is read before it is
+    /// written, and a member reads what it writes and nothing else.
+    fn in_place(&self, _x: &[&Shape], _y: &Shape, _input: usize) -> bool {
+        false
     }
 
     /// Elements of workspace it needs beside its output.
@@ -319,6 +326,14 @@ macro_rules! registry {
                 }
             }
 
+            /// Whether the output may lie where an input does.
+            pub fn in_place(&self, x: &[&Shape], y: &Shape, input: usize) -> bool {
+                match self {
+                    Operator::Source(_) | Operator::Constant(_) => false,
+                    $(Operator::$variant(op) => op.in_place(x, y, input)),*
+                }
+            }
+
             /// Elements of workspace beside the output.
             pub fn scratch(&self, x: &[&Shape], batch: usize) -> usize {
                 match self {
@@ -364,6 +379,7 @@ macro_rules! registry {
 registry! {
     Unary(elementwise::Unary),
     Binary(elementwise::Binary),
+    Chain(chain::Chain),
     Matmul(matmul::Matmul),
     Linear(linear::Linear),
     Conv(convolution::Conv),

@@ -11,6 +11,7 @@ use super::{At, Gradients, Io, Op, Sample, attributes_by_serde};
 use crate::builder::Builder;
 use crate::ir::Id;
 use crate::ops::elementwise::{BinaryKind, UnaryKind};
+use crate::passes::differentiate::of_gradient;
 use crate::shape::{Dim, Shape};
 
 /// Normalization.
@@ -291,8 +292,12 @@ impl Op for NormalizeGradient {
         Ok(x[0].clone())
     }
 
-    fn gradient(&self, _b: &mut Builder, _at: &At) -> Result<Gradients> {
-        Err(Error::new(Code::NoGradient, "the gradient of a norm has no derivative").at("normalizeGradient"))
+    /// Through the decomposition.
+    fn gradient(&self, b: &mut Builder, at: &At) -> Result<Gradients> {
+        match self.0.decompose(b, &at.inputs[..1]) {
+            Some(y) => of_gradient(b, y?, at.inputs[0], at.inputs[1], at.dy),
+            None => Err(Error::internal("normalization has a decomposition")),
+        }
     }
 
     fn scratch(&self, x: &[&Shape], _batch: usize) -> usize {

@@ -13,6 +13,20 @@ pub const GRADIENT: &str = "gradient:";
 
 /// ∂(Σ seed · y)/∂x for each asked node; `None` where y does not depend on it.
 pub fn gradients(b: &mut Builder, y: Id, seed: Id, of: &[Id]) -> Result<Vec<Option<Id>>> {
+    walk(b, y, seed, of, false)
+}
+
+/// The gradients of a gradient: of ∂(Σ dy·y)/∂x, times `seed`, with respect to x and dy, each taken as independent of the other. y is
+/// written in operators that can be differentiated again.
+pub fn of_gradient(b: &mut Builder, y: Id, x: Id, dy: Id, seed: Id) -> Result<Vec<Option<Id>>> {
+    match walk(b, y, dy, &[x], true)?[0] {
+        Some(dx) => walk(b, dx, seed, &[x, dy], true),
+        None => Ok(vec![None, None]),
+    }
+}
+
+/// With `cut`, what the asked nodes were computed from is not looked at: partial derivatives.
+fn walk(b: &mut Builder, y: Id, seed: Id, of: &[Id], cut: bool) -> Result<Vec<Option<Id>>> {
     let count = y + 1;
     let mut wanted = vec![false; count];
     of.iter().filter(|&&id| id < count).for_each(|&id| wanted[id] = true);
@@ -25,7 +39,7 @@ pub fn gradients(b: &mut Builder, y: Id, seed: Id, of: &[Id]) -> Result<Vec<Opti
     for id in (0..count).rev() {
         let (true, Some(dy)) = (wanted[id], grads[id]) else { continue };
         let node = b.graph.nodes[id].clone();
-        if node.op.is_source() {
+        if node.op.is_source() || (cut && of.contains(&id)) {
             continue;
         }
         b.path.clone_from(&node.path);

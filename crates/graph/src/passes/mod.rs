@@ -3,6 +3,7 @@
 pub mod common_subexpressions;
 pub mod dead_code;
 pub mod differentiate;
+pub mod fuse_chains;
 pub mod fuse_linear;
 pub mod gathered_rows;
 pub mod mode;
@@ -18,6 +19,7 @@ use crate::program::Purpose;
 use common_subexpressions::common_subexpressions;
 use dead_code::dead_code;
 use differentiate::{GRADIENT, differentiate};
+use fuse_chains::fuse_chains;
 use fuse_linear::fuse_linear;
 use gathered_rows::gathered_rows;
 use mode::mode;
@@ -43,11 +45,12 @@ pub fn run(graph: &Graph, purpose: &Purpose, watch: &mut dyn FnMut(&'static str,
     for name in &purpose.outputs {
         graph.output(name)?;
     }
-    let rest: [Pass; 4] = [
+    let rest: [Pass; 5] = [
         ("deadCode", dead_code),
         ("shareMoments", share_moments),
         ("commonSubexpressions", common_subexpressions),
         ("fuseLinear", fuse_linear),
+        ("fuseChains", fuse_chains),
     ];
     for (name, pass) in rest {
         graph = dead_code(&pass(&graph));

@@ -126,9 +126,10 @@ pub(super) unsafe fn run<T: Real>(
 /// # Safety
 /// `count` rows and `depth` columns of A exist, a column `col` numbers after the one before; the copy has room.
 unsafe fn copy_rows<T: Real>(a: *const T, col: usize, count: usize, depth: usize, to: *mut T) {
-    for row in (0..count).step_by(HEIGHT) {
-        let height = HEIGHT.min(count - row);
-        for k in 0..depth {
+    // Along a column first: that is how it lies in memory.
+    for k in 0..depth {
+        for row in (0..count).step_by(HEIGHT) {
+            let height = HEIGHT.min(count - row);
             // SAFETY: by the caller's promise.
             unsafe {
                 let (from, to) = (a.add(k * col + row), to.add(row * DEPTH + k * HEIGHT));
@@ -148,9 +149,9 @@ unsafe fn copy_rows<T: Real>(a: *const T, col: usize, count: usize, depth: usize
 /// # Safety
 /// `depth` rows and `n` columns of B exist; the copy has room.
 unsafe fn copy_panels<T: Real>(b: *const T, layout: &Right, n: usize, depth: usize, to: *mut T) {
-    for (panel, first) in (0..n).step_by(PANEL).enumerate() {
-        let width = PANEL.min(n - first);
-        for k in 0..depth {
+    for k in 0..depth {
+        for (panel, first) in (0..n).step_by(PANEL).enumerate() {
+            let width = PANEL.min(n - first);
             // SAFETY: by the caller's promise.
             unsafe {
                 let (from, to) = (b.add(k * layout.row + panel * layout.panel), to.add((panel * depth + k) * PANEL));

@@ -1,6 +1,9 @@
 //! Small networks, recipes and data that the tests of this crate share.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+#[path = "../../../graph/benches/sequences/mod.rs"]
+pub mod sequences;
+
 use std::sync::Arc;
 
 use nabla_data::{Dataset, Matrix, SourceParts, TargetParts};
@@ -175,6 +178,22 @@ pub fn class_parts(rows: usize, width: usize, classes: usize) -> SourceParts {
         target: Some(TargetParts::Classes { names, labels }),
         ..SourceParts::new(rows, Matrix::F64(features))
     }
+}
+
+/// Windows of random characters, each with the characters after it.
+pub fn windows(rows: usize, time: usize) -> Dataset {
+    let drawn = uniform(4, rows * time + 1, 0.0, sequences::VOCABULARY as f64);
+    let target = TargetParts::Sequence {
+        names: (0..sequences::VOCABULARY).map(|c| c.to_string()).collect(),
+        width: time,
+        labels: drawn[1..].iter().map(|&v| v as u32).collect(),
+    };
+    let features = drawn[..rows * time].iter().map(|v| v.floor()).collect();
+    let parts = SourceParts {
+        target: Some(target),
+        ..SourceParts::new(rows, Matrix::F64(features))
+    };
+    parts.build().unwrap().into()
 }
 
 /// A data set of classes that can be learnt.
