@@ -1,0 +1,121 @@
+/** What the engine refuses before it works, and what it says of a step that went wrong. */
+import { describe, expect, it } from 'vitest';
+import { Dataset, NablaError, network, type Tensor, Trainer } from '../src/index.js';
+import { concat, conv2d, dense, flatten, layer, maxPool2d, reshape, residual } from '../src/layers/index.js';
+
+const data = Dataset.from({ features: Array.from({ length: 8 }, (_, i) => [i, 1, 2, 3]), targets: Array.from({ length: 8 }, (_, i) => i) });
+const trainer = (model: unknown, more = {}) =>
+  new Trainer({ model: model as ReturnType<typeof dense>, loss: 'meanSquaredError', epochs: 1, batchSize: 'full', ...more });
+const failure = async (model: unknown, more = {}): Promise<NablaError> => {
+  try {
+    await trainer(model, more).fit(data);
+  } catch (error) {
+    expect(error).toBeInstanceOf(NablaError);
+    return error as NablaError;
+  }
+  throw new Error('it was accepted');
+};
+
+describe('sizes', () => {
+  it.each<[string, () => unknown]>([
+    ['a weight', () => network((x) => dense(1)(dense(2 ** 31)(dense(2 ** 6)(x))))],
+    ['two that multiply', () => network((x) => dense(1)(dense(2 ** 20)(dense(2 ** 20)(x))))],
+    [
+      'a value of a batch',
+      () =>
+        network((x) =>
+          dense(1)(
+            x
+              .reshape([-1, 4, 1])
+              .pad([
+                [0, 0],
+                [0, 2 ** 20],
+                [0, 2 ** 18],
+              ])
+              .max([1, 2], { keepDims: true })
+              .reshape([-1, 1]),
+          ),
+        ),
+    ],
+    [
+      'an overflow',
+      () =>
+        network((x) =>
+          dense(1)(
+            x.pad([
+              [0, 0],
+              [0, 2 ** 52],
+            ]),
+          ),
+        ),
+    ],
+  ])('that do not fit in memory are refused before anything is allocated: %s', async (_, model) => {
+    const before = process.memoryUsage().rss;
+    expect(await failure(model())).toMatchObject({ code: 'OUT_OF_MEMORY' });
+    expect(process.memoryUsage().rss - before).toBeLessThan(2 ** 28);
+  });
+});
+
+describe('gradients', () => {
+  it('a parameter that no gradient reaches is named', async () => {
+    const model = network((x) => {
+      dense(3, { name: 'lost' })(x);
+      return dense(1, { name: 'head' })(x);
+    });
+    expect(await failure(model)).toMatchObject({
+      code: 'NO_GRADIENT',
+      place: 'lost/kernel',
+      hint: expect.stringMatching(/freeze/) as string,
+    });
+  });
+
+  it('one behind a comparison too', async () => {
+    const model = network((x) => dense(1, { name: 'cut' })(x).greater(0).add(dense(1)(x)));
+    expect(await failure(model)).toMatchObject({ code: 'NO_GRADIENT', place: 'cut/kernel' });
+  });
+});
+
+describe('a step that is not finite', () => {
+  it.each<[string, (x: Tensor) => Tensor, string]>([
+    ['log', (x) => x.square().negate().subtract(1).log(), 'log'],
+    ['divide', (x) => x.divide(x.multiply(0)), 'divide'],
+    ['exp', (x) => x.square().add(1000).exp(), 'exp'],
+    ['sqrt', (x) => x.square().negate().subtract(1).sqrt(), 'sqrt'],
+  ])('names layer and operator: %s', async (_, run, operator) => {
+    const model = network((x) => layer('broken', run)(dense(1)(x)));
+    const error = await failure(model);
+    expect(error).toMatchObject({ code: 'NOT_FINITE', place: expect.stringContaining('broken') as string });
+    expect(error.message).toMatch(new RegExp(`step 0 \\(epoch 0\\): first in operator "${operator}", row \\d`));
+  });
+});
+
+describe('shapes that do not fit', () => {
+  const own = (run: (x: Tensor) => Tensor) => network((x) => dense(1)(layer('mine', run)(x)));
+  it.each<[string, unknown, readonly string[]]>([
+    ['add', own((x) => x.add(x.slice(1, 0, 3))), ['mine', '[batch, 4]', '[batch, 3]']],
+    ['matmul', own((x) => x.matmul(x.slice(1, 0, 3).sum(0).reshape([3, 1]))), ['mine', '[batch, 4]', '[3, 1]']],
+    ['concat', own((x) => x.concat(x.reshape([-1, 2, 2]))), ['mine', '[batch, 4]', '[batch, 2, 2]']],
+    ['reshape', own((x) => x.reshape([-1, 3])), ['mine', '[batch, 4]', '[batch, 3]']],
+    ['slice', own((x) => x.slice(1, 2, 9)), ['mine', '[batch, 4]', 'from 2 to 9']],
+    ['sum', own((x) => x.sum(3)), ['mine', '[batch, 4]', '3']],
+    ['transpose', own((x) => x.transpose([0, 0])), ['mine', '[batch, 4]', '[0, 0]']],
+    ['gather', own((x) => x.gather(x)), ['mine', '[batch, 4]']],
+    ['where', own((x) => x.where(x.slice(1, 0, 3), 0)), ['mine', '[batch, 4]', '[batch, 3]']],
+    ['takeAlong', own((x) => x.takeAlong(x.sum(0, { keepDims: true }))), ['mine', '[batch, 4]', '[1, 4]']],
+    ['residual', residual([dense(3)]), ['residual', '[batch, 4]', '[batch, 3]']],
+    ['the layer concat', network((x) => dense(1)(concat()(x, x.reshape([-1, 2, 2])))), ['concat', '[batch, 4]', '[batch, 2, 2]']],
+    ['conv2d', network((x) => dense(1)(conv2d(2, { kernel: 3 })(x))), ['conv2d', '[batch, 4]']],
+    [
+      'a window larger than the image',
+      network((x) => dense(1)(flatten()(conv2d(2, { kernel: 3 })(reshape([2, 2, 1])(x))))),
+      ['conv2d', '2'],
+    ],
+    ['maxPool2d', network((x) => dense(1)(maxPool2d({ size: 2 })(x))), ['maxPool2d', '[batch, 4]']],
+    ['the layer reshape', network((x) => dense(1)(reshape([5])(x))), ['reshape', '[batch, 4]', '[batch, 5]']],
+    ['the output', dense(2), ['dense', '[batch, 2]', '[batch, 1]']],
+  ])('are named with layer and shapes: %s', async (_, model, words) => {
+    const error = await failure(model);
+    expect(error.code).toMatch(/SHAPE_MISMATCH|INVALID_OPTION/);
+    for (const word of words) expect(`${error.place} ${error.message} ${error.expected} ${error.received}`).toContain(word);
+  });
+});
