@@ -1,7 +1,17 @@
 /** The training toolbox through the public interface: what the options do, and what is wrong with them. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { minMax, standardize } from '../src/data/index.js';
-import { checkGradients, Dataset, ensemble, learningRateTest, norm, sequential, Trainer, type TrainerOptions } from '../src/index.js';
+import {
+  checkGradients,
+  Dataset,
+  ensemble,
+  learningRateTest,
+  norm,
+  ridge,
+  sequential,
+  Trainer,
+  type TrainerOptions,
+} from '../src/index.js';
 import { lsuv, zeros } from '../src/initializers/index.js';
 import { activation, batchNorm, dense, reshape } from '../src/layers/index.js';
 import { contrastive, ctc, triplet } from '../src/losses/index.js';
@@ -357,12 +367,34 @@ it('checks gradients', async () => {
   expect(found.parameters.map(({ name }) => name)).toContain(found.worstParameter);
 });
 
+it('is ridge regression under half the squared error and l2(λ/n)', async () => {
+  const rows = Array.from({ length: 30 }, (_, i) => [Math.sin(i), Math.cos(2 * i), ((i * 7) % 11) / 11]);
+  const targets = rows.map(([a, b, c], i) => 2 * a! - b! + 0.5 * c! + 0.3 * Math.sin(5 * i));
+  const data = Dataset.from({ features: rows, targets });
+  const lambda = 1.7;
+  const closed = await ridge({ lambda }).fit(data);
+  const descent = await new Trainer({
+    model: sequential([dense(1)]),
+    loss: (prediction, target) => prediction.subtract(target).square().mean(-1).multiply(0.5),
+    regularizers: [l2(lambda / 30)],
+    optimizer: sgd({ learningRate: 0.2, momentum: 0.9 }),
+    batchSize: 'full',
+    epochs: 1500,
+    precision: 'f64',
+  }).fit(data);
+  const { values } = descent.weights().get('dense/kernel')!;
+  values.forEach((w, j) => void expect(w).toBeCloseTo(closed.coefficients[j]!, 9));
+  expect(descent.weights().get('dense/bias')!.values[0]).toBeCloseTo(closed.intercept, 9);
+});
+
 it('tests a range of rates', async () => {
-  const { rates, losses, suggestion } = await learningRateTest(trainer(), train, { from: 1e-5, to: 100, steps: 80 });
+  const { rates, losses, suggestion, toSvg } = await learningRateTest(trainer(), train, { from: 1e-5, to: 100, steps: 80 });
   expect(rates.length).toBe(losses.length);
   expect(rates[1]).toBeGreaterThan(rates[0] as number);
   expect(suggestion).toBeGreaterThan(1e-5);
   expect(suggestion).toBeLessThan(10);
+  expect(toSvg()).toMatch(/^<svg.*<\/svg>\s*$/s);
+  expect(toSvg()).not.toMatch(/NaN/);
   await expect(learningRateTest(trainer(), train, { from: 1, to: 0.1 })).rejects.toMatchObject({ code: 'INVALID_OPTION' });
 });
 
@@ -376,9 +408,20 @@ describe('ensembles', () => {
     for (const row of rows) expect(row.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 6);
   });
 
+  it('of copies: seeds of their own, or rows too', async () => {
+    const seeds = await ensemble({ of: trainer({ epochs: 5 }), count: 2 }).fit(train);
+    const [first, second] = seeds.members;
+    expect(first!.weights()).toEqual((await trainer({ epochs: 5 }).fit(train)).weights());
+    expect(second!.weights()).not.toEqual(first!.weights());
+    const bagged = await ensemble({ of: trainer(), count: 3, sampling: 'bootstrap' }).fit(train);
+    expect(bagged.members[0]!.weights()).not.toEqual((await trainer().fit(train)).weights());
+    expect((await bagged.evaluate(test)).accuracy).toBeGreaterThan(0.85);
+  });
+
   it('refuses what cannot be combined', async () => {
     expect(() => ensemble([])).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }) as Error);
     expect(() => ensemble([trainer()], { weights: [1, 2] })).toThrow(/one a member/);
-    expect(() => ensemble({ of: trainer(), count: 2 })).toThrow(expect.objectContaining({ code: 'NOT_IMPLEMENTED' }) as Error);
+    expect(() => ensemble({ of: trainer(), count: 0 })).toThrow(/count/);
+    expect(() => ensemble({ of: { fit: () => Promise.reject(new Error('never')) }, count: 2 })).toThrow(/bootstrap/);
   });
 });

@@ -2,8 +2,8 @@ import { Dataset } from '../data/dataset.js';
 import { standardize } from '../data/preparation.js';
 import { dense, sequential } from '../layers/index.js';
 import { adam } from '../optimizers/index.js';
+import { Chart, colourOf, figure, words } from '../text/chart.js';
 import { Trainer } from '../trainer/index.js';
-import { Chart, colourOf, figure, words } from './chart.js';
 import { studyOf } from './study.js';
 
 /** What each epoch scored. */
@@ -38,8 +38,11 @@ const compute = async (seed: number): Promise<EarlyStoppingData> => {
     batchSize: 16,
     seed,
   } as const;
-  const whole = await new Trainer(recipe).fit(wrong, { validation: others });
-  const early = await new Trainer({ ...recipe, earlyStopping: { monitor: 'loss', patience: 10 } }).fit(wrong, { validation: others });
+  const whole = await new Trainer(recipe).fit(wrong, { validation: others, threads: 1 });
+  const early = await new Trainer({ ...recipe, earlyStopping: { monitor: 'loss', patience: 10 } }).fit(wrong, {
+    validation: others,
+    threads: 1,
+  });
   return {
     epochs: whole.history.map((epoch) => ({
       train: epoch.train.loss,

@@ -1,7 +1,7 @@
 import { heNormal, normal, xavierNormal } from '../initializers/index.js';
 import type { Initializer } from '../initializers/initializer.js';
+import { Chart, colourOf, figure, words } from '../text/chart.js';
 import { short } from '../text/number.js';
-import { Chart, colourOf, figure, words } from './chart.js';
 import { studyOf } from './study.js';
 
 /** What one way of starting makes of a random batch, layer by layer. */

@@ -1,7 +1,7 @@
 import { normal } from '../initializers/index.js';
 import { adagrad, adam, lbfgs, type Optimizer, rmsprop, sgd, type Values } from '../optimizers/index.js';
+import { Chart, colourOf, figure, type Point, words } from '../text/chart.js';
 import { short } from '../text/number.js';
-import { Chart, colourOf, figure, type Point, words } from './chart.js';
 import { studyOf } from './study.js';
 
 /** One optimizer on one surface. */

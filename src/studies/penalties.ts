@@ -3,8 +3,8 @@ import { normal } from '../initializers/index.js';
 import { dense, sequential } from '../layers/index.js';
 import { sgd } from '../optimizers/index.js';
 import { lq } from '../regularizers/index.js';
+import { Chart, colourOf, figure, type Point } from '../text/chart.js';
 import { Trainer } from '../trainer/index.js';
-import { Chart, colourOf, figure, type Point } from './chart.js';
 import { studyOf } from './study.js';
 
 /** One exponent. */

@@ -1,8 +1,8 @@
 import { Dataset } from '../data/dataset.js';
 import { normal } from '../initializers/index.js';
+import { Chart, colourOf, figure, type Point } from '../text/chart.js';
 import { polynomial } from '../trainer/bases.js';
 import { ridge as fitRidge } from '../trainer/ridge.js';
-import { Chart, colourOf, figure, type Point } from './chart.js';
 import { studyOf } from './study.js';
 
 /** One λ. */

@@ -2,21 +2,22 @@ import { type Dataset, schemaOf } from '../data/dataset.js';
 import {
   expectOptions,
   invalidOption,
+  isAnything,
+  isInteger,
   isListOf,
   isNumber,
   isOneOf,
   NablaError,
-  notImplemented,
   optionsOf,
-  register,
 } from '../errors/index.js';
+import { uniform } from '../initializers/index.js';
 import { accuracy, meanSquaredError } from '../metrics/index.js';
 import { native } from '../native/index.js';
 import type { Estimator, EstimatorFitOptions, FittedEstimator } from './estimator.js';
 import { Fitted, type PredictInput } from './fitted.js';
 import { expectOneOutput } from './outputs.js';
 import type { PredictionKind } from './predictions.js';
-import { expectDataset } from './trainer.js';
+import { expectDataset, recipeOf, Trainer } from './trainer.js';
 
 /** The members of an ensemble: trainers whose seeds, models or data preparation differ; or copies of one on resampled rows. */
 export type EnsembleMembers =
@@ -31,7 +32,42 @@ export interface EnsembleOptions {
   readonly weights?: readonly number[];
 }
 const ensembleOptions = optionsOf('ensemble', { combine: isOneOf(['average', 'vote']), weights: isListOf(isNumber({ above: 0 })) });
-register('ensemble: of');
+const copyOptions = optionsOf('ensemble', {
+  of: isAnything,
+  count: isInteger({ min: 1, max: 10_000 }),
+  sampling: isOneOf(['bootstrap', 'none']),
+});
+
+type Copies = Exclude<EnsembleMembers, readonly Estimator[]>;
+
+/** Rows drawn with replacement, as many as there are. Efron 1979. */
+const resampled = (data: Dataset, seed: number): Dataset => {
+  const draws = uniform({ low: 0, high: 1 }).sample([data.rows], { seed, precision: 'f64' });
+  return data.select(Uint32Array.from(draws, (draw) => Math.min(Math.floor(draw * data.rows), data.rows - 1)));
+};
+
+/** Copies of one estimator: of a trainer each with its own seed, the first with the trainer's; and on rows of its own where asked for. */
+const copiesOf = (members: Copies): Estimator[] => {
+  expectOptions('ensemble', members, copyOptions, ensemble);
+  const { of, count, sampling = 'none' } = members;
+  if (typeof of !== 'object' || of === null || typeof of.fit !== 'function')
+    throw invalidOption('ensemble', 'of', 'to be a trainer', of, ensemble);
+  if (count === undefined) throw invalidOption('ensemble', 'count', 'to be a whole number ≥ 1', count, ensemble);
+  if (sampling === 'none' && !(of instanceof Trainer))
+    throw invalidOption(
+      'ensemble',
+      'sampling',
+      "to be 'bootstrap' for what is no trainer: copies with nothing of their own are alike",
+      sampling,
+      ensemble,
+    );
+  return Array.from({ length: count }, (_, i) => {
+    const recipe = of instanceof Trainer ? recipeOf(of) : undefined;
+    const member = recipe === undefined ? of : new Trainer({ ...recipe, seed: (recipe.seed ?? 0) + i });
+    if (sampling === 'none') return member;
+    return { fit: (data, options) => member.fit(resampled(data, (recipe?.seed ?? 0) + i), options) } as Estimator;
+  });
+};
 
 /** What an ensemble's fit gives. */
 export interface FittedEnsemble extends FittedEstimator {
@@ -93,13 +129,12 @@ const combined = (
  * @example
  * const seeds = [1, 2, 3].map((seed) => new Trainer({ ...recipe, seed }));
  * const fitted = await ensemble(seeds).fit(train);
+ * @example
+ * const bagged = await ensemble({ of: trainer, count: 10, sampling: 'bootstrap' }).fit(train); // Breiman 1996
  */
 export const ensemble = (members: EnsembleMembers, options: EnsembleOptions = {}): Estimator<FittedEnsemble> => {
-  if (!Array.isArray(members)) {
-    if (typeof members === 'object' && members !== null && 'of' in members) return notImplemented('ensemble: of', ensemble);
-    throw invalidOption('ensemble', 'members', 'to be an array of trainers', members, ensemble);
-  }
-  const list = [...(members as readonly Estimator[])];
+  const copies = Array.isArray(members) ? undefined : copiesOf(members as Copies);
+  const list = copies ?? [...(members as readonly Estimator[])];
   if (list.length === 0 || !list.every((member) => typeof member === 'object' && member !== null && typeof member.fit === 'function'))
     throw invalidOption('ensemble', 'members', 'to be an array of at least one trainer', members, ensemble);
   expectOptions('ensemble', options, ensembleOptions, ensemble);

@@ -1,6 +1,7 @@
 import { type Dataset, nativeOf, schemaOf } from '../data/dataset.js';
 import { expectArgument, expectOptions, isInteger, isNumber, optionsOf } from '../errors/index.js';
 import { runTask } from '../native/index.js';
+import { Chart, colourOf, figure } from '../text/chart.js';
 import { type AnyTrainer, expectDataset, isTrainer, specOf } from './trainer.js';
 
 /** Options of `checkGradients`. */
@@ -68,11 +69,48 @@ export interface LearningRateTest {
   readonly losses: Float64Array;
   /** The rate where the smoothed loss fell fastest. */
   readonly suggestion: number;
+  /** Loss against rate with the suggestion, as an SVG that stands by itself. */
+  toSvg(): string;
 }
+
+const rangePicture = (rates: Float64Array, losses: Float64Array, suggestion: number): string => {
+  const finite = losses.filter(Number.isFinite);
+  const [low, high] = [Math.min(...finite), Math.max(finite[0] ?? 1, Math.min(...finite) * 2.5)];
+  const pad = 0.05 * (high - low || 1);
+  const axes = {
+    x: [rates[0] ?? 1, rates.at(-1) ?? 10],
+    y: [low - pad, high + pad],
+    logX: true,
+    xName: 'learning rate',
+    yName: 'loss',
+  } as const;
+  const chart = new Chart({ left: 70, top: 70, width: 560, height: 300 }, { ...axes, title: `Suggested: ${suggestion.toPrecision(2)}` });
+  let mean = 0;
+  // The mean that the suggestion goes by, without its start at 0.
+  const smooth = Array.from(losses, (loss, i) => {
+    mean = 0.9 * mean + 0.1 * loss;
+    return [rates[i] as number, mean / (1 - 0.9 ** (i + 1))] as const;
+  });
+  chart.line(
+    Array.from(losses, (loss, i) => [rates[i] as number, loss] as const),
+    '#bbb',
+    { name: 'loss of each batch', width: 1 },
+  );
+  chart.line(smooth, colourOf(0), { name: 'smoothed' });
+  chart.line(
+    [
+      [suggestion, low - pad],
+      [suggestion, high + pad],
+    ],
+    colourOf(1),
+    { dash: '4 3', name: 'suggestion' },
+  );
+  return figure(660, 430, 'Learning-rate range test', [chart.toSvg()]);
+};
 
 /**
  * Loss against a learning rate that grows by one factor from step to step, from the first weights; ends where the smoothed loss is four
- * times its least. Smith 2017, arXiv:1506.01186. The trainer's own schedule is left out.
+ * times its least. Smith 2017, arXiv:1506.01186. The trainer's own schedule is left out. `toSvg()` draws it.
  * @example const { suggestion } = await learningRateTest(trainer, train);
  */
 export const learningRateTest = async (
@@ -90,5 +128,6 @@ export const learningRateTest = async (
     (task) => task.takeText(),
   );
   const { rates, losses, suggestion } = JSON.parse(text) as { rates: number[]; losses: (number | null)[]; suggestion: number };
-  return { rates: Float64Array.from(rates), losses: Float64Array.from(losses, (loss) => loss ?? Number.NaN), suggestion };
+  const found = { rates: Float64Array.from(rates), losses: Float64Array.from(losses, (loss) => loss ?? Number.NaN), suggestion };
+  return { ...found, toSvg: () => rangePicture(found.rates, found.losses, suggestion) };
 };

@@ -1,3 +1,4 @@
+import { escaped, niceTicks } from '../text/chart.js';
 import { short } from '../text/number.js';
 
 /** What a picture draws of a trial. */
@@ -19,9 +20,6 @@ export interface Axis {
 
 /** How good a score is among all, 0 the worst and 1 the best, by rank: one outlier does not wash out the rest. */
 export type Rank = (score: number) => number;
-
-export const escaped = (text: string): string =>
-  text.replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c] as string);
 
 const round = (value: number): string => String(Math.round(value * 10) / 10);
 
@@ -48,17 +46,6 @@ const svg = (width: number, height: number, label: string, body: string): string
 
 const text = (x: number, y: number, words: string, more = ''): string =>
   `<text x="${round(x)}" y="${round(y)}" ${more}>${escaped(words)}</text>`;
-
-/** Round numbers that span a range. */
-export const niceTicks = (low: number, high: number, count = 5): number[] => {
-  if (!(high > low)) return [low];
-  const raw = (high - low) / count;
-  const power = 10 ** Math.floor(Math.log10(raw));
-  const step = ([1, 2, 5, 10].find((m) => m * power >= raw) ?? 10) * power;
-  const ticks: number[] = [];
-  for (let tick = Math.ceil(low / step) * step; tick <= high + step * 1e-9; tick += step) ticks.push(Number(tick.toPrecision(12)));
-  return ticks;
-};
 
 /** Scores as a vertical axis: from the median of the worse half upwards would hide nothing that matters, so outliers are cut at the edge. */
 const scoreRange = (scores: readonly number[], direction: 'max' | 'min'): readonly [number, number] => {

@@ -1,16 +1,6 @@
+import { escaped, niceTicks } from '../text/chart.js';
 import { short } from '../text/number.js';
-import {
-  type Axis,
-  type Dot,
-  escaped,
-  history,
-  importanceBars,
-  niceTicks,
-  parallelCoordinates,
-  type Rank,
-  slices,
-  zoom,
-} from './pictures.js';
+import { type Axis, type Dot, history, importanceBars, parallelCoordinates, type Rank, slices, zoom } from './pictures.js';
 import { roundEnd } from './rounds.js';
 import type { PointTrial, Search } from './search.js';
 import { shownValue } from './shown-value.js';

@@ -1,4 +1,17 @@
-import { escaped, niceTicks } from '../tuning/pictures.js';
+/** Text within SVG or HTML. */
+export const escaped = (text: string): string =>
+  text.replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c] as string);
+
+/** Round numbers that span a range. */
+export const niceTicks = (low: number, high: number, count = 5): number[] => {
+  if (!(high > low)) return [low];
+  const raw = (high - low) / count;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step = ([1, 2, 5, 10].find((m) => m * power >= raw) ?? 10) * power;
+  const ticks: number[] = [];
+  for (let tick = Math.ceil(low / step) * step; tick <= high + step * 1e-9; tick += step) ticks.push(Number(tick.toPrecision(12)));
+  return ticks;
+};
 
 /** Numbers as a picture needs them. */
 export type Point = readonly [x: number, y: number];
