@@ -10,12 +10,11 @@ import {
   isListOf,
   isString,
   NablaError,
-  notImplemented,
   optionsOf,
-  register,
 } from '../errors/index.js';
 import { callNative, type NativeArray, type NativeData, runTask } from '../native/index.js';
 import type { ArrowTable } from './arrow.js';
+import { type Augmentations, type AugmentedOptions, type ContactSheetOptions, enlarged, sheet } from './augmentation.js';
 import { type BuiltinName, builtinSource, builtins } from './builtin.js';
 import { Description } from './description.js';
 import {
@@ -137,8 +136,6 @@ const windowOptions = optionsOf('windows', {
 });
 
 const idxOptions = optionsOf('Dataset.fromIdx', { labels: isString, classes: isListOf(isString) });
-
-register('Dataset.augmented');
 
 /** Takes the column `name` out of rows given as objects, or out of an object of columns. */
 const takeColumn = (features: unknown, name: string): { features: Features; targets: readonly unknown[] } => {
@@ -546,9 +543,24 @@ export class Dataset {
     return Dataset.#wrap(callNative(() => this.#native.windows(JSON.stringify(options)), this.windows));
   }
 
-  /** Enlarges the set for good with augmented copies of its rows. */
-  augmented(_recipe: unknown, _options: { readonly copies?: number; readonly seed?: number } = {}): Dataset {
-    return notImplemented('Dataset.augmented');
+  /**
+   * Enlarges the set for good: its rows, then `copies` changed copies of each. Each copy is in its row's group (without groups each row is
+   * one), so splitters that keep groups keep copies beside their original; still, split first and enlarge the training part alone.
+   * Copy k is what a fit with this seed would see in its epoch k.
+   * @throws {NablaError} `INVALID_OPTION` for steps that do not suit the samples, or that mix classes
+   * @example const more = train.augmented([flip(), crop({ padding: 4 })], { copies: 3 });
+   */
+  augmented(recipe: Augmentations, options: AugmentedOptions = {}): Dataset {
+    return Dataset.#wrap(enlarged(this.#native, recipe, options));
+  }
+
+  /**
+   * A PNG that shows what a recipe does: each of the first rows, and its variants in the first epochs of a fit with this seed.
+   * @throws {NablaError} `INVALID_OPTION` for samples that are no images
+   * @example writeFileSync('sheet.png', images.contactSheet([flip(), rotate(15)]));
+   */
+  contactSheet(recipe: Augmentations, options: ContactSheetOptions = {}): Uint8Array {
+    return sheet(this.#native, recipe, options);
   }
 
   get [Symbol.toStringTag](): string {

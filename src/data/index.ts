@@ -1,7 +1,10 @@
 export type { ArrowColumn, ArrowTable } from './arrow.js';
 export {
   type Augmentation,
+  type Augmentations,
+  type AugmentedOptions,
   brightness,
+  type ContactSheetOptions,
   contrast,
   crop,
   cutmix,

@@ -142,6 +142,8 @@ export interface Binding {
   CompiledFunction: new (graph: string, inputs: string[], single: boolean) => CompiledFunction;
   Data: { create(spec: string, buffers: NativeArray[]): NativeData };
   readCsvFile(task: number, path: string, options: string): Task;
+  augmentedData(data: NativeData, recipe: string, copies: number, seed: number): NativeData;
+  contactSheet(data: NativeData, recipe: string, rows: number, variants: number, seed: number): Uint8Array;
   readImages(task: number, path: string | null, bytes: Uint8Array[], labels: string[] | null, options: string): Task;
   /** A data set of columns by the rules of a CSV file; `columns` and `options` are JSON. */
   columnsToData(task: number, columns: string, buffers: NativeArray[], options: string): Task;

@@ -15,6 +15,8 @@ export interface Plannable {
   readonly loss: Loss | readonly PlannedOutput[];
   readonly prepare: readonly Preparation[] | 'auto';
   readonly prepareTargets: readonly Preparation[];
+  /** Whether training samples are mixed with others. */
+  readonly mixes?: boolean;
 }
 
 /** What a recipe becomes for data of one schema. */
@@ -185,6 +187,13 @@ const planOutputs = (trace: Trace, prediction: unknown, outputs: readonly Planne
   return { loss, ...Object.fromEntries(own.map(({ name, prediction }) => [`prediction:${name}`, prediction])) };
 };
 
+/** Of a sample mixed with another: λ·ℓ(y) + (1 − λ)·ℓ(y′). Numbers are mixed themselves and need no second loss. */
+const mixedLoss = (trace: Trace, loss: Loss, prediction: Tensor, own: Tensor): Tensor => {
+  const other = loss(prediction, trace.input('partnerTargets', [-1], 'index'));
+  const share = trace.input('ownShares', [-1]);
+  return own.multiply(share).add(other.multiply(share.negate().add(1)));
+};
+
 /**
  * Traces model and loss for data of this schema. All shapes are known afterwards: what does not fit is an error here, whose stack ends
  * on the user's own line.
@@ -208,6 +217,8 @@ export const plan = (recipe: Plannable, schema: Schema): Plan => {
   // The layer that ran last is the one whose width is wrong; a loss may run layers of its own afterwards.
   const layer = trace.lastLayer === '' ? 'model' : trace.lastLayer;
   if (single === undefined) {
+    if (recipe.mixes === true)
+      throw invalidOption('Trainer', 'augment', 'without mixup and cutmix where there are several outputs', 'a step that mixes');
     const outputs = planOutputs(trace, prediction, loss as readonly PlannedOutput[], schema, layer);
     return { graph: trace.finish(outputs), penalties: trace.penalties, prepare };
   }
@@ -236,5 +247,10 @@ export const plan = (recipe: Plannable, schema: Schema): Plan => {
   // Padding is not predicted, whatever the layers before made of the mask.
   const counted = mask !== undefined && schema.target?.kind === 'sequence' ? prediction.withMask(mask) : prediction;
   const rows = expectRows(single(counted, targets));
-  return { graph: trace.finish({ prediction, loss: rows }), penalties: trace.penalties, prepare };
+  const mixed = recipe.mixes === true && shape.length === 1 ? mixedLoss(trace, single, counted, rows) : undefined;
+  return {
+    graph: trace.finish({ prediction, loss: rows, ...(mixed === undefined ? {} : { mixedLoss: mixed }) }),
+    penalties: trace.penalties,
+    prepare,
+  };
 };

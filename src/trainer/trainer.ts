@@ -1,4 +1,4 @@
-import type { Augmentation } from '../data/augmentation.js';
+import { type Augmentation, isAugmentation, mixes } from '../data/augmentation.js';
 import { Dataset, nativeOf, schemaOf } from '../data/dataset.js';
 import { described } from '../data/features.js';
 import type { Preparation } from '../data/preparation.js';
@@ -112,7 +112,7 @@ export interface TrainerOptions<M extends Metrics | NamedMetrics = Metrics, L ex
   readonly prepare?: readonly Preparation[] | 'auto';
   /** The same for numeric targets; predictions come back in the target's own units. */
   readonly prepareTargets?: readonly Preparation[];
-  /** Changes of the training samples. */
+  /** Changes of the training samples, each epoch anew: `[flip(), crop({ padding: 4 })]`. Rows that are scored stay as they are. */
   readonly augment?: readonly Augmentation[];
   /** What turns the model's output into predictions. Default: what fits the loss. */
   readonly output?: OutputActivation;
@@ -240,7 +240,7 @@ const trainerOptions = optionsOf('Trainer', {
   shuffle: isBoolean,
   prepare: isEither(isOneOf(['auto']), isListOf(isPreparation)),
   prepareTargets: isListOf(isPreparation),
-  augment: 'planned',
+  augment: isListOf(isAugmentation),
   output: isOneOf(['softmax', 'sigmoid', 'identity']),
   classWeights: isClassWeights,
   schedule: isSchedule,
@@ -379,6 +379,7 @@ export class Trainer<const M extends Metrics | NamedMetrics = readonly [], const
   readonly #loss: Loss | readonly PlannedOutput[];
   readonly #prepare: readonly Preparation[] | 'auto';
   readonly #prepareTargets: readonly Preparation[];
+  readonly #mixes: boolean;
   readonly #metrics: readonly ResolvedMetric[];
   readonly #epochs: number;
   readonly #batchSize: number | 'full';
@@ -409,6 +410,7 @@ export class Trainer<const M extends Metrics | NamedMetrics = readonly [], const
       shuffle = true,
       prepare = [],
       prepareTargets = [],
+      augment = [],
       output,
       classWeights,
       schedule,
@@ -435,6 +437,15 @@ export class Trainer<const M extends Metrics | NamedMetrics = readonly [], const
     this.#loss = single ?? (named as readonly PlannedOutput[]);
     this.#prepare = prepare === 'auto' ? prepare : [...prepare];
     this.#prepareTargets = [...prepareTargets];
+    const mixing = augment.findIndex(mixes);
+    if (mixing >= 0 && mixing + 1 < augment.length)
+      throw invalidOption(
+        'Trainer',
+        'augment',
+        `to have ${augment[mixing]!.kind} last, of which it mixes what the others made`,
+        augment[mixing + 1]!.kind,
+      );
+    this.#mixes = mixing >= 0;
     this.#metrics = named === undefined ? resolveMetrics((metrics ?? []) as Metrics) : resolveNamedMetrics(metrics ?? [], named);
     this.#epochs = epochs;
     this.#batchSize = batchSize;
@@ -447,6 +458,7 @@ export class Trainer<const M extends Metrics | NamedMetrics = readonly [], const
       throw invalidOption('Trainer', 'batchSize', "to be 'full' with lbfgs, whose line search compares losses of one batch", batchSize);
     this.#recipe = {
       prepareTargets: this.#prepareTargets.map(({ spec }) => spec),
+      ...(augment.length === 0 ? {} : { augment: augment.map(({ spec }) => spec) }),
       loss: single ?? Object.fromEntries((named as readonly PlannedOutput[]).map(({ name, loss }) => [name, loss])),
       output: output ?? single?.output ?? 'identity',
       ...(named === undefined ? {} : { outputs: outputSpecs(named) }),
@@ -473,7 +485,13 @@ export class Trainer<const M extends Metrics | NamedMetrics = readonly [], const
     const key = JSON.stringify([sampleShape, columns, target, schedule?.counted ? rows : 0]);
     let spec = this.#specs.get(key);
     if (spec === undefined) {
-      const recipe = { model: this.#model, loss: this.#loss, prepare: this.#prepare, prepareTargets: this.#prepareTargets };
+      const recipe = {
+        model: this.#model,
+        loss: this.#loss,
+        prepare: this.#prepare,
+        prepareTargets: this.#prepareTargets,
+        mixes: this.#mixes,
+      };
       const { graph, penalties, prepare } = plan(recipe, schema);
       const steps = this.#epochs * (this.#batchSize === 'full' ? 1 : Math.ceil(rows / this.#batchSize));
       const rest = JSON.stringify({

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use nabla_data::augment::{self, Augmentation};
 use nabla_data::split::{HoldOutOptions, KFoldOptions, hold_out, k_fold};
 use nabla_data::{
     Column, CsvOptions, Dataset, IdxOptions, ImageOptions, Kind, Matrix, Part, Pictures, Source, SourceParts, Spans, Target, TargetParts,
@@ -411,6 +412,23 @@ pub fn read_images(task: u32, path: Option<String>, bytes: Vec<Uint8Array>, labe
         };
         nabla_data::read_images(pictures, &settings, &watch).map(Answer::Data)
     })
+}
+
+/// The rows and so many changed copies of each; the recipe is JSON.
+#[napi(catch_unwind)]
+pub fn augmented_data(env: Env, data: &Data, recipe: String, copies: u32, random: f64) -> Result<Data> {
+    let recipe: Vec<Augmentation> = options(&recipe, "augmented")?;
+    let more = augment::augmented(&data.inner, &recipe, copies as usize, seed(random)?).map_err(js)?;
+    Data::new(&env, more)
+}
+
+/// A PNG of the first rows and what a recipe makes of each.
+#[napi(catch_unwind)]
+pub fn contact_sheet(data: &Data, recipe: String, rows: u32, variants: u32, random: f64) -> Result<output::Uint8Array> {
+    let recipe: Vec<Augmentation> = options(&recipe, "contactSheet")?;
+    augment::contact_sheet(&data.inner, &recipe, rows as usize, variants as usize, seed(random)?)
+        .map(output::Uint8Array::new)
+        .map_err(js)
 }
 
 /// A random order of so many rows.

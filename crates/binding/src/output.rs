@@ -1,7 +1,7 @@
 //! Arrays that go to JavaScript: always copies in memory of V8's own. An external buffer would keep native memory alive until a
 //! finalizer ran, is forbidden in Electron, and is slower for the small results of a server's predictions.
 
-use napi::bindgen_prelude::{Float64ArraySlice, ToNapiValue, Uint32ArraySlice};
+use napi::bindgen_prelude::{Float64ArraySlice, ToNapiValue, Uint8ArraySlice, Uint32ArraySlice};
 use napi::{Env, Result, sys};
 
 macro_rules! copied {
@@ -26,4 +26,4 @@ macro_rules! copied {
     )* };
 }
 
-copied!(Float64Array of f64 as Float64ArraySlice, Uint32Array of u32 as Uint32ArraySlice);
+copied!(Float64Array of f64 as Float64ArraySlice, Uint32Array of u32 as Uint32ArraySlice, Uint8Array of u8 as Uint8ArraySlice);

@@ -4,6 +4,7 @@
 //! so folds, subsets and bootstrap samples share one copy. A splitter only makes indices.
 
 mod allotment;
+pub mod augment;
 mod builder;
 mod dataset;
 mod describe;

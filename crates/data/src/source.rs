@@ -326,6 +326,11 @@ impl Source {
         self.lengths.as_deref()
     }
 
+    /// Of rows that were pictures: how those came to their size.
+    pub fn images(&self) -> Option<Fit> {
+        self.images
+    }
+
     /// The position of a value in a row for people: `column "age"`, or `value [3, 27, 0]` of an image.
     pub fn column_place(&self, column: usize) -> String {
         match self.columns.get(column) {

@@ -163,6 +163,27 @@ fn png(bytes: &[u8]) -> Result<Image> {
     Ok(image)
 }
 
+/// A picture as the bytes of a PNG.
+///
+/// # Errors
+/// `INTERNAL` when the sizes do not fit the pixels.
+pub fn encode_png(image: &Image) -> Result<Vec<u8>> {
+    let wrong = |error: png::EncodingError| Error::internal(format!("the picture cannot be encoded: {error}"));
+    let side = |size: usize| u32::try_from(size).map_err(|_| Error::option("size", "to be below 2³²", size));
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, side(image.width)?, side(image.height)?);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_color(match image.channels {
+        1 => png::ColorType::Grayscale,
+        3 => png::ColorType::Rgb,
+        _ => png::ColorType::Rgba,
+    });
+    let mut writer = encoder.write_header().map_err(wrong)?;
+    writer.write_image_data(&image.pixels).map_err(wrong)?;
+    writer.finish().map_err(wrong)?;
+    Ok(bytes)
+}
+
 impl Image {
     /// The same with 1, 3 or 4 channels. Grey of colour is (19595 R + 38470 G + 7471 B)/2¹⁶ (ITU-R BT.601, as Pillow's); transparency is
     /// dropped, and full where it was not known.

@@ -1,6 +1,9 @@
 //! From rows of a data set to the inputs of a program: gathered by index, prepared on the way, never copied before. Only preparation that
 //! is more than an affine map a column is applied beforehand, once: its rows are a data set of their own.
 
+use std::sync::Mutex;
+
+use nabla_data::augment::{Augmentation, Augmenter, Scratch};
 use nabla_data::pipeline::Prepared;
 use nabla_data::prepare::Fitted;
 use nabla_data::{Dataset, Matrix, Target};
@@ -21,6 +24,7 @@ pub struct Feed<'a> {
     class_weights: Option<Vec<f64>>,
     /// Values a row of the program's input: more than the data set has where its longest sequence is shorter.
     wide: usize,
+    changes: Option<Changes>,
     /// Rows of the data set, as indices into its source.
     pub rows: Vec<u32>,
 }
@@ -81,6 +85,7 @@ impl<'a> Feed<'a> {
             identity,
             class_weights: None,
             wide,
+            changes: None,
             rows,
         })
     }
@@ -114,6 +119,91 @@ impl<'a> Feed<'a> {
             }
         });
         Ok(self)
+    }
+
+    /// The same with changes of its rows, each epoch anew, by so many members at once.
+    pub fn with_changes(mut self, recipe: &[Augmentation], seed: u64, members: usize) -> Result<Feed<'a>> {
+        if recipe.is_empty() {
+            return Ok(self);
+        }
+        let augmenter = Augmenter::new(recipe, seed, &self.data, &self.rows)?;
+        let buffers = |_| match self.data.source().features() {
+            Matrix::F64(_) => Mutex::new(Buffers::Double(augmenter.scratch())),
+            _ => Mutex::new(Buffers::Single(augmenter.scratch())),
+        };
+        self.changes = Some(Changes {
+            buffers: (0..members).map(buffers).collect(),
+            augmenter,
+        });
+        Ok(self)
+    }
+
+    /// Prepared features of some rows as they are in an epoch; `rank` is the member's.
+    pub fn changed_features<T: Real>(&self, epoch: usize, rows: &[u32], rank: usize, out: &mut [T]) {
+        let Some(Changes { augmenter, buffers }) = &self.changes else {
+            return self.features(rows, out);
+        };
+        // Each member has its own: nobody waits.
+        let mut buffers = buffers[rank].lock().unwrap_or_else(|e| e.into_inner());
+        for (&row, out) in rows.iter().zip(out.chunks_exact_mut(self.data.width().max(1))) {
+            match &mut *buffers {
+                Buffers::Single(scratch) => self.prepare(augmenter.row(epoch as u64, row, scratch), out),
+                Buffers::Double(scratch) => self.prepare(augmenter.row(epoch as u64, row, scratch), out),
+            }
+        }
+    }
+
+    /// The affine map of one row that is already at hand, as [`gather_rows`] computes it.
+    fn prepare<S: Real, T: Real>(&self, values: &[S], out: &mut [T]) {
+        let (shift, factor) = (self.preparation.shift(), self.preparation.factor());
+        if self.identity {
+            values
+                .iter()
+                .zip(out.iter_mut())
+                .for_each(|(x, out)| *out = T::from_f64(x.to_f64()));
+        } else {
+            for (((x, out), shift), factor) in values.iter().zip(out.iter_mut()).zip(shift).zip(factor) {
+                *out = T::from_f64((x.to_f64() - shift) * factor);
+            }
+        }
+        self.cut(out);
+    }
+
+    /// Targets of some rows as they are in an epoch: numbers are mixed as the samples are. Of classes the row's own, and into `partners`
+    /// and `shares`, where the program has them, those of the other sample, and the share that stays the row's own.
+    pub fn changed_targets<T: Real>(&self, epoch: usize, rows: &[u32], out: &mut [T], other: Option<(&mut [T], &mut [T])>) {
+        self.targets(rows, out);
+        let Some(Changes { augmenter, .. }) = self.changes.as_ref().filter(|c| c.augmenter.mixes()) else {
+            return;
+        };
+        let mixed = |row: u32| augmenter.partner(epoch as u64, row).unwrap_or((row, 1.0));
+        if let Some((partners, shares)) = other {
+            for ((&row, partner), share) in rows.iter().zip(partners).zip(shares) {
+                let (with, own) = mixed(row);
+                self.targets(&[with], std::slice::from_mut(partner));
+                *share = T::from_f64(own);
+            }
+            return;
+        }
+        let width = out.len() / rows.len().max(1);
+        for (&row, out) in rows.iter().zip(out.chunks_exact_mut(width.max(1))) {
+            let (with, own) = mixed(row);
+            for (j, out) in out.iter_mut().enumerate() {
+                *out = T::from_f64(own * out.to_f64() + (1.0 - own) * self.target(with, j));
+            }
+        }
+    }
+
+    /// One prepared target number.
+    fn target(&self, row: u32, j: usize) -> f64 {
+        match self.data.source().target() {
+            Some(Target::Classes { labels, .. }) => f64::from(labels[row as usize]),
+            Some(Target::Numbers { width, values, .. }) => {
+                let (shift, factor) = (self.target_preparation.shift(), self.target_preparation.factor());
+                (values[row as usize * width + j] - shift.get(j).unwrap_or(&0.0)) * factor.get(j).unwrap_or(&1.0)
+            }
+            _ => 0.0,
+        }
     }
 
     /// The weight of each row in the mean of a batch, w / Σ w, w the row's own times its class's.
@@ -155,8 +245,13 @@ impl<'a> Feed<'a> {
             Matrix::F64(values) => gather_rows(values, width, rows, scale, out),
             Matrix::U8(values) => gather_rows(values, width, rows, scale, out),
         }
+        self.cut(out);
+    }
+
+    /// Prepared rows within the bounds that their preparation gives them.
+    fn cut<T: Real>(&self, out: &mut [T]) {
         let Some(clip) = self.preparation.clip() else { return };
-        for row in out.chunks_exact_mut(width.max(1)) {
+        for row in out.chunks_exact_mut(self.data.width().max(1)) {
             for (value, clip) in row.iter_mut().zip(clip) {
                 if let Some([low, high]) = clip {
                     *value = value.max(T::from_f64(*low)).min(T::from_f64(*high));
@@ -337,6 +432,18 @@ impl<'a> Feed<'a> {
         }
         self.target_preparation.inverse(predictions)
     }
+}
+
+/// What changes the rows of a feed, with buffers for each member of a team.
+struct Changes {
+    augmenter: Augmenter,
+    buffers: Vec<Mutex<Buffers>>,
+}
+
+/// In the precision that the data set needs.
+enum Buffers {
+    Single(Scratch<f32>),
+    Double(Scratch<f64>),
 }
 
 /// The weights of one batch.

@@ -162,6 +162,8 @@ struct Places {
     features: Option<Place>,
     mask: Option<Place>,
     targets: Option<Place>,
+    /// Targets of the samples that are mixed in, and the shares of the rows' own.
+    partners: Option<(Place, Place)>,
     weights: Place,
     loss: Place,
     output: Option<Place>,
@@ -174,13 +176,13 @@ impl Places {
     ///
     /// # Safety
     /// The program's own memory, used by one team, whose members all call this and meet before anybody reads.
-    unsafe fn fill<T: Real>(&self, bases: &Bases<T>, feed: &Feed, weights: &BatchWeights, rows: &[u32], member: &Member) {
+    unsafe fn fill<T: Real>(&self, bases: &Bases<T>, feed: &Feed, weights: &BatchWeights, (rows, epoch): (&[u32], usize), member: &Member) {
         let n = rows.len();
         if let Some(place) = &self.features {
             let (part, width) = (member.part(n), place.len.at(1));
             // SAFETY: members fill disjoint rows.
             let x = unsafe { bases.write(place, n, part.start * width..part.end * width) };
-            feed.features(&rows[part], x);
+            feed.changed_features(epoch, &rows[part], member.rank(), x);
         }
         if member.rank() == 0 {
             // SAFETY: the first member alone fills mask, targets and weights.
@@ -189,7 +191,12 @@ impl Places {
                     feed.mask(rows, bases.write(place, n, 0..place.len.at(n)));
                 }
                 if let Some(place) = &self.targets {
-                    feed.targets(rows, bases.write(place, n, 0..place.len.at(n)));
+                    let targets = bases.write(place, n, 0..place.len.at(n));
+                    let other = self
+                        .partners
+                        .as_ref()
+                        .map(|(partners, shares)| (bases.write(partners, n, 0..n), bases.write(shares, n, 0..n)));
+                    feed.changed_targets(epoch, rows, targets, other);
                 }
                 weights.fill(rows, bases.write(&self.weights, n, 0..n));
             }
@@ -257,6 +264,7 @@ impl<'a, T: Real> Fit<'a, T> {
             features: program.place("features"),
             mask: program.place("mask"),
             targets: program.place("targets"),
+            partners: program.place("partnerTargets").zip(program.place("ownShares")),
             weights: program.place("rowWeights").ok_or_else(|| missing("rowWeights"))?,
             loss: program.place("loss").ok_or_else(|| missing("loss"))?,
             output: program.place("output"),
@@ -314,7 +322,10 @@ impl<'a, T: Real> Fit<'a, T> {
         let (train, validation, score, test) = (self.train.clone(), self.validation.take(), job.score.as_ref(), job.test.as_ref());
         let (preparation, target_preparation) = (self.preparation.clone(), self.target_preparation.clone());
         let feed = |data| Feed::new(recipe, data, &preparation, &target_preparation, true);
-        let train_feed = feed(&train)?.with_class_weights(spec.class_weights.as_ref())?;
+        let train_feed =
+            feed(&train)?
+                .with_class_weights(spec.class_weights.as_ref())?
+                .with_changes(&spec.augment, spec.seed, self.team.size())?;
         let validation_feed = validation.as_ref().map(&feed).transpose()?;
         let later = [score, test].map(|data| data.map(&feed).transpose());
         let [score_feed, test_feed] = later;
@@ -356,7 +367,7 @@ impl<'a, T: Real> Fit<'a, T> {
                 break;
             }
             self.update.epoch(spec, index, &self.theta, recipe.arena.trained);
-            self.refresh_statistics(&order, &train_feed, control)?;
+            self.refresh_statistics((&order, index), &train_feed, control)?;
             let weights = self.update.averaged().unwrap_or(&self.theta);
             let scores = match (&validation_feed, &mut examiner) {
                 (Some(feed), Some(examiner)) => Some(examiner.score(&mut self.team, weights, feed, &mut examination, control)?),
@@ -440,6 +451,11 @@ impl<'a, T: Real> Fit<'a, T> {
         })
     }
 
+    /// Threads that share a step.
+    pub(crate) fn members(&self) -> usize {
+        self.team.size()
+    }
+
     /// One step on one batch. Allocates nothing once the scorer's buffers have grown.
     pub(crate) fn learn(&mut self, rows: &[u32], feed: &Feed, scorer: &mut Scorer, epoch: usize) -> Result<()> {
         let (n, spec) = (rows.len(), &self.recipe.spec);
@@ -472,7 +488,7 @@ impl<'a, T: Real> Fit<'a, T> {
         let broken = AtomicBool::new(false);
         let step = |member: &Member| {
             // SAFETY: this fit's own memory, used by this team alone, which meets before it reads.
-            unsafe { places.fill(&bases, feed, &weights, rows, member) };
+            unsafe { places.fill(&bases, feed, &weights, (rows, epoch), member) };
             if looks_ahead {
                 // SAFETY: this fit's own buffers, used by this team alone.
                 unsafe { turn.go_ahead(arena, &buffers, member) };
@@ -586,7 +602,7 @@ impl<'a, T: Real> Fit<'a, T> {
 
     /// Running statistics of the mean of the last epochs' weights: its own, by a pass over the training rows, the mean over their batches.
     /// (Izmailov et al. 2018, Algorithm 1.) A step gives new = m·old + (1 − m)·batch for each; with old = 0 and 1 it tells batch and m.
-    fn refresh_statistics(&mut self, order: &[u32], feed: &Feed, control: &Control) -> Result<()> {
+    fn refresh_statistics(&mut self, (order, epoch): (&[u32], usize), feed: &Feed, control: &Control) -> Result<()> {
         let recipe = self.recipe;
         let (arena, spec) = (&recipe.arena, &recipe.spec);
         if self.places.updates.is_empty() || self.update.epochs_mean(spec).is_none() {
@@ -624,7 +640,7 @@ impl<'a, T: Real> Fit<'a, T> {
                 let run = |member: &Member| {
                     // SAFETY: this fit's own memory, weights and gradients, used by this team alone; n ≤ capacity, the batch size.
                     unsafe {
-                        places.fill(&bases, feed, &weights, rows, member);
+                        places.fill(&bases, feed, &weights, (rows, epoch), member);
                         member.barrier();
                         program.run(&bases, &moment, member);
                     }

@@ -65,7 +65,7 @@ pub fn check_gradients(recipe: &Arc<Recipe>, data: &Dataset, epsilon: f64, limit
     if n == 0 {
         return Err(Error::new(Code::InvalidData, "there are no rows to check on").expected("at least one row"));
     }
-    let program = recipe.training(n)?;
+    let program = recipe.training_unmixed(n)?;
     let mut memory = program.memory::<f64>()?;
     let arena = &recipe.arena;
     let (mut theta, mut gradient) = (Aligned::zeroed(arena.len)?, Aligned::zeroed(arena.len)?);

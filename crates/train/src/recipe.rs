@@ -34,6 +34,8 @@ pub struct Recipe {
     /// What lies where in a row of predictions.
     pub parts: Vec<OutputPart>,
     key: String,
+    /// The graph whose loss is that of mixed samples, where there are any.
+    mixed: Option<Graph>,
 }
 
 /// Part of a row of predictions.
@@ -73,6 +75,9 @@ fn structure(graph: &Graph) -> String {
     blank(&mut json, "nodes", &["attributes", "rate"]);
     json.to_string()
 }
+
+/// The output that is the loss of samples mixed with others: of both targets, by their shares.
+pub const MIXED_LOSS: &str = "mixedLoss";
 
 /// The prefix of the outputs that are new values of untrained weights: `update:batchNorm/mean`.
 pub const UPDATE: &str = "update:";
@@ -208,7 +213,13 @@ impl Recipe {
         let arena = Arc::new(arena(&graph)?);
         let updates = updates(&graph, &arena)?;
         let key = structure(&graph);
+        let mixed = graph.outputs.get(MIXED_LOSS).map(|&loss| {
+            let mut mixed = graph.clone();
+            mixed.outputs.insert("loss".to_owned(), loss);
+            mixed
+        });
         Ok(Recipe {
+            mixed,
             spec,
             graph,
             arena,
@@ -255,9 +266,18 @@ impl Recipe {
         self.graph.nodes[loss.inputs[0]].shape.0.last().map(|d| d.size)
     }
 
-    /// The program of a training step; `output` is computed beside the gradients where metrics want it.
+    /// The program of a training step; `output` is computed beside the gradients where metrics want it. Of samples that are mixed the loss is
+    /// that of both targets.
     pub fn training(&self, capacity: usize) -> Result<Arc<Program>> {
-        self.program(self.to_train(capacity))
+        match &self.mixed {
+            Some(graph) => self.program(graph, &format!("mixed {}", self.key), self.to_train(capacity)),
+            None => self.training_unmixed(capacity),
+        }
+    }
+
+    /// The same of the samples as they are.
+    pub fn training_unmixed(&self, capacity: usize) -> Result<Arc<Program>> {
+        self.program(&self.graph, &self.key, self.to_train(capacity))
     }
 
     fn to_train(&self, capacity: usize) -> Purpose {
@@ -276,7 +296,7 @@ impl Recipe {
 
     /// The program of prediction, with the loss where it is asked for.
     pub fn inference(&self, capacity: usize, loss: bool) -> Result<Arc<Program>> {
-        self.program(Self::to_infer(capacity, loss))
+        self.program(&self.graph, &self.key, Self::to_infer(capacity, loss))
     }
 
     fn to_infer(capacity: usize, loss: bool) -> Purpose {
@@ -311,27 +331,31 @@ impl Recipe {
                 "a model without any",
             ));
         }
-        self.program(Purpose {
-            mode: Mode::Sample,
-            gradients: false,
-            outputs: vec!["output".to_owned()],
-            capacity,
-        })
+        self.program(
+            &self.graph,
+            &self.key,
+            Purpose {
+                mode: Mode::Sample,
+                gradients: false,
+                outputs: vec!["output".to_owned()],
+                capacity,
+            },
+        )
     }
 
-    fn program(&self, purpose: Purpose) -> Result<Arc<Program>> {
+    fn program(&self, graph: &Graph, key: &str, purpose: Purpose) -> Result<Arc<Program>> {
         let mut kept = PROGRAMS.lock().unwrap_or_else(|e| e.into_inner());
-        if let Some((.., program)) = kept.iter().find(|(key, p, _)| *p == purpose && *key == self.key) {
+        if let Some((.., program)) = kept.iter().find(|(of, p, _)| *p == purpose && of == key) {
             return Ok(Arc::clone(program));
         }
         drop(kept);
         COMPILED.fetch_add(1, Ordering::Relaxed);
-        let program = Arc::new(Program::compile(&self.graph, &self.arena, &purpose)?);
+        let program = Arc::new(Program::compile(graph, &self.arena, &purpose)?);
         kept = PROGRAMS.lock().unwrap_or_else(|e| e.into_inner());
         if kept.len() == KEPT {
             kept.pop_front();
         }
-        kept.push_back((self.key.clone(), purpose, Arc::clone(&program)));
+        kept.push_back((key.to_owned(), purpose, Arc::clone(&program)));
         Ok(program)
     }
 }

@@ -1,5 +1,6 @@
 //! What to fit, as plain data: it comes from TypeScript, can be saved, sent to another process or put on a queue.
 
+use nabla_data::augment::{self, Augmentation};
 use nabla_data::prepare::Step;
 use nabla_error::{Code, Error, Result};
 use nabla_metrics::MetricSpec;
@@ -192,6 +193,9 @@ pub struct FitSpec {
     /// Fitted on the training rows, applied to number targets; predictions come back in the target's own units.
     #[serde(default)]
     pub prepare_targets: Vec<Step>,
+    /// Changes of the training rows, each epoch anew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub augment: Vec<Augmentation>,
     /// What the loss was called, for the record.
     #[serde(default)]
     pub loss: Value,
@@ -272,6 +276,7 @@ impl FitSpec {
         if self.batch_size == BatchSize::Rows(0) {
             return Err(Error::option("batchSize", "to be a whole number of at least 1, or \"full\"", 0));
         }
+        augment::validate(&self.augment)?;
         self.validate_toolbox()?;
         let Some(stop) = &self.early_stopping else { return Ok(()) };
         self.expect_score("earlyStopping.monitor", &stop.monitor)?;

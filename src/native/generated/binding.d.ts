@@ -182,6 +182,9 @@ export declare class Task {
   takeFits(): Array<FitResult>
 }
 
+/** The rows and so many changed copies of each; the recipe is JSON. */
+export declare function augmentedData(data: Data, recipe: string, copies: number, random: number): Data
+
 /** Numeric against analytic gradients in double precision: the task gives JSON. */
 export declare function checkGradients(task: number, spec: string, data: Data, settings: string): Task
 
@@ -196,6 +199,9 @@ export declare function compilations(): number
 
 /** Connects this environment: `callback(task, event)` hears every event from now on. Called once, by the loader. */
 export declare function connect(callback: (task: number, event: string) => void): void
+
+/** A PNG of the first rows and what a recipe makes of each. */
+export declare function contactSheet(data: Data, recipe: string, rows: number, variants: number, random: number): Uint8Array
 
 /** Threads where nobody says how many: `NABLA_THREADS`, else all cores. */
 export declare function defaultThreads(): number
