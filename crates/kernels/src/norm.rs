@@ -83,17 +83,27 @@ impl<T: Real> Kernel<T> for CentredProducts<'_, T> {
                 ($load:expr) => {{
                     let load = $load;
                     let shift = load(self.shift[j..].as_ptr());
-                    // Two chains, of even and of odd rows, hide the latency.
-                    let mut sums = [L::zero(); 2];
-                    for i in 0..self.rows {
-                        let d = load(self.x[i * n + j..].as_ptr()).sub(shift);
-                        let z = match self.z {
-                            Some(z) => load(z[i * n + j..].as_ptr()),
-                            None => d,
-                        };
-                        sums[i % 2] = d.mul_add(z, sums[i % 2]);
+                    // Two chains, of even and of odd rows, hide the latency. (By name: a changing index would keep them in memory.)
+                    let (mut even, mut odd) = (L::zero(), L::zero());
+                    macro_rules! add {
+                        ($i:expr, $sum:ident) => {{
+                            let at = $i * n + j;
+                            let d = load(self.x[at..].as_ptr()).sub(shift);
+                            let z = match self.z {
+                                Some(z) => load(z[at..].as_ptr()),
+                                None => d,
+                            };
+                            $sum = d.mul_add(z, $sum);
+                        }};
                     }
-                    sums[0].add(sums[1]).store_first(&mut self.out[j..j + width]);
+                    for i in 0..self.rows / 2 {
+                        add!(2 * i, even);
+                        add!(2 * i + 1, odd);
+                    }
+                    if self.rows % 2 == 1 {
+                        add!(self.rows - 1, even);
+                    }
+                    even.add(odd).store_first(&mut self.out[j..j + width]);
                 }};
             }
             if width == PANEL {
