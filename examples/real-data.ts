@@ -4,7 +4,8 @@ import { basename, join } from 'node:path';
 
 /** The path of a file, looked for in the folder itself too; a message and the end where it is not. */
 export const fileOf = (path: string): string => {
-  const folder = process.argv[2] ?? process.env.NABLA_DATA;
+  // Options are written --name=value, so what does not begin with a dash is the folder.
+  const folder = process.argv.slice(2).find((argument) => !argument.startsWith('-')) ?? process.env.NABLA_DATA;
   if (folder === undefined) {
     console.error(`Give the folder that holds ${path}, or set NABLA_DATA.`);
     process.exit(1);
