@@ -25,7 +25,7 @@ const notBuilt = {
   losses: '',
   regularizers: '',
   initializers: '',
-  tuning: 'populationBased queue',
+  tuning: '',
 };
 const words = (list: string): string[] => list.split(' ').filter(Boolean);
 const notBuiltOptions: string[] = [];

@@ -17,11 +17,14 @@ import {
   logUniform,
   median,
   type Pruner,
+  populationBased,
+  processes,
   random,
   type Sampler,
   sobol,
   successiveHalving,
   threads,
+  tiers,
   tpe,
   tune,
   uniform,
@@ -91,6 +94,7 @@ describe('tune', () => {
     ['random', random()],
     ['sobol', sobol()],
     ['coarseToFine', coarseToFine({ rounds: 3 })],
+    ['tiers', tiers()],
     ['tpe', tpe({ startup: 4 })],
     ['gaussianProcess', gaussianProcess({ startup: 4, round: 2 })],
   ])('gives the same study for any number of trials at once: %s', async (_, sampler) => {
@@ -257,6 +261,18 @@ describe('pruners', () => {
     if (sampler.kind === 'random') expect(study!.best.score).toBeLessThan(1.3 * full.best.score);
   });
 
+  it('goes on from the weights of the rung, to the same bits as a fit that was never left', async () => {
+    const halving = { ...options, pruner: successiveHalving({ minimum: 2, factor: 2 }), trials: 4 } as const;
+    const study = await tune(split.train, halving);
+    const whole = await tune(split.train, { ...options, trials: 4 });
+    expect(study.trials.filter(({ state }) => state === 'complete').length).toBe(1);
+    for (const { number, state, values } of study.trials) if (state === 'complete') expect(values).toEqual(whole.trials[number]?.values);
+    // In other processes nothing is kept, and the same comes out.
+    const epochs = new Map<number, number>();
+    for (const { number, rungs } of study.trials) epochs.set(number, rungs?.length ?? 0);
+    expect([...epochs.values()].sort()).toEqual([1, 1, 2, 3]);
+  });
+
   it('halves a group to one trial', async () => {
     const study = await tune(split.train, { ...options, pruner: successiveHalving({ minimum: 2, factor: 2 }), trials: 4 });
     expect(study.trials.map(({ rungs }) => rungs?.length).sort()).toEqual([1, 1, 2, 3]);
@@ -273,6 +289,112 @@ describe('pruners', () => {
   it('need a Trainer', async () => {
     const run = tune(iris, { space: plane, estimator: bowl, objective: 'loss', pruner: median() });
     await expect(run).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+  });
+});
+
+describe('tiers', () => {
+  const three = {
+    space: { depth: integer(1, 9), learningRate: logUniform(1e-4, 1), units: integer(4, 64) },
+    estimator: ({ depth, learningRate, units }: { depth: number; learningRate: number; units: number }) =>
+      formula(() => (Math.log10(learningRate) + 2) ** 2 + ((units - 40) / 60) ** 2 + ((depth - 2) / 8) ** 2),
+    objective: 'loss',
+    splitter: holdOut(),
+    trials: 30,
+    refit: false,
+  } as const;
+
+  it('move one after the other, by their names or as given', async () => {
+    const { trials, best } = await tune(iris, { ...three, sampler: tiers() });
+    const values = (name: 'depth' | 'learningRate' | 'units', from: number) =>
+      new Set(trials.slice(from, from + 10).map(({ params }) => params[name])).size;
+    expect([values('learningRate', 0), values('units', 0), values('depth', 0)]).toEqual([10, 1, 1]);
+    expect([values('learningRate', 10), values('depth', 10)]).toEqual([1, 1]);
+    expect(values('units', 10)).toBeGreaterThan(5);
+    expect([values('learningRate', 20), values('units', 20)]).toEqual([1, 1]);
+    expect(best.score).toBeLessThan(0.1);
+    const given = await tune(iris, { ...three, sampler: tiers({ order: [['depth', 'units']] }) });
+    expect(new Set(given.trials.slice(0, 15).map(({ params }) => params.learningRate)).size).toBe(1);
+    expect(new Set(given.trials.slice(15).map(({ params }) => params.depth)).size).toBe(1);
+    expect(() => tune(iris, { ...three, sampler: tiers({ order: [['dpeth']] }) })).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION' }) as Error,
+    );
+  });
+});
+
+describe('populationBased', () => {
+  const options = {
+    space: { learningRate: logUniform(1e-5, 1), rate: uniform(0, 0.8), units: choice([8, 16]) },
+    estimator: ({ learningRate, rate, units }: { learningRate: number; rate: number; units: 8 | 16 }) =>
+      new Trainer({
+        prepare: [standardize()],
+        model: sequential([dense(units, { activation: 'tanh' }), dropout(rate), dense(3)]),
+        loss: 'crossEntropy',
+        optimizer: sgd({ learningRate, momentum: 0.9 }),
+        epochs: 12,
+      }),
+    objective: 'loss',
+    splitter: kFold({ k: 2, seed: 7 }),
+    seed: 3,
+  } as const;
+  const sampler = populationBased({ size: 6, every: 3, replace: 0.34 });
+
+  it("gives the same study for any number of trials at once, and a model that has lived through the best one's course", async () => {
+    const studies = [];
+    for (const parallel of [1, 2, 4])
+      studies.push(await tune(split.train, { ...options, sampler, threads: parallel, executor: threads({ parallel }) }));
+    const plain = studies.map((study) => [study.trials.map(({ seconds, ...rest }) => rest), study.fitted.weights()]);
+    expect(plain[1]).toEqual(plain[0]);
+    expect(plain[2]).toEqual(plain[0]);
+    const { trials, best, fitted } = studies[0]!;
+    // Four generations of six.
+    expect(trials.length).toBe(24);
+    expect(trials.slice(0, 6).every(({ parent }) => parent === undefined)).toBe(true);
+    expect(trials.slice(6).every(({ number, parent }) => Math.floor(parent! / 6) === Math.floor(number / 6) - 1)).toBe(true);
+    const taken = trials.slice(6).filter(({ number, parent }) => parent !== number - 6);
+    expect(taken.length).toBe(9);
+    for (const { params, parent } of taken) {
+      const before = trials[parent!]!.params;
+      expect(params.units).toBe(before.units);
+      expect(params.learningRate).not.toBe(before.learningRate);
+    }
+    const line = [best.number];
+    for (let parent = best.parent; parent !== undefined; parent = trials[parent]!.parent) line.unshift(parent);
+    expect(fitted.history.map(({ learningRate }) => learningRate)).toEqual(
+      line.flatMap((number) => Array.from({ length: 3 }, () => trials[number]!.params.learningRate)),
+    );
+  });
+
+  it('goes on from a storage to the same study, fitting again what memory has lost', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'nabla-population-'));
+    try {
+      const whole = await tune(split.train, { ...options, sampler });
+      const storage = join(folder, 'study.jsonl');
+      await tune(split.train, { ...options, sampler, storage, trials: 15, refit: false });
+      const study = await tune(split.train, { ...options, sampler, storage });
+      const plain = (trials: typeof study.trials) => trials.map(({ seconds, ...rest }) => rest);
+      expect(plain(study.trials)).toEqual(plain(whole.trials));
+      expect(study.fitted.weights()).toEqual(whole.fitted.weights());
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('beats a random search that trains for as many epochs', async () => {
+    let [population, plain] = [0, 0];
+    for (let seed = 0; seed < 5; seed++) {
+      population += (await tune(split.train, { ...options, sampler, seed, refit: false })).best.score;
+      // 24 trials of 3 epochs are 6 of 12.
+      plain += (await tune(split.train, { ...options, sampler: random(), trials: 6, seed, refit: false })).best.score;
+    }
+    expect(population).toBeLessThan(plain);
+  });
+
+  it('refuses what cannot go with it', async () => {
+    expect(() => tune(split.train, { ...options, sampler, pruner: median() })).toThrow(NablaError);
+    expect(() => tune(split.train, { ...options, sampler, executor: processes() })).toThrow(NablaError);
+    await expect(tune(iris, { space: plane, estimator: bowl, objective: 'loss', sampler })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+    });
   });
 });
 

@@ -22,6 +22,7 @@ import {
   transformerBlock,
 } from 'nabla/layers';
 import { adam, adamw, sgd } from 'nabla/optimizers';
+import { l2 } from 'nabla/regularizers';
 
 /** W1: MLP 784-128-10 on MNIST. Pixels stay bytes and are scaled as a batch is gathered. */
 export const mnistTrainer = ({ batchSize, epochs }: { readonly batchSize: number; readonly epochs: number }) =>
@@ -168,6 +169,19 @@ export const irisTrainer = ({ seed = 0 } = {}) =>
     epochs: 100,
     batchSize: 16,
     seed,
+  });
+
+/** W8: one trial on digits, MLP 64-units-10. */
+export const digitsTrialTrainer = ({ learningRate, units, penalty }: { learningRate: number; units: number; penalty: number }) =>
+  new Trainer({
+    prepare: [standardize()],
+    model: sequential([dense(units, { activation: 'relu' }), dense(10)]),
+    loss: 'crossEntropy',
+    optimizer: adam({ learningRate }),
+    regularizers: [l2(penalty)],
+    metrics: ['accuracy'],
+    epochs: 20,
+    batchSize: 32,
   });
 
 /** W7: MLP 64-64-10 on digits, standardized inside each fold. */

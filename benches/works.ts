@@ -1,6 +1,6 @@
 // Measures nabla on the works that the programs of rivals/ do, through its public interface; prints one JSON line a figure.
 //
-//     node works.js [--work W1a | W1b | W1c | W2 | W3 | W4 | W5 | W6 | W7 | W9 | W9c | W10 | W10c | W12a | W12b | W12c | W12d | start] [--threads 1 | 2] [--quick]
+//     node works.js [--work W1a | W1b | W1c | W2 | W3 | W4 | W5 | W6 | W7 | W8 | W9 | W9c | W10 | W10c | W12a | W12b | W12c | W12d | start] [--threads 1 | 2] [--quick]
 //
 // All of them without --work, one and two threads without --threads. README.md says what is timed and how to compile it.
 import { spawnSync } from 'node:child_process';
@@ -13,11 +13,13 @@ import { parseArgs } from 'node:util';
 import { Dataset } from 'nabla';
 import { standardize } from 'nabla/data';
 import { rocAuc } from 'nabla/metrics';
-import { crossValidate, kFold } from 'nabla/validation';
+import { integer, logUniform, tune } from 'nabla/tuning';
+import { crossValidate, holdOut, kFold } from 'nabla/validation';
 import {
   characters,
   cnnTrainer,
   digitsTrainer,
+  digitsTrialTrainer,
   irisTrainer,
   lstmTrainer,
   mnist,
@@ -166,6 +168,30 @@ const tenFolds = async ({ threads, quick }: Options): Promise<void> => {
   }
 };
 
+/** Random search: 40 trials on one validation split, from call to study; and what a study costs beyond its fits. */
+const search = async ({ threads, quick }: Options): Promise<void> => {
+  const digits = await Dataset.builtin('digits');
+  const seconds: number[] = [];
+  let best = 0;
+  for (let repeat = 0; repeat <= (quick ? 1 : 7); repeat++) {
+    const before = performance.now();
+    const study = await tune(digits, {
+      space: { learningRate: logUniform(1e-4, 1e-1), units: integer(16, 256), penalty: logUniform(1e-6, 1e-2) },
+      estimator: digitsTrialTrainer,
+      objective: 'accuracy',
+      splitter: holdOut({ validation: 0.2, stratify: true, seed: 7 }),
+      trials: 40,
+      refit: false,
+      seed: repeat,
+      threads,
+    });
+    if (repeat > 0) seconds.push((performance.now() - before) / 1e3); // the first warms up
+    best = study.best.score;
+  }
+  expectLearned(best > 0.95, `accuracy ${best}`);
+  report('W8', 'random search', threads, 's', seconds, { accuracy: rounded(best) });
+};
+
 /** Fresh processes, in turn: an empty one, imports, the first fitted model; and the size of the binary. */
 const start = ({ quick }: Options): void => {
   const program = (code: string): string[] => ['--input-type=module', '-e', code];
@@ -260,6 +286,7 @@ const works: Readonly<Record<string, (options: Options) => void | Promise<void>>
   W5: (options) => languageStep('W5', options),
   W6: tinyFit,
   W7: tenFolds,
+  W8: search,
   W9: (options) => predictions('W9', options),
   W9c: (options) => predictions('W9c', options),
   W10: (options) => predictions('W10', options),

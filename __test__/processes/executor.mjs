@@ -50,6 +50,10 @@ const inProcesses = plain(await search);
 const killed = children.filter(({ signalCode }) => signalCode === 'SIGKILL').length;
 const pruner = median({ startup: 2 });
 const pruned = plain(await run(threads(), { pruner })) === plain(await run(processes(), { pruner }));
+const failed = await run(processes({ memory: 30 }), { trials: 2 }).then(
+  () => 'enough',
+  ({ code, message }) => `${code}: ${message.includes('none of 2 trials gave a score')}`,
+);
 const own = { estimator: () => ({ fit: async () => ({ predict: async () => [], evaluate: async () => ({ accuracy: 1 }) }) }) };
 const refused = await run(processes(), own).then(
   () => 'accepted',
@@ -57,4 +61,4 @@ const refused = await run(processes(), own).then(
 );
 await new Promise((resolve) => setTimeout(resolve, 100));
 const alive = children.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null).length;
-process.stdout.write(JSON.stringify({ same: inThreads === inProcesses, killed, pruned, refused, alive }));
+process.stdout.write(JSON.stringify({ same: inThreads === inProcesses, killed, pruned, failed, refused, alive }));

@@ -49,6 +49,9 @@ for work in ("W9c", "W10c"):
     for threads in ("2", "1"):
         PROGRAMS.append((work, "torch", ["torch_networks.py", "--work", work, "--threads", threads], BIG_MALLOC))
 for threads in ("2", "1"):
+    PROGRAMS.append(("W8", "sklearn", ["sklearn_search.py", "--threads", threads], {}))
+    PROGRAMS.append(("W8", "optuna", ["optuna_search.py", "--threads", threads], {}))
+for threads in ("2", "1"):
     PROGRAMS.append(("W7", "sklearn", ["sklearn_cv.py", "--threads", threads], {}))
 
 for work, module in (("W12a", "numpy"), ("W12b", "sklearn"), ("W12c", "sklearn"), ("W12d", "pandas")):

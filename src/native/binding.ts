@@ -66,11 +66,19 @@ export interface Task {
 }
 
 /** The data sets of one fit. */
-export type FitJob = object;
+export interface FitJob {
+  /** Makes it a part of a fit: the one that it goes on from, and the epochs in all after which it is left. */
+  part(resume?: PausedFit | null, until?: number | null): void;
+}
+
+/** A fit that was left after an epoch; another goes on from it. */
+export type PausedFit = object;
 
 /** What one job gave: a model and its summary, or an error. `summary` and `error` are JSON. */
 export interface FitResult {
   model(): NativeModel | null;
+  /** Where it was left, if it was to be. */
+  paused(): PausedFit | null;
   summary(): string;
   error(): string | null;
 }
@@ -183,6 +191,8 @@ export interface Binding {
   /** The next points of a search, as JSON; so is what is asked. */
   suggest(asked: string): string;
   /** The regions that coarse-to-fine has looked at, as JSON. */
+  /** Members of a population as JSON, `{ parent, values }` each. */
+  populationMembers(asked: string): string;
   searchRegions(asked: string): string;
   /** Share of the score's variance that each dimension explains; what is asked is JSON. */
   importance(asked: string): Float64Array;

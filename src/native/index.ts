@@ -10,6 +10,7 @@ export type {
   NativeModel,
   NativeSession,
   OptimizerState,
+  PausedFit,
   Scaler,
   Task,
 } from './binding.js';

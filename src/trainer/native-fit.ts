@@ -4,6 +4,7 @@ import {
   type NativeData,
   type NativeModel,
   nativeError,
+  type PausedFit,
   type RunningTask,
   startTask,
 } from '../native/index.js';
@@ -26,6 +27,10 @@ export interface Job {
   readonly take?: readonly string[] | undefined;
   /** Whether its fitted preparation is kept. */
   readonly keep?: boolean | undefined;
+  /** The fit that it goes on from, */
+  readonly resume?: PausedFit | undefined;
+  /** and the epochs, in all, after which it is left. */
+  readonly until?: number | undefined;
 }
 
 /** An event as it crosses from the native side. */
@@ -45,6 +50,8 @@ export interface FinishedFit {
   readonly fitted: Fitted<string, PredictionKind>;
   readonly scores: Scores | undefined;
   readonly testScores: Scores | undefined;
+  /** With `until`: where it was left. */
+  readonly paused: PausedFit | undefined;
 }
 
 const finished = (result: FitResult): FinishedFit => {
@@ -58,6 +65,7 @@ const finished = (result: FitResult): FinishedFit => {
     fitted: new Fitted(model, rest),
     scores: scores ? scoresFrom(scores) : undefined,
     testScores: testScores ? scoresFrom(testScores) : undefined,
+    paused: result.paused() ?? undefined,
   };
 };
 
@@ -74,10 +82,11 @@ export class NativeFits {
     onEpoch: (job: number, epoch: Epoch) => void,
   ): Promise<FinishedFit[]> {
     const begin = (n: Binding, task: number) => {
-      const native = jobs.map(
-        ({ train, validation, score, test, from, take, keep }) =>
-          new n.FitJob(train, validation, score, test, from, take && [...take], keep),
-      );
+      const native = jobs.map(({ train, validation, score, test, from, take, keep, resume, until }) => {
+        const job = new n.FitJob(train, validation, score, test, from, take && [...take], keep);
+        if (resume !== undefined || until !== undefined) job.part(resume, until);
+        return job;
+      });
       return n.startFits(task, spec, native, JSON.stringify(options));
     };
     const onEvent = (json: string): void => {

@@ -3,10 +3,12 @@ import type { Schema } from '../data/schema.js';
 import { invalidOption, isOneOf, NablaError } from '../errors/index.js';
 import type { Direction, MetricName } from '../metrics/names.js';
 import { directions, metricDirection } from '../metrics/names.js';
+import type { PausedFit } from '../native/index.js';
+import type { Epoch } from '../trainer/epoch.js';
 import type { Estimator, FittedEstimator } from '../trainer/estimator.js';
-import { NativeFits } from '../trainer/native-fit.js';
+import { type FinishedFit, NativeFits } from '../trainer/native-fit.js';
 import { metricsOf, specOf, Trainer } from '../trainer/trainer.js';
-import type { Fitter, FoldScores } from './fitter.js';
+import type { Fitter, FoldResult, FoldScores } from './fitter.js';
 import type { Lanes } from './lanes.js';
 
 /** A fold as two views. */
@@ -16,7 +18,7 @@ export interface FoldView {
 }
 
 /** What one fold gave. */
-export type FoldOutcome = { readonly score: number } | { readonly error: unknown };
+export type FoldOutcome = { readonly score: number; readonly left?: PausedFit | undefined } | { readonly error: unknown };
 
 /** Which way an objective is better; `INVALID_OPTION` for one that the estimator does not compute. */
 export const directionOf = (estimator: Estimator, objective: string, given: Direction | undefined): Direction => {
@@ -33,8 +35,10 @@ export const directionOf = (estimator: Estimator, objective: string, given: Dire
 
 /** How a fold is watched. */
 export interface Watch {
-  /** Fits for so many epochs instead of the recipe's. */
-  readonly epochs?: number | undefined;
+  /** Leaves the fit after so many epochs in all, and scores it as it is then. */
+  readonly until?: number | undefined;
+  /** Goes on from there: the same bits as a fit that was never left. */
+  readonly from?: PausedFit | undefined;
   /** Sees the objective after each epoch, as early stopping sees it where there is some; `false` ends the fit. */
   readonly onEpoch?: ((score: number) => boolean) | undefined;
 }
@@ -64,7 +68,7 @@ export class Evaluation {
     return this.#lanes.run(async (): Promise<FoldOutcome> => {
       if (this.#aborted) return { error: new NablaError({ code: 'ABORTED', message: 'the search was aborted' }) };
       try {
-        const scores =
+        const { scores, left } =
           this.#estimator instanceof Trainer ? await this.#native(this.#estimator, fold, watch) : await this.#any(this.#estimator, view);
         const score = scores[this.#objective];
         if (score === undefined) throw invalidOption('tune', 'objective', `to be ${Object.keys(scores).join(', ')}`, this.#objective);
@@ -75,37 +79,34 @@ export class Evaluation {
             message: `the score of a fold is ${score}`,
             hint: 'It may not be defined on so few rows.',
           });
-        return { score };
+        return { score, left };
       } catch (error) {
         return { error };
       }
     });
   }
 
-  async #native(trainer: Trainer, fold: number, { epochs, onEpoch }: Watch): Promise<FoldScores> {
-    let spec = specOf(trainer, this.#schema);
-    let watched = false;
-    if (epochs !== undefined || onEpoch !== undefined) {
-      const recipe = JSON.parse(spec) as { epochs: number; earlyStopping: unknown };
-      if (epochs !== undefined) spec = JSON.stringify({ ...recipe, epochs });
-      // With early stopping the rows that it holds out are watched; without it nothing is chosen by those that score.
-      watched = onEpoch !== undefined && recipe.earlyStopping === null;
-    }
-    const running = this.#fitter.start({ spec, fold, live: onEpoch !== undefined, watched }, (epoch) => {
+  async #native(trainer: Trainer, fold: number, { until, from, onEpoch }: Watch): Promise<FoldResult> {
+    const spec = specOf(trainer, this.#schema);
+    const live = onEpoch !== undefined;
+    // With early stopping the rows that it holds out are watched; without it nothing is chosen by those that score.
+    const watched = live && (JSON.parse(spec) as { earlyStopping: unknown }).earlyStopping === null;
+    const onSeen = (epoch: Epoch): void => {
       const seen = (epoch.validation as FoldScores | undefined)?.[this.#objective];
       if (onEpoch !== undefined && seen !== undefined && !onEpoch(seen)) running.stop();
-    });
+    };
+    const running = this.#fitter.start({ spec, fold, live, watched, until }, onSeen, from);
     this.#running.add(running);
     try {
-      return await running.scores;
+      return await running.result;
     } finally {
       this.#running.delete(running);
     }
   }
 
-  async #any(estimator: Estimator, { train, validation }: FoldView): Promise<FoldScores> {
+  async #any(estimator: Estimator, { train, validation }: FoldView): Promise<FoldResult> {
     const fitted: FittedEstimator = await estimator.fit(train, { threads: 1, signal: this.#signal });
-    return fitted.evaluate(validation);
+    return { scores: await fitted.evaluate(validation) };
   }
 
   abort(): void {
@@ -114,25 +115,39 @@ export class Evaluation {
   }
 }
 
-/** Fits the best once more on all rows and scores it once on the test rows. */
+/** A part of a refit: a recipe, and the epochs in all after which the next part goes on; the last one has none. */
+export interface Part {
+  readonly estimator: Estimator;
+  readonly until?: number;
+}
+
+/**
+ * Fits the best once more on all rows and scores it once on the test rows: one recipe, or several of which each goes on from where the one
+ * before was left (a population's best has lived through them).
+ */
 export const refit = async (
-  estimator: Estimator,
+  parts: readonly [Part, ...Part[]],
   data: Dataset,
   test: Dataset | undefined,
   watch: { readonly threads: number | undefined; readonly signal: AbortSignal },
 ): Promise<{ readonly fitted: FittedEstimator; readonly testScores: Readonly<Record<string, number>> | undefined }> => {
-  if (!(estimator instanceof Trainer)) {
-    const fitted = await estimator.fit(data, { signal: watch.signal, ...(watch.threads === undefined ? {} : { threads: watch.threads }) });
+  const [{ estimator: only }] = parts;
+  if (!(only instanceof Trainer)) {
+    const fitted = await only.fit(data, { signal: watch.signal, ...(watch.threads === undefined ? {} : { threads: watch.threads }) });
     return { fitted, testScores: test === undefined ? undefined : await fitted.evaluate(test) };
   }
   const fits = new NativeFits();
   const onAbort = (): void => fits.abort();
   watch.signal.addEventListener('abort', onAbort, { once: true });
   try {
-    const job = { train: nativeOf(data), test: test && nativeOf(test) };
-    const [fit] = await fits.start(specOf(estimator, schemaOf(data)), [job], { threads: watch.threads, events: false }, () => {});
-    if (fit === undefined) throw new NablaError({ code: 'INTERNAL', message: 'the refit gave nothing' });
-    return fit;
+    let last: FinishedFit | undefined;
+    for (const [index, { estimator, until }] of parts.entries()) {
+      const isLast = index === parts.length - 1;
+      const job = { train: nativeOf(data), test: isLast && test !== undefined ? nativeOf(test) : undefined, until, resume: last?.paused };
+      [last] = await fits.start(specOf(estimator as Trainer, schemaOf(data)), [job], { threads: watch.threads, events: false }, () => {});
+    }
+    if (last === undefined) throw new NablaError({ code: 'INTERNAL', message: 'the refit gave nothing' });
+    return last;
   } finally {
     watch.signal.removeEventListener('abort', onAbort);
   }

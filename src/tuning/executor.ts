@@ -1,12 +1,16 @@
-import { expectOptions, isInteger, optionsOf, planned } from '../errors/index.js';
+import { expectOptions, invalidOption, isInteger, isNumber, isString, optionsOf } from '../errors/index.js';
+import type { QueueOptions } from './queue.js';
 
 /** Where trials run. The result is the same wherever (but for `asha` and time limits). */
 export interface Executor {
   readonly kind: 'threads' | 'processes' | 'queue';
   readonly parallel?: number | undefined;
+  /** Megabytes that a child process may take. */
+  readonly memory?: number | undefined;
+  readonly queue?: QueueOptions;
 }
 
-/** Options of `threads` and `processes`. */
+/** Options of `threads`. */
 export interface ParallelOptions {
   /** Trials at once, default as many as cores. */
   parallel?: number;
@@ -20,22 +24,54 @@ export const threads = (options: ParallelOptions = {}): Executor => {
   return Object.freeze({ kind: 'threads', parallel: options.parallel });
 };
 
+/** Options of `processes`. */
+export interface ProcessesOptions extends ParallelOptions {
+  /**
+   * Megabytes that a child may take, its copy of the rows with it. One that takes more is ended, and its trial has failed with
+   * `OUT_OF_MEMORY`. Looked at twenty times a second. Default: as many as there are.
+   */
+  memory?: number;
+}
+
+const processesOptions = optionsOf('tuning/processes', {
+  parallel: isInteger({ min: 1, max: 1024 }),
+  memory: isNumber({ above: 0 }),
+});
+
 /**
  * In child processes, one fold each at a time, so that one that dies takes nothing with it but the fold, which is begun again in another.
  * For a `Trainer`, whose recipe crosses as plain data; each process has a copy of the rows. The result is the same bit for bit.
  */
-export const processes = (options: ParallelOptions = {}): Executor => {
-  expectOptions('processes', options, parallelOptions, processes);
-  return Object.freeze({ kind: 'processes', parallel: options.parallel });
+export const processes = (options: ProcessesOptions = {}): Executor => {
+  expectOptions('processes', options, processesOptions, processes);
+  return Object.freeze({ kind: 'processes', parallel: options.parallel, memory: options.memory });
 };
 
-/** Options of `queue`. */
-export interface QueueOptions {
-  /** Address of the Redis server, such as `redis://localhost:6379`. */
-  redis: string;
-  /** Name of the queue, default `nabla`. */
-  name?: string;
-}
+const queueOptions = optionsOf('tuning/queue', {
+  jobs: (value) =>
+    typeof value === 'object' && value !== null && 'add' in value && typeof value.add === 'function'
+      ? undefined
+      : 'to be a queue: an object with add(work)',
+  data: isString,
+  parallel: isInteger({ min: 1, max: 100_000 }),
+  retries: isInteger({ min: 0, max: 1000 }),
+});
 
-/** On any number of machines that take trials from one queue on Redis. */
-export const queue: (options: QueueOptions) => Executor = planned('tuning/queue');
+/**
+ * On any number of machines that take folds from one queue. A fold crosses as one string of JSON: the recipe, a reference of the data (a path, an
+ * address, whatever the workers understand) with its fingerprint, and the rows; its scores come back the same way. `fitFromQueue` is what a
+ * worker does with it. For a `Trainer`; not with `median`, which watches fits while they run. The result is the same bit for bit.
+ * @example
+ * // BullMQ on Redis: the searching side, and each worker.
+ * const folds = new Queue('nabla', { connection }), events = new QueueEvents('nabla', { connection });
+ * const jobs = { add: async (work) => (await folds.add('fold', work)).waitUntilFinished(events) };
+ * await tune(train, { …, executor: queue({ jobs, data: 's3://bucket/train.csv' }) });
+ *
+ * new Worker('nabla', (job) => fitFromQueue(job.data, load), { connection });
+ */
+export const queue = (options: QueueOptions): Executor => {
+  expectOptions('queue', options, queueOptions, queue);
+  for (const name of ['jobs', 'data'] as const)
+    if (options[name] === undefined) throw invalidOption('queue', name, 'to be given', undefined, queue);
+  return Object.freeze({ kind: 'queue', parallel: options.parallel, queue: Object.freeze({ ...options }) });
+};

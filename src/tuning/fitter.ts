@@ -1,4 +1,5 @@
 import { nativeOf } from '../data/dataset.js';
+import type { PausedFit } from '../native/index.js';
 import type { Epoch } from '../trainer/epoch.js';
 import { type Job, NativeFits } from '../trainer/native-fit.js';
 import type { FoldView } from './evaluation.js';
@@ -15,30 +16,40 @@ export interface FoldFit {
   readonly live: boolean;
   /** Whether the rows that score are scored after each epoch too. */
   readonly watched: boolean;
+  /** The epochs, in all, after which the fit is left. */
+  readonly until?: number | undefined;
+}
+
+/** What a fold gave. */
+export interface FoldResult {
+  readonly scores: FoldScores;
+  /** Where it was left; a fitter that cannot keep it gives none, and the fold is fitted from the beginning, to the same bits. */
+  readonly left?: PausedFit | undefined;
 }
 
 /** A fit that runs somewhere. */
 export interface RunningFold {
-  readonly scores: Promise<FoldScores>;
+  readonly result: Promise<FoldResult>;
   stop(): void;
   abort(): void;
 }
 
 /** Where folds are fitted. */
 export interface Fitter {
-  start(fit: FoldFit, onEpoch: (epoch: Epoch) => void): RunningFold;
+  start(fit: FoldFit, onEpoch: (epoch: Epoch) => void, from?: PausedFit): RunningFold;
   close(): void;
 }
 
 /** On a thread of this process. */
 export const inThisProcess = (views: readonly FoldView[]): Fitter => ({
-  start({ spec, fold, live, watched }, onEpoch) {
+  start({ spec, fold, live, watched, until }, onEpoch, from) {
     const { train, validation } = views[fold] as FoldView;
     const fits = new NativeFits();
     const score = nativeOf(validation);
-    const job: Job = { train: nativeOf(train), score, ...(watched ? { validation: score } : {}) };
-    const scores = fits.start(spec, [job], { threads: 1, events: live }, (_, epoch) => onEpoch(epoch)).then(([fit]) => fit?.scores ?? {});
-    return { scores, stop: () => fits.stop(), abort: () => fits.abort() };
+    const job: Job = { train: nativeOf(train), score, until, resume: from, ...(watched ? { validation: score } : {}) };
+    const fitted = fits.start(spec, [job], { threads: 1, events: live }, (_, epoch) => onEpoch(epoch));
+    const result = fitted.then(([fit]) => ({ scores: fit?.scores ?? {}, left: fit?.paused }));
+    return { result, stop: () => fits.stop(), abort: () => fits.abort() };
   },
   close() {},
 });

@@ -1,5 +1,6 @@
-export { type Executor, type ParallelOptions, processes, type QueueOptions, queue, threads } from './executor.js';
+export { type Executor, type ParallelOptions, type ProcessesOptions, processes, queue, threads } from './executor.js';
 export { asha, type HalvingOptions, hyperband, type MedianOptions, median, type Pruner, successiveHalving } from './pruner.js';
+export { fitFromQueue, type QueueOptions, type QueueWorkOptions, type WorkQueue } from './queue.js';
 export {
   type CoarseToFineOptions,
   coarseToFine,
@@ -12,7 +13,9 @@ export {
   random,
   type Sampler,
   sobol,
+  type TiersOptions,
   type TpeOptions,
+  tiers,
   tpe,
 } from './sampler.js';
 export {

@@ -204,7 +204,7 @@ export class Journal {
     if (stored === undefined || stored.state === 'running' || stored.state === 'waiting') return undefined;
     const { state, score, parameters, attributes } = stored;
     const point = this.#space.dimensions.map(({ name }) => parameters[name] ?? null);
-    const { values = [], standardDeviation, seconds = 0, error, curves, rungs } = (attributes.nabla ?? {}) as Partial<Trial>;
+    const { values = [], standardDeviation, seconds = 0, error, curves, rungs, parent } = (attributes.nabla ?? {}) as Partial<Trial>;
     const trial = {
       number,
       params: this.#space.params(point),
@@ -214,6 +214,7 @@ export class Journal {
       ...(error === undefined ? {} : { error }),
       ...(curves === undefined ? {} : { curves }),
       ...(rungs === undefined ? {} : { rungs }),
+      ...(parent === undefined ? {} : { parent }),
       seconds,
     };
     return { point, trial: trial as unknown as Trial };
@@ -250,10 +251,15 @@ export class Journal {
 
   /** Writes down what a trial gave; it is on the disk when this resolves. */
   async finish(trial: Trial): Promise<void> {
-    const { number: trial_id, score, values, standardDeviation, error, seconds, curves, rungs } = trial;
+    const { number: trial_id, score, values, standardDeviation, error, seconds, curves, rungs, parent } = trial;
     const worker_id = this.#owner;
     await this.#append([
-      { op_code: op.attribute, worker_id, trial_id, user_attr: { nabla: { values, standardDeviation, error, seconds, curves, rungs } } },
+      {
+        op_code: op.attribute,
+        worker_id,
+        trial_id,
+        user_attr: { nabla: { values, standardDeviation, error, seconds, curves, rungs, parent } },
+      },
       {
         op_code: op.state,
         worker_id,

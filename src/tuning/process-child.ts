@@ -11,20 +11,42 @@ const tell = (message: FromChild): void => {
   process.send?.(message);
 };
 
+/** Ends the process where it takes too much, and says so first: the fit runs on another thread, so this one looks. */
+const watchMemory = (limit: number): void => {
+  const look = (): void => {
+    const taken = process.memoryUsage.rss() / 2 ** 20;
+    if (taken <= limit) return;
+    const error = {
+      code: 'OUT_OF_MEMORY' as const,
+      place: 'processes: memory',
+      message: `the process of a fold has taken ${Math.round(taken)} MB`,
+      expected: `${limit} MB at most`,
+      received: `${Math.round(taken)} MB`,
+      hint: 'Allow more, or make the ranges of sizes smaller.',
+    };
+    clearInterval(timer);
+    process.send?.({ kind: 'error', error } satisfies FromChild, () => process.exit(1));
+  };
+  const timer = setInterval(look, 50);
+  timer.unref();
+  look();
+};
+
 const work = async (message: ToChild): Promise<void> => {
   if (message.kind === 'stop') running?.stop();
   if (message.kind === 'abort') running?.abort();
   if (message.kind === 'data') {
     const data = callNative((n) => n.Data.create(message.spec, message.buffers));
+    if (message.memory !== undefined) watchMemory(message.memory);
     folds = message.folds.map(({ train, validation }) => ({ train: data.select(train), validation: data.select(validation) }));
     return;
   }
   if (message.kind !== 'fit') return;
-  const { spec, fold, live, watched } = message.fit;
+  const { spec, fold, live, watched, until } = message.fit;
   const view = folds[fold];
   if (view === undefined) throw new Error(`there is no fold ${fold}`);
   running = new NativeFits();
-  const job = { train: view.train, score: view.validation, ...(watched ? { validation: view.validation } : {}) };
+  const job = { train: view.train, score: view.validation, until, ...(watched ? { validation: view.validation } : {}) };
   const [fit] = await running.start(spec, [job], { threads: 1, events: live }, (_, epoch) => tell({ kind: 'epoch', epoch }));
   tell({ kind: 'scores', scores: { ...fit?.scores } });
 };

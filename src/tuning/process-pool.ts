@@ -8,12 +8,13 @@ import { type Epoch, epochFrom } from '../trainer/epoch.js';
 import type { FoldView } from './evaluation.js';
 import type { Fitter, FoldFit, FoldScores, RunningFold } from './fitter.js';
 import type { FromChild, ToChild } from './process-protocol.js';
+import { rowsOfViews } from './queue.js';
 
 /** How often a fold is begun again whose process died. */
 const lives = 3;
 
 /** The rows of the study and its folds as plain data. */
-const crossing = (data: Dataset, views: readonly FoldView[]): ToChild => {
+const crossing = (data: Dataset, views: readonly FoldView[], memory: number | undefined): ToChild => {
   const native = nativeOf(data);
   const { rows, width, sampleShape, featureType, columns, parts, target, weights, groups, windows } = schemaOf(data);
   const features = native.features();
@@ -40,21 +41,14 @@ const crossing = (data: Dataset, views: readonly FoldView[]): ToChild => {
     ...(groups ? { groups: { buffer: add(native.groups()) } } : {}),
     ...(windows ? { spans: native.spans()?.map((rows) => ({ buffer: add(rows) })) } : {}),
   };
-  // Views know rows of the source; here they are rows of what crosses.
-  const at = new Map(Array.from(native.sourceRows(), (row, index) => [row, index]));
-  const rowsOf = (view: Dataset): Uint32Array =>
-    nativeOf(view)
-      .sourceRows()
-      .map((row) => at.get(row) as number);
-  const folds = views.map(({ train, validation }) => ({ train: rowsOf(train), validation: rowsOf(validation) }));
-  return { kind: 'data', spec: JSON.stringify(spec), buffers, folds };
+  return { kind: 'data', spec: JSON.stringify(spec), buffers, folds: rowsOfViews(data, views), memory };
 };
 
 /**
  * Child processes, each with a copy of the rows: one that dies takes a fold with it, which is begun again in another. Recipes cross as
  * plain data. What a fold gives is the same bit for bit.
  */
-export const inProcesses = (data: Dataset, views: readonly FoldView[]): Fitter => {
+export const inProcesses = (data: Dataset, views: readonly FoldView[], memory?: number): Fitter => {
   let message: ToChild | undefined;
   const idle: ChildProcess[] = [];
   const all = new Set<ChildProcess>();
@@ -72,7 +66,7 @@ export const inProcesses = (data: Dataset, views: readonly FoldView[]): Fitter =
       const at = idle.indexOf(child);
       if (at >= 0) idle.splice(at, 1);
     });
-    message ??= crossing(data, views);
+    message ??= crossing(data, views, memory);
     child.send(message);
     return child;
   };
@@ -110,7 +104,7 @@ export const inProcesses = (data: Dataset, views: readonly FoldView[]): Fitter =
       const tell = (told: ToChild): void => {
         if (child?.connected) child.send(told, () => {});
       };
-      const scores = (async () => {
+      const result = (async () => {
         for (let life = 0; life < lives; life++) {
           // What was heard of a fold that died is heard again.
           let heard = 0;
@@ -126,7 +120,7 @@ export const inProcesses = (data: Dataset, views: readonly FoldView[]): Fitter =
               child = taken;
             },
           );
-          if (answer !== 'died') return answer;
+          if (answer !== 'died') return { scores: answer };
           if (aborted) break;
         }
         throw new NablaError({
@@ -137,7 +131,7 @@ export const inProcesses = (data: Dataset, views: readonly FoldView[]): Fitter =
         });
       })();
       return {
-        scores,
+        result,
         stop: () => tell({ kind: 'stop' }),
         abort() {
           aborted = true;

@@ -10,6 +10,8 @@ export type ToChild =
       /** As `Data.create` takes it. */
       readonly spec: string;
       readonly buffers: NativeArray[];
+      /** Megabytes that the process may take. */
+      readonly memory?: number | undefined;
       readonly folds: readonly { readonly train: Uint32Array; readonly validation: Uint32Array }[];
     }
   | { readonly kind: 'fit'; readonly fit: FoldFit }

@@ -2,7 +2,8 @@ import { escaped, niceTicks } from '../text/chart.js';
 import { short } from '../text/number.js';
 import { type Axis, type Dot, history, importanceBars, parallelCoordinates, type Rank, slices, zoom } from './pictures.js';
 import { roundEnd } from './rounds.js';
-import type { PointTrial, Search } from './search.js';
+import type { Search } from './search.js';
+import type { PointTrial } from './search-plan.js';
 import { shownValue } from './shown-value.js';
 import type { FlatSpace } from './space.js';
 import type { StudyResult } from './study.js';
@@ -96,7 +97,7 @@ export const reportOf = (study: StudyResult, search: Search): string => {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Study: ${escaped(objective)}</title><style>${style}</style></head><body>
 <h1>Search for the best ${escaped(objective)}</h1>
-<p>${trials.length} trials: ${count('complete')} complete, ${count('pruned')} pruned, ${count('failed')} failed; ${escaped(sampler.kind)}, seed ${search.plan.seed}, ${search.plan.views.length} folds each</p>
+<p>${trials.length} trials: ${count('complete')} complete, ${count('pruned')} pruned, ${count('failed')} failed; ${escaped(sampler.kind)}, seed ${search.plan.seed}, ${search.plan.views.length === 1 ? 'one split' : `${search.plan.views.length} folds each`}</p>
 <p class="best">Best: trial ${best.number} with ${short(best.score)}${test.length === 0 ? '' : `; refitted, on the test set: ${escaped(test.join(', '))}`}</p>
 ${study.warnings.map((warning) => `<p class="warning">${escaped(warning)}</p>`).join('\n')}
 <div class="scroll"><table><thead><tr>${['trial', objective, ...names].map((name) => `<th>${escaped(name)}</th>`).join('')}</tr></thead><tbody>${study.top(10).map(row).join('')}</tbody></table></div>

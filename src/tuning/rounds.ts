@@ -6,8 +6,8 @@ import type { Sampler } from './sampler.js';
  * do not depend on how many trials run at once.
  */
 export const roundEnd = (sampler: Sampler, number: number, trials: number): number => {
-  if (sampler.kind === 'coarseToFine') {
-    const rounds = sampler.rounds ?? 1;
+  const { rounds } = sampler;
+  if (rounds !== undefined) {
     for (let round = 1; round < rounds; round++) {
       const start = Math.ceil((trials * round) / rounds);
       if (start > number) return start;

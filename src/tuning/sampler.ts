@@ -1,12 +1,20 @@
-import { expectOptions, isBoolean, isInteger, isNumber, optionsOf, planned } from '../errors/index.js';
+import { expectOptions, invalidOption, isBoolean, isInteger, isListOf, isNumber, isString, optionsOf } from '../errors/index.js';
+import type { FlatSpace } from './space.js';
 
 /** Chooses the hyperparameters of the next trials, as plain data that runs natively on the unit cube. */
 export interface Sampler {
-  readonly kind: 'random' | 'grid' | 'sobol' | 'coarseToFine' | 'tpe' | 'gaussianProcess' | 'populationBased';
+  readonly kind: 'random' | 'grid' | 'sobol' | 'coarseToFine' | 'tpe' | 'gaussianProcess' | 'populationBased' | 'tiers';
   /** Trials chosen at once, for those that learn. */
   readonly round?: number;
-  /** Regions of coarse-to-fine. */
+  /** Regions of coarse-to-fine; tiers. */
   readonly rounds?: number;
+  /** Members of a population, and epochs of a generation. */
+  readonly size?: number;
+  readonly every?: number;
+  /** Names of each tier. */
+  readonly order?: readonly (readonly string[])[];
+  /** The tier of each dimension. */
+  readonly tiers?: readonly number[];
 }
 
 /** Independent draws. Bergstra & Bengio 2012, JMLR 13: better than a grid whenever few hyperparameters matter. The default. */
@@ -108,15 +116,78 @@ export const gaussianProcess = (options: GaussianProcessOptions = {}): Sampler =
   return Object.freeze({ kind: 'gaussianProcess', startup, round });
 };
 
+/** Options of `tiers`. */
+export interface TiersOptions {
+  /** The hyperparameters of each tier, by name; what is not named comes last. Default: by their names. */
+  order?: readonly (readonly string[])[];
+}
+
+const tiersOptions = optionsOf('tuning/tiers', { order: isListOf(isListOf(isString)) });
+
+/** What the names of hyperparameters usually mean: the first tier and the last; all others lie between. */
+const firstTier = /^(learning_?rate|lr|eta|step_?size)$/i;
+const lastTier = /layer|depth|decay|schedule|warm/i;
+
+/**
+ * What matters most first: trials are divided evenly among tiers, each drawn at random while those before have the values of the best and
+ * those after the middle of their range (the first of a choice). Without `order`: the learning rate (`learningRate`, `lr`); then optimizer
+ * settings, units, batch size and whatever else there is; then depth and decay (names with `layer`, `depth`, `decay`, `schedule`, `warm`).
+ * @example tiers({ order: [['learningRate'], ['momentum', 'units', 'batchSize'], ['layers', 'weightDecay']] })
+ */
+export const tiers = (options: TiersOptions = {}): Sampler => {
+  expectOptions('tiers', options, tiersOptions, tiers);
+  const { order } = options;
+  return Object.freeze({ kind: 'tiers', ...(order === undefined ? {} : { order: order.map((names) => Object.freeze([...names])) }) });
+};
+
+/** A sampler as it is for a space: tiers know which dimensions are theirs, and those without any are left out. */
+export const samplerFor = (sampler: Sampler, space: FlatSpace): Sampler => {
+  if (sampler.kind !== 'tiers') return sampler;
+  const { order } = sampler;
+  const tops = space.dimensions.map((_, at) => space.top(at));
+  const unknown = order?.flat().find((name) => !tops.includes(name));
+  if (unknown !== undefined) throw invalidOption('tiers', 'order', `to name hyperparameters: ${[...new Set(tops)].join(', ')}`, unknown);
+  const tierOf = ({ name }: { readonly name: string }, at: number): number => {
+    if (order !== undefined) {
+      const tier = order.findIndex((names) => names.includes(tops[at] as string));
+      return tier < 0 ? order.length : tier;
+    }
+    const own = name.slice(name.lastIndexOf('.') + 1);
+    return firstTier.test(own) ? 0 : lastTier.test(own) ? 2 : 1;
+  };
+  const all = space.dimensions.map(tierOf);
+  const used = [...new Set(all)].sort((a, b) => a - b);
+  return Object.freeze({ kind: 'tiers', rounds: used.length, tiers: all.map((tier) => used.indexOf(tier)) });
+};
+
 /** Options of `populationBased`. */
 export interface PopulationBasedOptions {
-  /** Trials side by side, default 16. */
+  /** Members side by side, default 16. */
   size?: number;
   /** Epochs between two exchanges, default 5. */
   every?: number;
-  /** Share of the worst that takes over weights and values of the best, default ¼. */
+  /** Share of the worst that takes over weights and values of the best, default ¼, at most ½. */
   replace?: number;
 }
 
-/** Trials that copy the better ones' weights while they train and vary their hyperparameters. Jaderberg et al. 2017, arXiv:1711.09846. */
-export const populationBased: (options?: PopulationBasedOptions) => Sampler = planned('tuning/populationBased');
+const populationBasedOptions = optionsOf('tuning/populationBased', {
+  size: isInteger({ min: 2, max: 10_000 }),
+  every: isInteger({ min: 1 }),
+  replace: isNumber({ above: 0, max: 0.5 }),
+});
+
+/**
+ * Trains a population in generations of `every` epochs: after each, the worst members take over the weights, the optimizer's state and the
+ * values of the best, vary the ranges among them (× 0.8 or 1.2, a quarter drawn anew) and go on. So it finds a course of learning rates
+ * rather than one. Jaderberg et al. 2017, arXiv:1711.09846, in step, so that the result does not depend on timing.
+ *
+ * A trial is one generation of one member: of a recipe with n epochs there are size · ⌈n/every⌉ at most, the default of `trials` here.
+ * Whole numbers and choices come along unchanged with the weights they shape. `study.fitted` lives through the best one's course on all rows. For a
+ * `Trainer`, in `threads()`, without a pruner.
+ * @example tune(train, { sampler: populationBased({ size: 8, every: 2 }), … })
+ */
+export const populationBased = (options: PopulationBasedOptions = {}): Sampler => {
+  expectOptions('populationBased', options, populationBasedOptions, populationBased);
+  const { size = 16, every = 5, replace = 0.25 } = options;
+  return Object.freeze({ kind: 'populationBased', size, every, replace, round: size });
+};

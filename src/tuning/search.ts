@@ -1,4 +1,4 @@
-import { type Dataset, schemaOf } from '../data/dataset.js';
+import { schemaOf } from '../data/dataset.js';
 import type { Schema } from '../data/schema.js';
 import { invalidOption, NablaError } from '../errors/index.js';
 import type { Direction } from '../metrics/names.js';
@@ -6,50 +6,20 @@ import { callNative } from '../native/index.js';
 import type { Estimator } from '../trainer/estimator.js';
 import { epochsOf, Trainer } from '../trainer/trainer.js';
 import { summarize } from '../validation/cross-validate.js';
-import { directionOf, Evaluation, type FoldOutcome, type FoldView } from './evaluation.js';
+import { middle, pointOnCurve } from './curves.js';
+import { directionOf, Evaluation, type FoldOutcome, type Part } from './evaluation.js';
 import { fingerprintsOf } from './fingerprints.js';
-import { type Fitter, inThisProcess } from './fitter.js';
+import type { Fitter } from './fitter.js';
 import { Journal } from './journal.js';
 import { Lanes } from './lanes.js';
 import { newOwner, retire } from './owner.js';
-import { inProcesses } from './process-pool.js';
+import { Generations, generationsOf } from './population.js';
 import type { Pruner } from './pruner.js';
 import { judgedFrom, roundEnd, roundStart } from './rounds.js';
 import { type Group, groupOf, promoted } from './rungs.js';
-import type { Sampler } from './sampler.js';
-import type { FlatSpace, Point } from './space.js';
+import { fitterOf, type PointTrial, type SearchPlan } from './search-plan.js';
+import type { Point } from './space.js';
 import type { Trial } from './trial.js';
-
-/** A trial with the point it was made of. */
-export interface PointTrial {
-  readonly point: Point;
-  readonly trial: Trial;
-}
-
-/** What a search is made of, checked. */
-export interface SearchPlan {
-  readonly space: FlatSpace;
-  readonly estimator: (params: never) => Estimator;
-  readonly objective: string;
-  readonly direction: Direction | undefined;
-  readonly constraint: ((params: never) => boolean) | undefined;
-  /** Points that are tried before the sampler's. */
-  readonly first: readonly Point[];
-  readonly views: readonly FoldView[];
-  readonly data: Dataset;
-  readonly sampler: Sampler;
-  readonly pruner: Pruner | undefined;
-  readonly trials: number;
-  readonly timeoutMs: number | undefined;
-  readonly seed: number;
-  readonly storage: string | undefined;
-  /** Fits at once. */
-  readonly lanes: number;
-  /** Trials at once. */
-  readonly parallel: number;
-  /** Whether folds are fitted in child processes. */
-  readonly processes: boolean;
-}
 
 /** Points asked for at once where rounds do not limit them. */
 const chunk = 256;
@@ -67,32 +37,14 @@ const unsatisfied = (): NablaError =>
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Where a round of coarse-to-fine looks in one dimension. */
-export type Part = { readonly low: number; readonly high: number } | { readonly weights: readonly number[] };
+export type Zoomed = { readonly low: number; readonly high: number } | { readonly weights: readonly number[] };
 
 /** What a trial comes to. */
-type Verdict = Pick<Trial, 'state' | 'values' | 'score' | 'standardDeviation' | 'error' | 'curves' | 'rungs'>;
-
-/** The mean of the folds before, and of this one after an epoch. */
-const pointOnCurve = (
-  scores: readonly number[],
-  curves: readonly (readonly number[])[],
-  fold: number,
-  epoch: number,
-): number | undefined => {
-  const now = curves[fold]?.[epoch];
-  if (now === undefined || scores.length < fold) return undefined;
-  return scores.slice(0, fold).reduce((sum, score) => sum + score, now) / (fold + 1);
-};
-
-const middle = (values: readonly number[]): number => {
-  const sorted = [...values].sort((a, b) => a - b);
-  const half = sorted.length / 2;
-  return ((sorted[Math.ceil(half) - 1] as number) + (sorted[Math.floor(half)] as number)) / 2;
-};
+type Verdict = Pick<Trial, 'state' | 'values' | 'score' | 'standardDeviation' | 'error' | 'curves' | 'rungs' | 'parent'>;
 
 /** The trials of a study: draws, fits, scores. Trials begin in the order of their numbers; what each gives depends on its number alone. */
 export class Search {
-  readonly plan: SearchPlan;
+  plan: SearchPlan;
   /** Finished trials by number. */
   readonly done = new Map<number, PointTrial>();
   direction: Direction = 'min';
@@ -107,6 +59,7 @@ export class Search {
   /** What trials have reached on their rungs, by number. */
   readonly #rungs = new Map<number, number[]>();
   #journal: Journal | undefined;
+  #generations: Generations | undefined;
   /** Epochs of the recipe, for a pruner. */
   #epochs = 0;
   /** No further trial begins. */
@@ -128,7 +81,7 @@ export class Search {
   constructor(plan: SearchPlan, onTrial: (trial: Trial) => void) {
     this.plan = plan;
     this.#schema = schemaOf(plan.data);
-    this.#fitter = plan.processes ? inProcesses(plan.data, plan.views) : inThisProcess(plan.views);
+    this.#fitter = fitterOf(plan);
     this.#lanes = new Lanes(plan.lanes);
     this.#onTrial = onTrial;
   }
@@ -164,11 +117,17 @@ export class Search {
   }
 
   async #run(): Promise<void> {
-    const { storage, timeoutMs, pruner, data, space, views, objective } = this.plan;
+    const { storage, timeoutMs, pruner, sampler, data, space, views, objective } = this.plan;
     const end = timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
-    if (storage === undefined && pruner === undefined) return this.#loop(end);
+    const isPopulation = sampler.kind === 'populationBased';
+    if (storage === undefined && pruner === undefined && !isPopulation) return this.#loop(end);
     const probe = this.#probe();
     this.direction = directionOf(probe, objective, this.plan.direction);
+    if (isPopulation) {
+      if (!(probe instanceof Trainer))
+        throw invalidOption('tune', 'sampler', "to be another one: only a Trainer's fits can go on from each other", sampler.kind);
+      this.#begin(epochsOf(probe));
+    }
     if (pruner !== undefined) {
       if (!(probe instanceof Trainer))
         throw invalidOption('tune', 'pruner', 'to be left out: only a Trainer tells its scores while it is fitted', pruner.kind);
@@ -183,6 +142,41 @@ export class Search {
     } finally {
       retire(owner);
     }
+  }
+
+  /** Generations of a recipe with so many epochs; there are no trials beyond them. */
+  #begin(epochs: number): void {
+    const { sampler, trials, views, space, estimator } = this.plan;
+    const { size = 1, every = 1 } = sampler;
+    this.plan = { ...this.plan, trials: Math.min(trials, size * generationsOf(epochs, every)) };
+    this.#generations = new Generations({
+      size,
+      every,
+      epochs,
+      views,
+      parentOf: (number) => {
+        const [member] = JSON.parse(callNative((n) => n.populationMembers(this.request(number, 1)))) as { parent: number | null }[];
+        return member?.parent ?? undefined;
+      },
+      evaluationOf: (number) => this.#evaluation(estimator(space.params((this.done.get(number) as PointTrial).point) as never)),
+    });
+  }
+
+  /** The recipes that a trial's weights have lived through, each with the epochs in all after which the next went on. */
+  course(number: number): readonly [Part, ...Part[]] {
+    const { estimator, space } = this.plan;
+    const line = this.#generations?.lineage(number) ?? [number];
+    const parts = line.map((one): Part => {
+      const made = estimator(space.params((this.done.get(one) as PointTrial).point) as never);
+      return this.#generations === undefined ? { estimator: made } : { estimator: made, until: this.#generations.until(one) };
+    });
+    return parts as [Part, ...Part[]];
+  }
+
+  #evaluation(estimator: Estimator): Evaluation {
+    const evaluation = new Evaluation(this.#lanes, this.#fitter, this.#schema, estimator, this.plan.objective, this.signal);
+    this.#evaluations.add(evaluation);
+    return evaluation;
   }
 
   async #loop(end: number): Promise<void> {
@@ -307,9 +301,9 @@ export class Search {
   }
 
   /** The regions that coarse-to-fine has looked at, one a round. */
-  regions(): readonly (readonly Part[])[] {
+  regions(): readonly (readonly Zoomed[])[] {
     if (this.plan.sampler.kind !== 'coarseToFine') return [];
-    return JSON.parse(callNative((n) => n.searchRegions(this.request(this.plan.trials, 0)))) as Part[][];
+    return JSON.parse(callNative((n) => n.searchRegions(this.request(this.plan.trials, 0)))) as Zoomed[][];
   }
 
   #suggest(from: number, count: number, attempt = 0): readonly Point[] {
@@ -364,16 +358,18 @@ export class Search {
     }
     try {
       this.direction = directionOf(estimator, objective, this.plan.direction);
-      if (this.plan.processes && !(estimator instanceof Trainer))
+      if (this.plan.executor.kind !== 'threads' && !(estimator instanceof Trainer))
         throw invalidOption('tune', 'estimator', 'to give a Trainer: only its recipe can cross to another process', estimator);
     } catch (error) {
       this.#fatal ??= { error };
       return;
     }
-    const evaluation = new Evaluation(this.#lanes, this.#fitter, this.#schema, estimator, objective, this.signal);
-    this.#evaluations.add(evaluation);
+    const evaluation = this.#evaluation(estimator);
     let verdict: Verdict | undefined;
-    if (pruner === undefined) verdict = this.#judge(await this.#folds(evaluation, undefined));
+    if (this.#generations !== undefined) {
+      const [parent] = this.#generations.lineage(number).slice(-2, -1);
+      verdict = { ...this.#judge(await this.#generations.folds(number, evaluation)), ...(parent === undefined ? {} : { parent }) };
+    } else if (pruner === undefined) verdict = this.#judge(await this.#folds(evaluation));
     else if (pruner.kind === 'median') verdict = await this.#againstMedian(evaluation, number, pruner);
     else verdict = await this.#upTheRungs(evaluation, number, pruner);
     this.#evaluations.delete(evaluation);
@@ -386,8 +382,12 @@ export class Search {
   }
 
   /** All folds, side by side. */
-  #folds(evaluation: Evaluation, epochs: number | undefined): Promise<FoldOutcome[]> {
-    return Promise.all(this.plan.views.map((view, fold) => evaluation.fold(view, fold, { epochs })));
+  #folds(evaluation: Evaluation, until?: number, before: readonly FoldOutcome[] = []): Promise<FoldOutcome[]> {
+    const from = (fold: number) => {
+      const outcome = before[fold];
+      return outcome !== undefined && 'left' in outcome ? outcome.left : undefined;
+    };
+    return Promise.all(this.plan.views.map((view, fold) => evaluation.fold(view, fold, { until, from: from(fold) })));
   }
 
   /** Mean and spread; or the first fold's error, whichever came first. */
@@ -435,13 +435,15 @@ export class Search {
     return { ...this.#judge(outcomes), curves };
   }
 
-  /** All folds for a few epochs; the best of the group again, for more. `undefined` where the search ended while it waited. */
+  /** All folds for a few epochs; the best of the group go on from there, for more. `undefined` where the search ended while it waited. */
   async #upTheRungs(evaluation: Evaluation, number: number, pruner: Pruner): Promise<Verdict | undefined> {
     const { start, size, rungs } = groupOf(pruner, number, this.plan.trials, this.#epochs);
     const reached: number[] = [];
     this.#rungs.set(number, reached);
+    let outcomes: FoldOutcome[] = [];
     for (const [rung, epochs] of rungs.entries()) {
-      const verdict = this.#judge(await this.#folds(evaluation, epochs));
+      outcomes = await this.#folds(evaluation, epochs, outcomes);
+      const verdict = this.#judge(outcomes);
       if (this.signal.aborted) return undefined;
       if (verdict.score === undefined) return { ...verdict, rungs: [...reached] };
       reached.push(verdict.score);

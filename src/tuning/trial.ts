@@ -16,6 +16,8 @@ export interface Trial<S extends Space = Space> {
   readonly curves?: readonly (readonly number[])[];
   /** With a halving pruner: the mean over the folds on each rung. */
   readonly rungs?: readonly number[];
+  /** With `populationBased`: the trial whose weights it went on from, in the generation before. */
+  readonly parent?: number;
   /** Why a trial failed. */
   readonly error?: string;
   readonly seconds: number;

@@ -25,7 +25,7 @@ import type { Splitter } from '../validation/splitter.js';
 import { refit as fitAgain } from './evaluation.js';
 import { type Executor, threads as inThreads } from './executor.js';
 import type { Pruner } from './pruner.js';
-import { random, type Sampler } from './sampler.js';
+import { random, type Sampler, samplerFor } from './sampler.js';
 import { Search } from './search.js';
 import { expectSpace, FlatSpace, type Params, type Space } from './space.js';
 import { StudyResult } from './study.js';
@@ -89,7 +89,7 @@ export interface TuneOptions<
   pruner?: Pruner;
   /** Default `threads()`. */
   executor?: Executor;
-  /** The total over all runs of this storage, default 50. */
+  /** The total over all runs of this storage, default 50; with `populationBased` all of its generations. */
   trials?: number;
   /** Hyperparameters to try before the sampler's; they count as trials. */
   first?: readonly Params<S>[];
@@ -142,6 +142,16 @@ const tuneOptions = optionsOf('tuning/tune', {
   progress: isEither(isBoolean),
 });
 
+/** What cannot go with a population is said, not ignored. */
+const expectPopulation = (sampler: Sampler, pruner: Pruner | undefined, executor: Executor, first: number): void => {
+  if (pruner !== undefined)
+    throw invalidOption('tune', 'pruner', 'to be left out: a population replaces its worst itself', pruner.kind, tune);
+  if (executor.kind !== 'threads')
+    throw invalidOption('tune', 'executor', 'to be threads(): weights are handed on in memory', executor.kind, tune);
+  if (first > (sampler.size ?? 0))
+    throw invalidOption('tune', 'first', `to have ${sampler.size} at most: the first generation`, first, tune);
+};
+
 /** The same code as the first failure has, and all of its words. */
 const allFailed = (count: number, cause: unknown): NablaError =>
   new NablaError(
@@ -178,7 +188,9 @@ export const tune = <S extends Space, E extends Estimator, T extends Dataset | u
   expectDataset('tune', data);
   expectOptions('tune', options, tuneOptions, tune);
   const { estimator, objective, direction, constraint, timeoutMs, test, seed = 0, signal, progress = false } = options;
-  const { splitter = kFold(), sampler = random(), executor = inThreads(), trials = 50, refit = true, first = [] } = options;
+  const { splitter = kFold(), executor = inThreads(), refit = true, first = [] } = options;
+  const isPopulation = options.sampler?.kind === 'populationBased';
+  const trials = options.trials ?? (isPopulation ? Number.MAX_SAFE_INTEGER : 50);
   expectSpace('tune', options.space, tune);
   if (estimator === undefined) throw invalidOption('tune', 'estimator', 'to be a function of hyperparameters', estimator, tune);
   if (objective === undefined) throw invalidOption('tune', 'objective', "to be a metric of the estimator, or 'loss'", objective, tune);
@@ -186,8 +198,12 @@ export const tune = <S extends Space, E extends Estimator, T extends Dataset | u
     throw invalidOption('tune', 'refit', 'to be true: the test rows are scored by the refitted model', refit, tune);
   if (test !== undefined) expectSameSchema('test', schemaOf(data), schemaOf(test));
   const space = new FlatSpace(options.space);
+  const sampler = samplerFor(options.sampler ?? random(), space);
+  if (isPopulation) expectPopulation(sampler, options.pruner, executor, first.length);
+  if (executor.kind === 'queue' && options.pruner?.kind === 'median')
+    throw invalidOption('tune', 'pruner', 'to be one that halves: a queue brings the scores of a fit that has ended', 'median', tune);
   const lanes = options.threads ?? native().defaultThreads();
-  const bar = progress ? countBar('trial', trials) : undefined;
+  let bar: ReturnType<typeof countBar> | undefined;
   let emit: (trial: Trial) => void = () => {};
   const search = new Search(
     {
@@ -205,11 +221,13 @@ export const tune = <S extends Space, E extends Estimator, T extends Dataset | u
       timeoutMs,
       seed,
       storage: options.storage,
-      lanes,
+      // What runs elsewhere takes none of these cores.
+      lanes: executor.kind === 'queue' ? Number.MAX_SAFE_INTEGER : lanes,
       parallel: executor.parallel ?? lanes,
-      processes: executor.kind === 'processes',
+      executor,
     },
     (trial) => {
+      if (progress) bar ??= countBar('trial', search.plan.trials);
       bar?.tick();
       emit(trial);
     },
@@ -224,9 +242,9 @@ export const tune = <S extends Space, E extends Estimator, T extends Dataset | u
     const best = search.best();
     if (best === undefined) throw search.done.size === 0 ? noTrial() : allFailed(search.done.size, search.firstError);
     if (!refit) return new StudyResult(search, { fitted: undefined, testScores: undefined });
-    const { number, params } = best.trial;
+    const { number } = best.trial;
     const stored = test === undefined ? undefined : search.storedTestScores(number);
-    const { fitted, testScores } = await fitAgain(estimator(params as Params<S>), data, stored === undefined ? test : undefined, {
+    const { fitted, testScores } = await fitAgain(search.course(number), data, stored === undefined ? test : undefined, {
       threads: options.threads,
       signal: search.signal,
     });

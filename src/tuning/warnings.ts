@@ -1,5 +1,5 @@
 import { short } from '../text/number.js';
-import type { PointTrial } from './search.js';
+import type { PointTrial } from './search-plan.js';
 import type { Dimension, FlatSpace } from './space.js';
 
 /** The share of a range that counts as its edge. */

@@ -48,6 +48,19 @@ impl FitJob {
             keep: keep.unwrap_or(false),
         }
     }
+
+    /// Makes it a part of a fit: the one that it goes on from, and the epochs in all after which it is left.
+    #[napi(catch_unwind)]
+    pub fn part(&mut self, resume: Option<&PausedFit>, until: Option<u32>) {
+        self.job.resume = resume.map(|paused| Arc::clone(&paused.paused));
+        self.job.until = until.map(|epochs| epochs as usize);
+    }
+}
+
+/// A fit that was left after an epoch.
+#[napi]
+pub struct PausedFit {
+    paused: Arc<nabla_train::Paused>,
 }
 
 #[derive(Deserialize)]
@@ -107,6 +120,7 @@ pub fn start_fits(task: u32, spec: String, jobs: Vec<&FitJob>, settings: String)
 #[napi]
 pub struct FitResult {
     outcome: Outcome<(Arc<nabla_train::Model>, String)>,
+    paused: Option<Arc<nabla_train::Paused>>,
 }
 
 #[derive(Serialize)]
@@ -137,6 +151,7 @@ impl From<Outcome<nabla_train::Outcome>> for FitResult {
             (Arc::new(o.model), text)
         };
         FitResult {
+            paused: outcome.as_ref().ok().and_then(|o| o.paused.clone()),
             outcome: outcome.map(summarized),
         }
     }
@@ -157,6 +172,14 @@ impl FitResult {
     #[napi(catch_unwind)]
     pub fn summary(&self) -> String {
         self.outcome.as_ref().map(|(_, summary)| summary.clone()).unwrap_or_default()
+    }
+
+    /// Where it was left, if it was to be.
+    #[napi(catch_unwind)]
+    pub fn paused(&self) -> Option<PausedFit> {
+        self.paused.as_ref().map(|paused| PausedFit {
+            paused: Arc::clone(paused),
+        })
     }
 
     /// The error, if it failed.

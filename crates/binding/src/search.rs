@@ -25,6 +25,13 @@ pub fn search_regions(asked: String) -> Result<String> {
     json(&request::regions(&asked).map_err(js)?)
 }
 
+/// The next members of a population as JSON, `{ parent, values }` each: `parent` is the trial whose weights one goes on from.
+#[napi(catch_unwind)]
+pub fn population_members(asked: String) -> Result<String> {
+    let asked: Request = options(&asked, "sampler")?;
+    json(&request::members(&asked).map_err(js)?)
+}
+
 /// How many programs this process has compiled: a search that changes run-time inputs only compiles none.
 #[napi(catch_unwind)]
 pub fn compilations() -> f64 {

@@ -115,6 +115,25 @@ impl Lbfgs {
 }
 
 impl<T: Real> Curvature<T> {
+    /// A copy.
+    pub fn try_clone(&self) -> Result<Self> {
+        let pair = |(s, y, rho): &Pair<T>| Ok((s.try_clone()?, y.try_clone()?, *rho));
+        Ok(Self {
+            options: self.options,
+            rate: self.rate,
+            pairs: self.pairs.iter().map(pair).collect::<Result<_>>()?,
+            kept: self.kept,
+            oldest: self.oldest,
+            alphas: self.alphas.clone(),
+            direction: self.direction.try_clone()?,
+            before: self.before.try_clone()?,
+            start: self.start.try_clone()?,
+            length: self.length,
+            scale: self.scale,
+            steps: self.steps,
+        })
+    }
+
     /// For so many parameters.
     pub fn new(options: Lbfgs, len: usize) -> Result<Self> {
         let pair = |_| Ok((Aligned::zeroed(len)?, Aligned::zeroed(len)?, 0.0));

@@ -12,9 +12,11 @@ pub mod gaussian_process;
 pub mod grid;
 pub mod importance;
 pub mod parzen;
+pub mod population;
 pub mod request;
 pub mod sobol;
 pub mod space;
+pub mod tiers;
 pub mod tpe;
 
 pub use request::{Past, Request, Sampler, suggest};

@@ -7,7 +7,9 @@ use crate::coarse_to_fine::{CoarseToFine, Zoom};
 use crate::draws::Draws;
 use crate::gaussian_process::GaussianProcess;
 use crate::grid::Grid;
+use crate::population::{Member, Population};
 use crate::space::{Point, Space};
+use crate::tiers::Tiers;
 use crate::tpe::Tpe;
 use crate::{coarse_to_fine, sobol};
 
@@ -39,6 +41,10 @@ pub enum Sampler {
     Tpe(Tpe),
     /// Expected improvement.
     GaussianProcess(GaussianProcess),
+    /// Generations that take over each other's weights.
+    PopulationBased(Population),
+    /// What matters most first.
+    Tiers(Tiers),
 }
 
 /// Which trials are asked for.
@@ -102,6 +108,16 @@ pub fn suggest(request: &Request) -> Result<Vec<Point>> {
                 false => process.suggest(space, *seed, &past, request.from, request.count, request.attempt),
             }
         }
+        Sampler::PopulationBased(population) => {
+            population.validate()?;
+            let one = |number| population.member(space, *seed, &past, number, attempt(number)).values;
+            numbers.map(one).collect()
+        }
+        Sampler::Tiers(tiers) => {
+            tiers.validate(space)?;
+            let one = |number| tiers.point(space, *seed, &past, number, request.trials, attempt(number));
+            numbers.map(one).collect()
+        }
         Sampler::CoarseToFine(options) => {
             options.validate()?;
             let zooms = coarse_to_fine::zooms(options, space, &past, request.trials, request.from + request.count);
@@ -114,6 +130,20 @@ pub fn suggest(request: &Request) -> Result<Vec<Point>> {
             numbers.map(one).collect()
         }
     })
+}
+
+/// Members of a population with the trials whose weights they go on from.
+pub fn members(request: &Request) -> Result<Vec<Member>> {
+    request.space.validate()?;
+    let Sampler::PopulationBased(population) = &request.sampler else {
+        return Ok(Vec::new());
+    };
+    population.validate()?;
+    let one = |number| {
+        let attempt = if number == request.from { request.attempt } else { 0 };
+        population.member(&request.space, request.seed, &request.past, number, attempt)
+    };
+    Ok((request.from..request.from + request.count).map(one).collect())
 }
 
 /// The regions of coarse-to-fine, one a round, for the report.

@@ -24,7 +24,6 @@ use nabla_optim::lbfgs::Curvature;
 use crate::apart::Apart;
 use crate::binary_targets::expect_binary;
 use crate::control::{Control, Event, Listener};
-use crate::early_stopping::Watch;
 use crate::examiner::{BATCH, Examiner};
 use crate::feed::{BatchWeights, Feed};
 use crate::history::{Epoch, Scores, Stopped};
@@ -34,6 +33,7 @@ use crate::pace::Pace;
 use crate::recipe::Recipe;
 use crate::scorer::Scorer;
 use crate::spec::BatchSize;
+use crate::stage::{Paused, Progress};
 use crate::start::start_from;
 use crate::update::{Buffers, STATES, Update, ranges};
 
@@ -52,6 +52,10 @@ pub struct Job {
     pub from: Option<Arc<BTreeMap<String, Vec<f64>>>>,
     /// A model whose fitted preparation is kept; without one it is fitted on `train`.
     pub keep: Option<Arc<Model>>,
+    /// The fit that it goes on from.
+    pub resume: Option<Arc<Paused>>,
+    /// Leaves it after so many epochs in all, to go on from later; scores are those of then.
+    pub until: Option<usize>,
 }
 
 impl Job {
@@ -64,6 +68,8 @@ impl Job {
             test: None,
             from: None,
             keep: None,
+            resume: None,
+            until: None,
         }
     }
 }
@@ -83,6 +89,8 @@ pub struct Outcome {
     pub taken: Vec<String>,
     /// What `lsuv` did to kernels.
     pub scaled: Vec<UnitVariance>,
+    /// With `until`: where it was left.
+    pub paused: Option<Arc<Paused>>,
 }
 
 /// Below this cost of a step (in operations at full speed, some 10 µs) one thread is faster than two that meet ten times.
@@ -206,7 +214,7 @@ impl Places {
 
 /// A fit in progress.
 pub(crate) struct Fit<'a, T: Real> {
-    recipe: &'a Arc<Recipe>,
+    pub(crate) recipe: &'a Arc<Recipe>,
     pub(crate) train: Dataset,
     validation: Option<Dataset>,
     pub(crate) preparation: Prepared,
@@ -214,17 +222,17 @@ pub(crate) struct Fit<'a, T: Real> {
     program: Arc<Program>,
     places: Places,
     memory: Memory<T>,
-    theta: Aligned<T>,
+    pub(crate) theta: Aligned<T>,
     gradient: Aligned<T>,
-    state: Vec<Aligned<T>>,
+    pub(crate) state: Vec<Aligned<T>>,
     pub(crate) update: Update<T>,
-    curvature: Option<Curvature<T>>,
+    pub(crate) curvature: Option<Curvature<T>>,
     team: Team,
     pace: Pace,
     pub(crate) batch: usize,
-    step: u64,
+    pub(crate) step: u64,
     /// Of the last step.
-    rate: f64,
+    pub(crate) rate: f64,
     scaled: Vec<UnitVariance>,
 }
 
@@ -339,14 +347,17 @@ impl<'a, T: Real> Fit<'a, T> {
 
         let mut scorer = Scorer::new(recipe, &spec.metrics)?;
         let mut examination = Scorer::new(recipe, &spec.metrics)?;
-        let mut watch = spec.early_stopping.clone().map(Watch::new);
+        let mut progress = match &job.resume {
+            Some(paused) => self.go_on(paused)?,
+            None => Progress::new(spec),
+        };
         let restore = spec.early_stopping.as_ref().is_some_and(|s| s.restore_best);
-        let mut best: Option<Aligned<T>> = None;
-        let mut best_epoch = None;
-        let mut history: Vec<Epoch> = Vec::new();
-        let mut stopped = Stopped::Epochs;
         let mut order = train_feed.rows.clone();
-        for index in 0..spec.epochs {
+        let end = match progress.stopped {
+            Stopped::Epochs => job.until.map_or(spec.epochs, |until| until.min(spec.epochs)),
+            _ => 0,
+        };
+        for index in progress.history.len()..end {
             let started = Instant::now();
             if spec.shuffle && !matches!(spec.batch_size, BatchSize::Full(_)) {
                 order.copy_from_slice(&train_feed.rows);
@@ -356,14 +367,14 @@ impl<'a, T: Real> Fit<'a, T> {
             for rows in order.chunks(self.batch) {
                 control.check()?;
                 if control.stopping() {
-                    stopped = Stopped::Stop;
+                    progress.stopped = Stopped::Stop;
                     break;
                 }
                 self.learn(rows, &train_feed, &mut scorer, index)?;
                 batches += 1;
             }
             self.expect_finite_weights(index)?;
-            if stopped == Stopped::Stop {
+            if progress.stopped == Stopped::Stop {
                 break;
             }
             self.update.epoch(spec, index, &self.theta, recipe.arena.trained);
@@ -394,27 +405,39 @@ impl<'a, T: Real> Fit<'a, T> {
                 );
             }
             self.update.judge(spec, epoch.validation.as_ref().unwrap_or(&epoch.train));
-            let judgement = watch
+            let judgement = progress
+                .watch
                 .as_mut()
                 .zip(epoch.validation.as_ref())
                 .map(|(watch, scores)| watch.judge(scores));
-            history.push(epoch);
+            progress.history.push(epoch);
             let Some(judgement) = judgement else { continue };
             if judgement.best {
-                best_epoch = Some(index);
+                progress.best_epoch = Some(index);
                 if restore {
                     let weights = self.update.averaged().unwrap_or(&self.theta);
-                    match &mut best {
+                    match &mut progress.best {
                         Some(kept) => kept.copy_from_slice(weights),
-                        None => best = Some(weights.try_clone()?),
+                        None => progress.best = Some(weights.try_clone()?),
                     }
                 }
             }
             if judgement.stop {
-                stopped = Stopped::Early;
+                progress.stopped = Stopped::Early;
                 break;
             }
         }
+        // Where it was left are the weights of the last epoch; what comes out of it may be the best one's.
+        let paused = (job.until.is_some() && progress.stopped != Stopped::Stop)
+            .then(|| self.leave(&progress).map(Arc::new))
+            .transpose()?;
+        let Progress {
+            best,
+            best_epoch,
+            history,
+            stopped,
+            ..
+        } = progress;
         if let Some(kept) = best {
             self.theta = kept;
         } else if let Some(averaged) = self.update.averaged() {
@@ -448,6 +471,7 @@ impl<'a, T: Real> Fit<'a, T> {
             test_scores,
             scaled: self.scaled,
             taken: job.from.iter().flat_map(|from| from.keys().cloned()).collect(),
+            paused,
         })
     }
 

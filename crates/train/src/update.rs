@@ -80,6 +80,16 @@ struct Average<T: Real> {
     first_epoch: usize,
 }
 
+/// What an update carries from step to step, besides the rule's state.
+#[derive(Debug)]
+pub struct Carried<T: Real> {
+    at: Step,
+    step: u64,
+    plateau: Plateau,
+    slow: Option<Aligned<T>>,
+    average: Option<(Aligned<T>, u64)>,
+}
+
 /// What a team works on during one update.
 #[derive(Clone, Copy)]
 pub struct Buffers<T> {
@@ -271,6 +281,36 @@ impl<T: Real> Update<T> {
     pub fn epochs_mean(&mut self, spec: &FitSpec) -> Option<&mut Aligned<T>> {
         let swa = matches!(spec.averaging, Some(Averaging::Swa { .. }));
         self.average.as_mut().filter(|a| swa && a.count > 0).map(|a| &mut a.weights)
+    }
+
+    /// What is carried on, for a fit that is left.
+    pub fn leave(&self) -> Result<Carried<T>> {
+        Ok(Carried {
+            at: self.at,
+            step: self.clock.step,
+            plateau: self.plateau.clone(),
+            slow: self.slow.as_ref().map(Aligned::try_clone).transpose()?,
+            average: self
+                .average
+                .as_ref()
+                .map(|a| a.weights.try_clone().map(|w| (w, a.count)))
+                .transpose()?,
+        })
+    }
+
+    /// Goes on from there, with the rates of this recipe.
+    pub fn go_on(&mut self, spec: &FitSpec, from: &Carried<T>) {
+        self.at = from.at;
+        self.clock.step = from.step;
+        self.plateau.clone_from(&from.plateau);
+        if let (Some(own), Some(other)) = (&mut self.slow, &from.slow) {
+            own.copy_from_slice(other);
+        }
+        if let (Some(own), Some((weights, count))) = (&mut self.average, &from.average) {
+            own.weights.copy_from_slice(weights);
+            own.count = *count;
+        }
+        self.at.learning_rate = self.rate(spec);
     }
 
     /// The averaged weights, where there are any yet.

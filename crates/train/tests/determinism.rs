@@ -175,3 +175,67 @@ fn another_seed_gives_other_weights() {
     let [a, b] = [1u64, 2].map(|seed| weight_bits(&train(&recipe(&graph, json!({ "seed": seed })), &job, 1).model));
     assert!(a != b);
 }
+
+/// Fits that are left and gone on from, with everything that is carried from step to step.
+#[test]
+fn a_fit_that_is_left_goes_on_to_the_same_bits() {
+    let graph = network(&[6, 20, 3], &["relu"], 0.2, "crossEntropy");
+    let optimizers = [
+        json!({ "kind": "adam", "learningRate": 0.01 }),
+        json!({ "kind": "nadam", "learningRate": 0.01, "lookahead": { "alpha": 0.5, "steps": 5 } }),
+        json!({ "kind": "sgd", "learningRate": 0.05, "momentum": 0.9 }),
+    ];
+    let others = [
+        json!({}),
+        json!({ "averaging": { "kind": "ema", "decay": 0.99 }, "schedule": { "kind": "cosineDecay" } }),
+        json!({ "averaging": { "kind": "swa", "start": 0.4 }, "precision": "f64" }),
+        json!({ "earlyStopping": { "monitor": "loss", "mode": "min", "patience": 2, "minDelta": 0.0, "restoreBest": true, "validationFraction": 0.2 } }),
+    ];
+    let data = class_data(70, 6, 3);
+    for (optimizer, other) in optimizers.iter().flat_map(|o| others.iter().map(move |x| (o, x))) {
+        let mut spec = json!({ "prepare": [{ "kind": "standardize" }], "epochs": 7, "optimizer": optimizer });
+        spec.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
+        let recipe = recipe(&graph, spec);
+        let job = Job {
+            score: Some(data.clone()),
+            ..Job::new(data.clone())
+        };
+        let whole = train(&recipe, &job, 1);
+        let mut resume = None;
+        for until in [1, 3, 4, 7] {
+            let part = Job {
+                resume: resume.take(),
+                until: Some(until),
+                ..job.clone()
+            };
+            let outcome = train(&recipe, &part, 1);
+            assert!(outcome.model.history.len() <= until);
+            // A fit that ends there by itself is not the whole one, but what it was is not changed by going on from it.
+            if until == 7 {
+                assert!(weight_bits(&outcome.model) == weight_bits(&whole.model), "{optimizer} {other}");
+                assert!(history_bits(&outcome.model) == history_bits(&whole.model), "{optimizer} {other}");
+                assert_eq!(outcome.scores, whole.scores);
+                assert_eq!(outcome.stopped, whole.stopped);
+            }
+            resume = outcome.paused;
+            assert!(resume.is_some());
+        }
+    }
+    // Another model does not go on from it.
+    let small = recipe(&network(&[6, 5, 3], &["relu"], 0.2, "crossEntropy"), json!({ "epochs": 2 }));
+    let left = train(
+        &small,
+        &Job {
+            until: Some(1),
+            ..Job::new(data.clone())
+        },
+        1,
+    );
+    let job = Job {
+        resume: left.paused,
+        ..Job::new(data)
+    };
+    let large = recipe(&graph, json!({ "epochs": 2 }));
+    let error = fits::run(&large, &[job], 1, &Control::default(), &|_| {}).remove(0).unwrap_err();
+    assert_eq!(error.code, nabla_error::Code::ShapeMismatch);
+}

@@ -47,6 +47,8 @@ export declare class FitJob {
    * whether its preparation is kept.
    */
   constructor(train: Data, validation?: Data | undefined | null, score?: Data | undefined | null, test?: Data | undefined | null, from?: Model | undefined | null, take?: Array<string> | undefined | null, keep?: boolean | undefined | null)
+  /** Makes it a part of a fit: the one that it goes on from, and the epochs in all after which it is left. */
+  part(resume?: PausedFit | undefined | null, until?: number | undefined | null): void
 }
 
 /** What one job gave. */
@@ -55,6 +57,8 @@ export declare class FitResult {
   model(): Model | null
   /** History, best epoch, why it ended, scores; empty after an error. */
   summary(): string
+  /** Where it was left, if it was to be. */
+  paused(): PausedFit | null
   /** The error, if it failed. */
   error(): string | null
 }
@@ -132,6 +136,11 @@ export declare class OptimizerState {
    * did not: `theta` is then where it was.
    */
   search(theta: Float32Array | Float64Array, gradient: Float32Array | Float64Array, evaluate: () => number | null): boolean
+}
+
+/** A fit that was left after an epoch. */
+export declare class PausedFit {
+
 }
 
 /** A fitted preparation. */
@@ -250,6 +259,9 @@ export declare function operators(): string
 
 /** A random order of so many rows. */
 export declare function permutation(rows: number, random: number): Uint32Array
+
+/** The next members of a population as JSON, `{ parent, values }` each: `parent` is the trial whose weights one goes on from. */
+export declare function populationMembers(asked: string): string
 
 /** The rows of `train` whose windows share no row of the series with one of `held`. */
 export declare function purgedRows(train: Uint32Array, held: Uint32Array, first: Uint32Array, last: Uint32Array): Uint32Array

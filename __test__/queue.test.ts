@@ -1,0 +1,122 @@
+/** Folds through a queue: in memory, and on workers of another process; what comes back is what threads give. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { Dataset, sequential, Trainer } from 'nabla';
+import { standardize } from 'nabla/data';
+import { dense } from 'nabla/layers';
+import { adam } from 'nabla/optimizers';
+import { fitFromQueue, integer, logUniform, median, queue, successiveHalving, tune, type WorkQueue } from 'nabla/tuning';
+import { kFold } from 'nabla/validation';
+import { beforeAll, describe, expect, it } from 'vitest';
+
+let iris: Dataset;
+let train: Dataset;
+beforeAll(async () => {
+  iris = await Dataset.builtin('iris');
+  ({ train } = iris.split({ ratios: { train: 0.8, test: 0.2 }, stratify: true, seed: 7 }));
+});
+
+const options = {
+  space: { learningRate: logUniform(1e-3, 1e-1), units: integer(4, 16) },
+  estimator: ({ learningRate, units }: { learningRate: number; units: number }) =>
+    new Trainer({
+      prepare: [standardize()],
+      model: sequential([dense(units, { activation: 'tanh' }), dense(3)]),
+      loss: 'crossEntropy',
+      optimizer: adam({ learningRate }),
+      metrics: ['accuracy'],
+      epochs: 8,
+    }),
+  objective: 'loss',
+  splitter: kFold({ k: 3, seed: 7 }),
+  trials: 8,
+  seed: 3,
+  refit: false,
+} as const;
+const plain = (study: { readonly trials: readonly { readonly seconds: number }[] }) => study.trials.map(({ seconds, ...rest }) => rest);
+
+describe('queue', () => {
+  it('gives what threads give; nothing but text crosses; work that was lost is put in again', async () => {
+    const seen: string[] = [];
+    const references = new Set<string>();
+    const jobs: WorkQueue = {
+      add: async (work) => {
+        seen.push(work);
+        if (seen.length % 5 === 0) throw new Error('the worker died');
+        return fitFromQueue(work, (reference) => {
+          references.add(reference);
+          return train;
+        });
+      },
+    };
+    const study = await tune(train, { ...options, executor: queue({ jobs, data: 'iris/train', parallel: 3, retries: 4 }) });
+    expect(plain(study)).toEqual(plain(await tune(train, options)));
+    expect([...references]).toEqual(['iris/train']);
+    expect(new Set(seen).size).toBe(24);
+    expect(seen.length).toBeGreaterThan(24);
+    const work = JSON.parse(seen[0]!) as Record<string, unknown>;
+    expect(Object.keys(work)).toEqual(['version', 'data', 'spec', 'train', 'score']);
+  });
+
+  it('serves the halving pruners, whose rungs are fitted from the beginning there', async () => {
+    const jobs = { add: (work: string) => fitFromQueue(work, () => train) };
+    const pruner = successiveHalving({ factor: 2 });
+    const study = await tune(train, { ...options, pruner, executor: queue({ jobs, data: 'iris' }) });
+    expect(plain(study)).toEqual(plain(await tune(train, { ...options, pruner })));
+    expect(() => tune(train, { ...options, pruner: median(), executor: queue({ jobs, data: 'iris' }) })).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION' }) as Error,
+    );
+  });
+
+  it('feeds workers that share nothing with the search', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'nabla-queue-'));
+    const path = join(folder, 'worker.mjs');
+    const index = (name: string) => new URL(`../dist/${name}/index.js`, import.meta.url).href;
+    await writeFile(
+      path,
+      `import { parentPort } from 'node:worker_threads';
+       import { Dataset } from '${new URL('../dist/index.js', import.meta.url).href}';
+       import { fitFromQueue } from '${index('tuning')}';
+       const load = async (reference) => (await Dataset.builtin(reference)).split({ ratios: { train: 0.8, test: 0.2 }, stratify: true, seed: 7 }).train;
+       parentPort.on('message', async ({ id, work }) => parentPort.postMessage({ id, answer: await fitFromQueue(work, load) }));`,
+    );
+    const workers = [new Worker(path), new Worker(path)];
+    try {
+      const waiting = new Map<number, (answer: string) => void>();
+      for (const worker of workers)
+        worker.on('message', ({ id, answer }: { id: number; answer: string }) => {
+          waiting.get(id)?.(answer);
+        });
+      let next = 0;
+      const add = (work: string) =>
+        new Promise<string>((resolve) => {
+          const id = next++;
+          waiting.set(id, resolve);
+          workers[id % 2]!.postMessage({ id, work });
+        });
+      const study = await tune(train, { ...options, executor: queue({ jobs: { add }, data: 'iris' }) });
+      expect(plain(study)).toEqual(plain(await tune(train, options)));
+    } finally {
+      await Promise.all(workers.map((worker) => worker.terminate()));
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('brings errors back, and says when a worker has other data', async () => {
+    const other = { add: (work: string) => fitFromQueue(work, () => iris) };
+    await expect(tune(train, { ...options, executor: queue({ jobs: other, data: 'iris' }) })).rejects.toMatchObject({
+      code: 'INVALID_DATA',
+      message: expect.stringContaining('the worker has other data'),
+    });
+    const dead = { add: () => Promise.reject(new Error('no worker')) };
+    await expect(tune(train, { ...options, executor: queue({ jobs: dead, data: 'iris', retries: 1 }) })).rejects.toMatchObject({
+      code: 'IO',
+      message: expect.stringContaining('came back from the queue 2 times'),
+    });
+    await expect(fitFromQueue('{}', () => iris)).rejects.toMatchObject({ code: 'DATA_FORMAT' });
+    for (const wrong of [undefined, {}, { jobs: {}, data: 'x' }, { jobs: dead }, { jobs: dead, data: 'x', retries: -1 }])
+      expect(() => queue(wrong as never)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }) as Error);
+  });
+});
