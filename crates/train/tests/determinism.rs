@@ -182,12 +182,12 @@ fn a_fit_that_is_left_goes_on_to_the_same_bits() {
     let graph = network(&[6, 20, 3], &["relu"], 0.2, "crossEntropy");
     let optimizers = [
         json!({ "kind": "adam", "learningRate": 0.01 }),
-        json!({ "kind": "nadam", "learningRate": 0.01, "lookahead": { "alpha": 0.5, "steps": 5 } }),
+        json!({ "kind": "lookahead", "steps": 5, "alpha": 0.5, "base": { "kind": "nadam", "learningRate": 0.01 } }),
         json!({ "kind": "sgd", "learningRate": 0.05, "momentum": 0.9 }),
     ];
     let others = [
         json!({}),
-        json!({ "averaging": { "kind": "ema", "decay": 0.99 }, "schedule": { "kind": "cosineDecay" } }),
+        json!({ "averaging": { "kind": "ema", "decay": 0.99 }, "schedule": { "kind": "cosine" } }),
         json!({ "averaging": { "kind": "swa", "start": 0.4 }, "precision": "f64" }),
         json!({ "earlyStopping": { "monitor": "loss", "mode": "min", "patience": 2, "minDelta": 0.0, "restoreBest": true, "validationFraction": 0.2 } }),
     ];

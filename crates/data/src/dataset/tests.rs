@@ -69,7 +69,8 @@ fn schema_and_description_are_plain_json() {
     let schema = serde_json::json!({
         "rows": 5, "width": 2, "sampleShape": [2], "featureType": "f64",
         "columns": [{ "name": "age", "kind": "number" }, { "name": "port", "kind": "category", "levels": ["C", "S"] }],
-        "target": { "kind": "classes", "names": ["no", "yes"] }, "weights": true, "groups": true
+        "target": { "kind": "classes", "names": ["no", "yes"] }, "weights": true, "groups": true,
+        "windows": false
     });
     assert_eq!(serde_json::to_value(data.schema()).unwrap(), schema);
     assert_eq!(serde_json::from_value::<Schema>(schema).unwrap(), data.schema());
