@@ -1,5 +1,6 @@
 //! A compiled graph: planned for a batch capacity, run for any batch up to it, by one thread or a team, with the same bits.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -133,8 +134,25 @@ impl Program {
         }
     }
 
+    /// One instruction, by the one copy of all operators that this crate has for each type: a generic function would be compiled into
+    /// every crate that runs programs, with all kernels that it calls.
     #[inline]
     fn step<T: Real>(&self, i: &Instruction, bases: &Bases<T>, moment: &Moment, member: &Member) {
+        let bases: &dyn Any = bases;
+        if let Some(bases) = bases.downcast_ref() {
+            self.step_single(i, bases, moment, member);
+        } else if let Some(bases) = bases.downcast_ref() {
+            self.step_double(i, bases, moment, member);
+        }
+    }
+
+    #[inline(never)]
+    fn step_single(&self, i: &Instruction, bases: &Bases<f32>, moment: &Moment, member: &Member) {
+        self.view(i, bases, moment, member, |io| i.op.run(io));
+    }
+
+    #[inline(never)]
+    fn step_double(&self, i: &Instruction, bases: &Bases<f64>, moment: &Moment, member: &Member) {
         self.view(i, bases, moment, member, |io| i.op.run(io));
     }
 
