@@ -298,7 +298,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
   predict(input: PredictInput, options: PredictOptions & { readonly probabilities: true }): Promise<Probabilities<Kind>>;
   predict(input: PredictInput, options?: PredictOptions & { readonly probabilities?: false }): Promise<Predictions<Kind>>;
   async predict(input: PredictInput, options: PredictOptions | SampleOptions = {}): Promise<unknown> {
-    if ('samples' in options) return this.#sampled(input, options);
+    if (options !== null && typeof options === 'object' && 'samples' in options) return this.#sampled(input, options);
     const plain = options as PredictOptions;
     expectOptions('predict', plain, predictOptions);
     const probabilities = this.#expectProbabilities(plain);

@@ -226,13 +226,13 @@ impl Program {
                 self.step(i, bases, moment, &alone);
                 // SAFETY: the instruction just wrote this memory, which the plan gave it.
                 let values = unsafe { std::slice::from_raw_parts(out.start, out.len) };
-                values.iter().position(|v| !v.is_finite()).map(|at| (i.op.name(), at))
+                values.iter().position(|v| !v.is_finite()).map(|at| (i.op.name(), None, at))
             };
-            if let Some((operator, at)) = found {
+            if let Some((operator, path, at)) = found {
                 let by_row = i.out_shape.0.first().is_some_and(|d| d.batch);
                 let row = by_row.then(|| at / (out.len / moment.batch.max(1)).max(1));
                 return Some(NotFinite {
-                    path: i.path.clone(),
+                    path: path.unwrap_or(&i.path).to_string(),
                     operator,
                     row,
                 });

@@ -73,6 +73,8 @@ impl Step {
 pub struct Chain {
     /// At most [`STEPS`].
     pub steps: Vec<Step>,
+    /// The layer of each step, to name it by; empty where all are the node's own.
+    pub paths: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -93,10 +95,10 @@ struct Walk<T> {
     row: bool,
 }
 
-/// Is told a step and its values in a block …
-type WatchBlock<'a, T> = dyn FnMut(&'static str, &[T]) + 'a;
+/// Is told a step's number and its values in a block …
+type WatchBlock<'a, T> = dyn FnMut(usize, &[T]) + 'a;
 /// … and where in the output the block begins.
-type Watch<'a, T> = dyn FnMut(&'static str, usize, &[T]) + 'a;
+type Watch<'a, T> = dyn FnMut(usize, usize, &[T]) + 'a;
 
 impl Chain {
     fn reads(&self, input: usize) -> bool {
@@ -158,7 +160,7 @@ impl Chain {
                     (Function::Binary(kind), a) => elementwise::binary_at(kind, a, source(step.of[1]), to, n),
                 }
                 if let Some(watch) = &mut watch {
-                    watch(step.name(), std::slice::from_raw_parts(to, n));
+                    watch(index, std::slice::from_raw_parts(to, n));
                 }
             }
         }
@@ -189,7 +191,7 @@ impl Chain {
                 let to = io.output_start().add(at);
                 match &mut watch {
                     None => self.block(inputs, buffers, to, n, None),
-                    Some(watch) => self.block(inputs, buffers, to, n, Some(&mut |name, values| watch(name, at, values))),
+                    Some(watch) => self.block(inputs, buffers, to, n, Some(&mut |step, values| watch(step, at, values))),
                 }
             }
         };
@@ -240,20 +242,20 @@ impl Chain {
         }
     }
 
-    /// Runs alone and finds the first element that is not finite, in the first step that has one.
-    pub(crate) fn run_checked<T: Real>(&self, io: &Io<T>) -> Option<(&'static str, usize)> {
+    /// Runs alone and finds the first element that is not finite, in the first step that has one: its function, layer and place.
+    pub(crate) fn run_checked<T: Real>(&self, io: &Io<T>) -> Option<(&'static str, Option<&str>, usize)> {
         let mut found = None;
         self.run_all(
             io,
-            Some(&mut |name, at, values: &[T]| {
+            Some(&mut |step, at, values: &[T]| {
                 if found.is_none()
                     && let Some(index) = values.iter().position(|v| !v.is_finite())
                 {
-                    found = Some((name, at + index));
+                    found = Some((step, at + index));
                 }
             }),
         );
-        found
+        found.map(|(step, at): (usize, usize)| (self.steps[step].name(), self.paths.get(step).map(String::as_str), at))
     }
 }
 
@@ -281,6 +283,7 @@ impl Op for Chain {
         };
         Ok(Chain {
             steps: steps.into_iter().map(step).collect::<Result<_>>()?,
+            paths: Vec::new(),
         })
     }
 
@@ -357,9 +360,11 @@ impl Op for Chain {
         };
         let scaled = Chain {
             steps: vec![binary(Multiply, Input(0), Input(1)), binary(Add, Of(0), Input(2))],
+            paths: Vec::new(),
         };
         let swish = Chain {
             steps: vec![unary(UnaryKind::Sigmoid, Input(0)), binary(Multiply, Input(0), Of(0))],
+            paths: Vec::new(),
         };
         let long = Chain {
             steps: vec![
@@ -370,6 +375,7 @@ impl Op for Chain {
                 binary(Maximum, Of(3), Input(3)),
                 binary(Add, Of(4), Of(1)),
             ],
+            paths: Vec::new(),
         };
         let mut all = Vec::new();
         for shapes in [
@@ -394,7 +400,10 @@ impl Op for Chain {
             function: Function::Unary(UnaryKind::Tanh),
             of: [of; 2],
         };
-        let chain = |steps: &[Step]| Chain { steps: steps.to_vec() };
+        let chain = |steps: &[Step]| Chain {
+            steps: steps.to_vec(),
+            paths: Vec::new(),
+        };
         let shapes: [&[i64]; 4] = [&[3, 5]; 4];
         let add = Step {
             function: Function::Binary(BinaryKind::Add),

@@ -104,9 +104,10 @@ fn chain(graph: &Graph, group: &[Id], end: &Node, rewrite: &mut Rewrite) -> Id {
         function(node).map(|function| Step { function, of })
     };
     let steps = group.iter().filter_map(step).collect();
+    let paths = group.iter().map(|&id| graph.nodes[id].path.clone()).collect();
     let padded = (0..INPUTS).map(|i| rewrite.map[*inputs.get(i).unwrap_or(&inputs[0])]).collect();
     rewrite.push(Node {
-        op: Chain { steps }.into(),
+        op: Chain { steps, paths }.into(),
         inputs: padded,
         ..end.clone()
     })
