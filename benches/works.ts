@@ -90,7 +90,7 @@ const predictions = async (work: 'W9' | 'W9c' | 'W10' | 'W10c', { threads, quick
       : await cnnTrainer({ epochs: 1 }).fit(data.take(640), { threads });
   const rows = work.startsWith('W9') ? 1 : 1024;
   const features = Float32Array.from({ length: rows * 784 }, (_, index) => (index * 7919) % 256);
-  const some = Dataset.from({ features, shape: [rows, 28, 28] });
+  const some = Dataset.from({ features, shape: [rows, 28, 28, 1] });
   const many = quick || network === 'CNN' ? 200 : 2000;
   const times: number[] = [];
   for (let repeat = 0; repeat < (quick ? 5 : 50); repeat++) {
