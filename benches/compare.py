@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -237,4 +238,6 @@ def main():
 
 
 if __name__ == "__main__":
+    # Ended from outside, it ends what it started: a rival left running would spoil what is timed next.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main())

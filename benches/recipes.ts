@@ -213,5 +213,5 @@ export const mnist = async (): Promise<{ readonly data: Dataset; readonly source
   const random = (): number => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) >>> 24; // the high bits of an LCG
   const features = Uint8Array.from({ length: rows * 784 }, random);
   const targets = Uint8Array.from({ length: rows }, () => (random() * 10) >>> 8);
-  return { data: Dataset.from({ features, shape: [rows, 28, 28], targets, task: 'classification' }), source: 'random' };
+  return { data: Dataset.from({ features, shape: [rows, 28, 28, 1], targets, task: 'classification' }), source: 'random' };
 };
