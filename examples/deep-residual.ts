@@ -1,5 +1,5 @@
 // A residual network of 110 layers on CIFAR-10 (JPEG): the loss falls, and the gradient still reaches the first block.
-//   npm start -- deep-residual [FOLDER] [--epochs=3] [--rows=5000] [--blocks=18] [--record]
+//   npm start -- deep-residual [FOLDER] [--epochs=5] [--rows=5000] [--blocks=18] [--record]
 // FOLDER (or NABLA_DATA) holds cifar10/ with the archive of training images. `--record` writes the result to benches/results/.
 import { parseArgs } from 'node:util';
 
@@ -14,7 +14,7 @@ import { record } from './record.js';
 const { values: options } = parseArgs({
   allowPositionals: true,
   options: {
-    epochs: { type: 'string', default: '3' },
+    epochs: { type: 'string', default: '5' },
     rows: { type: 'string', default: '5000' },
     blocks: { type: 'string', default: '18' },
     record: { type: 'boolean', default: false },
@@ -77,8 +77,8 @@ console.log(`${6 * blocks + 2} layers, ${initial.parameters} weights; ${said(fir
 const trainer = new Trainer({
   ...recipe,
   augment: [flip(), crop({ padding: 4 })],
-  optimizer: sgd({ learningRate: 0.1, momentum: 0.9, weightDecay: 1e-4 }),
-  schedule: warmup({ steps: 40 }),
+  optimizer: sgd({ learningRate: 0.02, momentum: 0.9, weightDecay: 1e-4 }), // the paper warms 110 layers up at 0.01
+  schedule: warmup({ steps: 80 }),
   metrics: ['accuracy'],
   epochs: Number(options.epochs),
   batchSize: 64,
