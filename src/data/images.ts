@@ -1,7 +1,7 @@
-import { isBoolean, isInteger, isOneOf, NablaError, optionsOf } from '../errors/index.js';
-import { type NativeData, startTask } from '../native/index.js';
-import { readingLine } from '../report/progress.js';
+import { isBoolean, isInteger, isOneOf, optionsOf } from '../errors/index.js';
+import type { NativeData } from '../native/index.js';
 import { invalidData } from './features.js';
+import { readWatched, type Watched } from './reading.js';
 
 /** An image in memory, with its class. */
 export interface LabelledImage {
@@ -61,7 +61,7 @@ const unlabelled = (images: readonly LabelledImage[]): never => {
 /** Decodes on nabla's threads: a folder or an archive, or images with labels. */
 export const readImages = async (source: string | readonly LabelledImage[], options: ImageOptions): Promise<NativeData> => {
   const { progress = false, signal, ...settings } = options;
-  if (typeof source === 'string') return decodeImages(source, [], null, settings, progress, signal);
+  if (typeof source === 'string') return decodeImages(source, [], null, settings, { progress, signal });
   const labelled = source.length > 0 && source.every((image) => image?.bytes instanceof Uint8Array && typeof image.label === 'string');
   if (!labelled) unlabelled(source);
   return decodeImages(
@@ -69,39 +69,15 @@ export const readImages = async (source: string | readonly LabelledImage[], opti
     source.map(({ bytes }) => bytes),
     source.map(({ label }) => label),
     settings,
-    progress,
-    signal,
+    { progress, signal },
   );
 };
 
 /** The same without labels, to be predicted. */
-export const decodeImages = async (
+export const decodeImages = (
   path: string | null,
   bytes: Uint8Array[],
   labels: string[] | null,
   settings: Omit<ImageOptions, 'progress' | 'signal'>,
-  progress = false,
-  signal?: AbortSignal,
-): Promise<NativeData> => {
-  signal?.throwIfAborted();
-  const line = progress ? readingLine('images') : undefined;
-  const running = startTask(
-    (n, task) => n.readImages(task, path, bytes, labels, JSON.stringify(settings)),
-    (task) => task.takeData(),
-    (event) => {
-      const { done, total } = JSON.parse(event) as { readonly done: number; readonly total: number | null };
-      line?.read(done, total);
-    },
-  );
-  const abort = (): void => running.abort();
-  signal?.addEventListener('abort', abort, { once: true });
-  try {
-    return await running.answer;
-  } catch (error) {
-    if (error instanceof NablaError && error.code === 'ABORTED') signal?.throwIfAborted();
-    throw error;
-  } finally {
-    signal?.removeEventListener('abort', abort);
-    line?.done();
-  }
-};
+  watched: Watched = {},
+): Promise<NativeData> => readWatched((n, task) => n.readImages(task, path, bytes, labels, JSON.stringify(settings)), 'images', watched);

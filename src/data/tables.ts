@@ -1,9 +1,9 @@
-import { expectOptions, isBoolean, isEither, isListOf, isOneOf, isString, NablaError, optionsOf } from '../errors/index.js';
-import { type NativeData, type Task as NativeTask, runTask, startTask } from '../native/index.js';
-import { readingLine } from '../report/progress.js';
+import { expectOptions, isBoolean, isEither, isListOf, isOneOf, isString, optionsOf } from '../errors/index.js';
+import { type NativeData, type Task as NativeTask, runTask } from '../native/index.js';
 import { type ArrowTable, readArrow } from './arrow.js';
 import type { NativeColumn } from './columns.js';
 import { readParquet } from './parquet.js';
+import { readWatched } from './reading.js';
 import type { Task } from './schema.js';
 import { type StreamRow, spilled } from './spill.js';
 
@@ -82,29 +82,8 @@ const dataOfColumns = (columns: readonly NativeColumn[], options: CsvOptions): P
 };
 
 /** Reads a CSV file on nabla's threads. */
-export const readCsv = async (path: string, { progress = false, signal, ...options }: CsvOptions): Promise<NativeData> => {
-  signal?.throwIfAborted();
-  const line = progress ? readingLine('bytes') : undefined;
-  const running = startTask(
-    (n, task) => n.readCsvFile(task, path, JSON.stringify(options)),
-    taken,
-    (event) => {
-      const { done, total } = JSON.parse(event) as { readonly done: number; readonly total: number };
-      line?.read(done, total);
-    },
-  );
-  const abort = (): void => running.abort();
-  signal?.addEventListener('abort', abort, { once: true });
-  try {
-    return await running.answer;
-  } catch (error) {
-    if (error instanceof NablaError && error.code === 'ABORTED') signal?.throwIfAborted();
-    throw error;
-  } finally {
-    signal?.removeEventListener('abort', abort);
-    line?.done();
-  }
-};
+export const readCsv = (path: string, { progress, signal, ...options }: CsvOptions): Promise<NativeData> =>
+  readWatched((n, task) => n.readCsvFile(task, path, JSON.stringify(options)), 'bytes', { progress, signal });
 
 /** The columns of a Parquet file that are kept. */
 export const tableOfParquet = async (path: string, options: TableOptions): Promise<NativeData> => {

@@ -21,7 +21,7 @@ import { callNative, type NativeData, type NativeModel, runTask } from '../nativ
 import { type Epoch, epochFrom, type Scores, scoresFrom } from './epoch.js';
 import { continuation, type GenerateOptions, isSignal } from './generate.js';
 import { classesOf, columnsOfOutput, type NamedKinds, type OutputPlace, probabilityRows } from './outputs.js';
-import { isRows, misfit, type PredictInput, readImages, readInput, width } from './predict-input.js';
+import { isRows, misfit, type PredictInput, readAnyInput, readInput, width } from './predict-input.js';
 import type { Prediction, PredictionKind, Predictions, Probabilities, RowProbabilities, Sampled } from './predictions.js';
 import { sampledFrom } from './sampled.js';
 import { Session } from './session.js';
@@ -258,8 +258,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
     expectOptions('predict', options, sampleOptions);
     const { samples, seed = 0 } = options;
     const model = this.#native;
-    const data =
-      (await readImages(input, this.#info.schema)) ?? readInput(input as Exclude<PredictInput, readonly Uint8Array[]>, this.#info.schema);
+    const data = await readAnyInput(input, this.#info.schema);
     const values = await runTask(
       (_, task) => model.predictSamples(task, data, samples, seed),
       (task) => task.takeNumbers(),
@@ -303,8 +302,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
     expectOptions('predict', plain, predictOptions);
     const probabilities = this.#expectProbabilities(plain);
     const model = this.#native;
-    const data =
-      (await readImages(input, this.#info.schema)) ?? readInput(input as Exclude<PredictInput, readonly Uint8Array[]>, this.#info.schema);
+    const data = await readAnyInput(input, this.#info.schema);
     const values = await runTask(
       (_, task) => model.predict(task, data),
       (task) => task.takeNumbers(),

@@ -30,7 +30,7 @@ export const isRows = (input: unknown, sampleShape: readonly number[]): boolean 
 };
 
 /** Encoded images for a model of images, brought to its size in the way the training images were. */
-export const readImages = async (input: PredictInput, { sampleShape, images }: Schema): Promise<NativeData | undefined> => {
+const readImages = async (input: PredictInput, { sampleShape, images }: Schema): Promise<NativeData | undefined> => {
   const [height, width, channels] = sampleShape;
   if (sampleShape.length !== 3 || ![1, 3, 4].includes(channels as number)) return undefined;
   const list = isImage(input) ? [input] : Array.isArray(input) && input.length > 0 && input.every(isImage) ? [...input] : undefined;
@@ -99,3 +99,7 @@ export const readInput = (input: Exclude<PredictInput, readonly Uint8Array[]>, s
   };
   return callNative((n) => n.Data.create(JSON.stringify(spec), [matrix.values]));
 };
+
+/** What `predict` is given, encoded images among it. */
+export const readAnyInput = async (input: PredictInput, schema: Schema): Promise<NativeData> =>
+  (await readImages(input, schema)) ?? readInput(input as Exclude<PredictInput, readonly Uint8Array[]>, schema);
