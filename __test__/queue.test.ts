@@ -7,7 +7,7 @@ import { Dataset, sequential, Trainer } from 'nabla';
 import { standardize } from 'nabla/data';
 import { dense } from 'nabla/layers';
 import { adam } from 'nabla/optimizers';
-import { fitFromQueue, integer, logUniform, median, queue, successiveHalving, tune, type WorkQueue } from 'nabla/tuning';
+import { fitFromQueue, integer, logUniform, median, populationBased, queue, successiveHalving, tune, type WorkQueue } from 'nabla/tuning';
 import { kFold } from 'nabla/validation';
 import { beforeAll, describe, expect, it } from 'vitest';
 
@@ -60,14 +60,56 @@ describe('queue', () => {
     expect(Object.keys(work)).toEqual(['version', 'data', 'spec', 'train', 'score']);
   });
 
-  it('serves the halving pruners, whose rungs are fitted from the beginning there', async () => {
-    const jobs = { add: (work: string) => fitFromQueue(work, () => train) };
-    const pruner = successiveHalving({ factor: 2 });
-    const study = await tune(train, { ...options, pruner, executor: queue({ jobs, data: 'iris' }) });
-    expect(plain(study)).toEqual(plain(await tune(train, { ...options, pruner })));
-    expect(() => tune(train, { ...options, pruner: median(), executor: queue({ jobs, data: 'iris' }) })).toThrow(
-      expect.objectContaining({ code: 'INVALID_OPTION' }) as Error,
+  /** A queue that counts the epochs that its worker has run. */
+  const counting = () => {
+    const counted = { epochs: 0, jobs: 0 };
+    const add = async (work: string) => {
+      const answer = await fitFromQueue(work, () => train);
+      counted.epochs += (JSON.parse(answer) as { epochs: number }).epochs;
+      counted.jobs++;
+      return answer;
+    };
+    return { counted, jobs: { add } };
+  };
+
+  it('hands on what a rung has left, so that no epoch is run twice; or fits it again, to the same bits', async () => {
+    const pruner = successiveHalving({ minimum: 2, factor: 2 });
+    const here = await tune(train, { ...options, pruner });
+    // Rungs of 2, 4 and 8 epochs, three folds each.
+    const last = here.trials.map(({ rungs }) => 2 ** (rungs?.length ?? 0));
+    const { counted, jobs } = counting();
+    expect(plain(await tune(train, { ...options, pruner, executor: queue({ jobs, data: 'iris' }) }))).toEqual(plain(here));
+    expect(counted.epochs).toBe(3 * last.reduce((a, b) => a + b));
+    const again = counting();
+    expect(plain(await tune(train, { ...options, pruner, executor: queue({ jobs: again.jobs, data: 'iris', carry: 0 }) }))).toEqual(
+      plain(here),
     );
+    expect(again.counted.epochs).toBe(3 * last.map((most) => 2 * most - 2).reduce((a, b) => a + b));
+  });
+
+  it('serves median, which ends a trial between two folds there', async () => {
+    const pruner = median({ startup: 3 });
+    const here = await tune(train, { ...options, trials: 12, pruner });
+    const { counted, jobs } = counting();
+    const study = await tune(train, { ...options, trials: 12, pruner, executor: queue({ jobs, data: 'iris', parallel: 2 }) });
+    expect(plain(study)).toEqual(plain(here));
+    const pruned = here.trials.filter(({ state }) => state === 'pruned');
+    expect(pruned.length).toBeGreaterThan(0);
+    expect(counted.jobs).toBe(here.trials.map(({ curves }) => curves?.length ?? 0).reduce((a, b) => a + b));
+    expect(counted.jobs).toBeLessThan(36);
+  });
+
+  it('serves populations, whose members go on from each other on any machine', async () => {
+    const population = { ...options, space: { learningRate: logUniform(1e-4, 1) }, sampler: populationBased({ size: 4, every: 3 }) };
+    const recipe = ({ learningRate }: { learningRate: number }) => options.estimator({ learningRate, units: 8 });
+    const { trials, refit, ...rest } = { ...population, estimator: recipe };
+    const { counted, jobs } = counting();
+    // However large a state is, a population cannot do without it.
+    const there = await tune(train, { ...rest, executor: queue({ jobs, data: 'iris', carry: 0 }) });
+    const here = await tune(train, rest);
+    expect(plain(there)).toEqual(plain(here));
+    expect(there.fitted.weights()).toEqual(here.fitted.weights());
+    expect(counted.epochs).toBe(4 * 8 * 3);
   });
 
   it('feeds workers that share nothing with the search', async () => {
@@ -116,7 +158,14 @@ describe('queue', () => {
       message: expect.stringContaining('came back from the queue 2 times'),
     });
     await expect(fitFromQueue('{}', () => iris)).rejects.toMatchObject({ code: 'DATA_FORMAT' });
-    for (const wrong of [undefined, {}, { jobs: {}, data: 'x' }, { jobs: dead }, { jobs: dead, data: 'x', retries: -1 }])
+    for (const wrong of [
+      undefined,
+      {},
+      { jobs: {}, data: 'x' },
+      { jobs: dead },
+      { jobs: dead, data: 'x', retries: -1 },
+      { jobs: dead, data: 'x', carry: -1 },
+    ])
       expect(() => queue(wrong as never)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }) as Error);
   });
 });

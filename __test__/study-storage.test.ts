@@ -186,6 +186,16 @@ it('processes() give what threads() give, though some are killed', async () => {
   let text = '';
   for await (const part of child.stdout) text += part;
   const { killed, ...rest } = JSON.parse(text);
-  expect(rest).toEqual({ same: true, pruned: true, failed: 'OUT_OF_MEMORY: true', refused: 'INVALID_OPTION', alive: 0 });
+  expect(rest).toEqual({
+    same: true,
+    pruned: true,
+    carried: true,
+    counted: true,
+    afterCrash: true,
+    populated: true,
+    failed: 'OUT_OF_MEMORY: true',
+    refused: 'INVALID_OPTION',
+    alive: 0,
+  });
   expect(killed).toBeGreaterThan(0);
 });

@@ -18,7 +18,6 @@ import {
   median,
   type Pruner,
   populationBased,
-  processes,
   random,
   type Sampler,
   sobol,
@@ -267,10 +266,7 @@ describe('pruners', () => {
     const whole = await tune(split.train, { ...options, trials: 4 });
     expect(study.trials.filter(({ state }) => state === 'complete').length).toBe(1);
     for (const { number, state, values } of study.trials) if (state === 'complete') expect(values).toEqual(whole.trials[number]?.values);
-    // In other processes nothing is kept, and the same comes out.
-    const epochs = new Map<number, number>();
-    for (const { number, rungs } of study.trials) epochs.set(number, rungs?.length ?? 0);
-    expect([...epochs.values()].sort()).toEqual([1, 1, 2, 3]);
+    expect(study.trials.map(({ rungs }) => rungs?.length).sort()).toEqual([1, 1, 2, 3]);
   });
 
   it('halves a group to one trial', async () => {
@@ -391,7 +387,6 @@ describe('populationBased', () => {
 
   it('refuses what cannot go with it', async () => {
     expect(() => tune(split.train, { ...options, sampler, pruner: median() })).toThrow(NablaError);
-    expect(() => tune(split.train, { ...options, sampler, executor: processes() })).toThrow(NablaError);
     await expect(tune(iris, { space: plane, estimator: bowl, objective: 'loss', sampler })).rejects.toMatchObject({
       code: 'INVALID_OPTION',
     });

@@ -72,7 +72,10 @@ export interface FitJob {
 }
 
 /** A fit that was left after an epoch; another goes on from it. */
-export type PausedFit = object;
+export interface PausedFit {
+  /** As bytes, to go on from in another process. */
+  toBytes(): Uint8Array;
+}
 
 /** What one job gave: a model and its summary, or an error. `summary` and `error` are JSON. */
 export interface FitResult {
@@ -161,6 +164,7 @@ export interface Binding {
   /** The rows of `train` whose windows share no row of the series with one of `held`. */
   purgedRows(train: Uint32Array, held: Uint32Array, first: Uint32Array, last: Uint32Array): Uint32Array;
   kFoldIndices(options: string, labels: Uint32Array | null, groups: Uint32Array | null): Uint32Array;
+  PausedFit: { fromBytes(bytes: Uint8Array): PausedFit };
   FitJob: new (
     train: NativeData,
     validation?: NativeData | null,

@@ -3,12 +3,11 @@ import type { Schema } from '../data/schema.js';
 import { invalidOption, isOneOf, NablaError } from '../errors/index.js';
 import type { Direction, MetricName } from '../metrics/names.js';
 import { directions, metricDirection } from '../metrics/names.js';
-import type { PausedFit } from '../native/index.js';
 import type { Epoch } from '../trainer/epoch.js';
 import type { Estimator, FittedEstimator } from '../trainer/estimator.js';
 import { type FinishedFit, NativeFits } from '../trainer/native-fit.js';
 import { metricsOf, specOf, Trainer } from '../trainer/trainer.js';
-import type { Fitter, FoldResult, FoldScores } from './fitter.js';
+import type { Fitter, FoldResult, FoldScores, Left } from './fitter.js';
 import type { Lanes } from './lanes.js';
 
 /** A fold as two views. */
@@ -18,7 +17,7 @@ export interface FoldView {
 }
 
 /** What one fold gave. */
-export type FoldOutcome = { readonly score: number; readonly left?: PausedFit | undefined } | { readonly error: unknown };
+export type FoldOutcome = { readonly score: number; readonly left?: Left | undefined } | { readonly error: unknown };
 
 /** Which way an objective is better; `INVALID_OPTION` for one that the estimator does not compute. */
 export const directionOf = (estimator: Estimator, objective: string, given: Direction | undefined): Direction => {
@@ -37,8 +36,10 @@ export const directionOf = (estimator: Estimator, objective: string, given: Dire
 export interface Watch {
   /** Leaves the fit after so many epochs in all, and scores it as it is then. */
   readonly until?: number | undefined;
+  /** Whether it will be gone on from. */
+  readonly keep?: 'small' | 'always' | undefined;
   /** Goes on from there: the same bits as a fit that was never left. */
-  readonly from?: PausedFit | undefined;
+  readonly from?: Left | undefined;
   /** Sees the objective after each epoch, as early stopping sees it where there is some; `false` ends the fit. */
   readonly onEpoch?: ((score: number) => boolean) | undefined;
 }
@@ -86,7 +87,7 @@ export class Evaluation {
     });
   }
 
-  async #native(trainer: Trainer, fold: number, { until, from, onEpoch }: Watch): Promise<FoldResult> {
+  async #native(trainer: Trainer, fold: number, { until, keep, from, onEpoch }: Watch): Promise<FoldResult> {
     const spec = specOf(trainer, this.#schema);
     const live = onEpoch !== undefined;
     // With early stopping the rows that it holds out are watched; without it nothing is chosen by those that score.
@@ -95,7 +96,7 @@ export class Evaluation {
       const seen = (epoch.validation as FoldScores | undefined)?.[this.#objective];
       if (onEpoch !== undefined && seen !== undefined && !onEpoch(seen)) running.stop();
     };
-    const running = this.#fitter.start({ spec, fold, live, watched, until }, onSeen, from);
+    const running = this.#fitter.start({ spec, fold, live, watched, until, keep }, onSeen, from);
     this.#running.add(running);
     try {
       return await running.result;

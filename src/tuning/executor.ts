@@ -55,12 +55,14 @@ const queueOptions = optionsOf('tuning/queue', {
   data: isString,
   parallel: isInteger({ min: 1, max: 100_000 }),
   retries: isInteger({ min: 0, max: 1000 }),
+  carry: isNumber({ min: 0, max: 1 << 20 }),
 });
 
 /**
  * On any number of machines that take folds from one queue. A fold crosses as one string of JSON: the recipe, a reference of the data (a path, an
  * address, whatever the workers understand) with its fingerprint, and the rows; its scores come back the same way. `fitFromQueue` is what a
- * worker does with it. For a `Trainer`; not with `median`, which watches fits while they run. The result is the same bit for bit.
+ * worker does with it. What a rung or a generation has left crosses too (`carry`), so that the next part goes on on any machine. For a
+ * `Trainer`. The result is the same bit for bit; `median` ends a trial between two folds there, since a fit that is out is not watched.
  * @example
  * // BullMQ on Redis: the searching side, and each worker.
  * const folds = new Queue('nabla', { connection }), events = new QueueEvents('nabla', { connection });

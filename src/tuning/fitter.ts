@@ -18,13 +18,18 @@ export interface FoldFit {
   readonly watched: boolean;
   /** The epochs, in all, after which the fit is left. */
   readonly until?: number | undefined;
+  /** Whether it will be gone on from: `small` where that may also be done from the beginning, if what is kept were large. */
+  readonly keep?: 'small' | 'always' | undefined;
 }
+
+/** Where a fit was left: in this process as it is, elsewhere as bytes. */
+export type Left = PausedFit | Uint8Array;
 
 /** What a fold gave. */
 export interface FoldResult {
   readonly scores: FoldScores;
-  /** Where it was left; a fitter that cannot keep it gives none, and the fold is fitted from the beginning, to the same bits. */
-  readonly left?: PausedFit | undefined;
+  /** Where it was left, with `keep`; without it the fold is fitted from the beginning, to the same bits. */
+  readonly left?: Left | undefined;
 }
 
 /** A fit that runs somewhere. */
@@ -36,19 +41,20 @@ export interface RunningFold {
 
 /** Where folds are fitted. */
 export interface Fitter {
-  start(fit: FoldFit, onEpoch: (epoch: Epoch) => void, from?: PausedFit): RunningFold;
+  /** `from` is what the same fitter gave. */
+  start(fit: FoldFit, onEpoch: (epoch: Epoch) => void, from?: Left): RunningFold;
   close(): void;
 }
 
 /** On a thread of this process. */
 export const inThisProcess = (views: readonly FoldView[]): Fitter => ({
-  start({ spec, fold, live, watched, until }, onEpoch, from) {
+  start({ spec, fold, live, watched, until, keep }, onEpoch, from) {
     const { train, validation } = views[fold] as FoldView;
     const fits = new NativeFits();
     const score = nativeOf(validation);
-    const job: Job = { train: nativeOf(train), score, until, resume: from, ...(watched ? { validation: score } : {}) };
+    const job: Job = { train: nativeOf(train), score, until, resume: from as PausedFit, ...(watched ? { validation: score } : {}) };
     const fitted = fits.start(spec, [job], { threads: 1, events: live }, (_, epoch) => onEpoch(epoch));
-    const result = fitted.then(([fit]) => ({ scores: fit?.scores ?? {}, left: fit?.paused }));
+    const result = fitted.then(([fit]) => ({ scores: fit?.scores ?? {}, left: keep && fit?.paused }));
     return { result, stop: () => fits.stop(), abort: () => fits.abort() };
   },
   close() {},

@@ -1,5 +1,5 @@
-import type { PausedFit } from '../native/index.js';
 import type { Evaluation, FoldOutcome, FoldView } from './evaluation.js';
+import type { Left } from './fitter.js';
 
 /** What generations are made of. */
 export interface GenerationsPlan {
@@ -15,14 +15,14 @@ export interface GenerationsPlan {
   readonly evaluationOf: (number: number) => Evaluation;
 }
 
-type States = readonly (PausedFit | undefined)[];
+type States = readonly (Left | undefined)[];
 
 /** How many generations a recipe has. */
 export const generationsOf = (epochs: number, every: number): number => Math.ceil(epochs / every);
 
 /**
  * The fits of a population's generations: each member goes on from where its parent was left, fold by fold, so that weights and the
- * optimizer's state are copied natively. What is not there any more, after a crash or in another process, is fitted again from the beginning
+ * optimizer's state are copied natively (as bytes where it runs elsewhere). What is not there any more, after a crash or in another process, is fitted again from the beginning
  * of its line, to the same bits.
  */
 export class Generations {
@@ -61,7 +61,8 @@ export class Generations {
     const parent = this.#plan.parentOf(number);
     const before = parent === undefined ? [] : await this.#left(parent);
     const until = this.until(number);
-    return Promise.all(this.#plan.views.map((view, fold) => evaluation.fold(view, fold, { until, from: before[fold] })));
+    const keep = until < this.#plan.epochs ? 'always' : undefined;
+    return Promise.all(this.#plan.views.map((view, fold) => evaluation.fold(view, fold, { until, keep, from: before[fold] })));
   }
 
   #left(number: number): Promise<States> {

@@ -42,13 +42,19 @@ const work = async (message: ToChild): Promise<void> => {
     return;
   }
   if (message.kind !== 'fit') return;
-  const { spec, fold, live, watched, until } = message.fit;
+  const { spec, fold, live, watched, until, keep } = message.fit;
   const view = folds[fold];
   if (view === undefined) throw new Error(`there is no fold ${fold}`);
   running = new NativeFits();
-  const job = { train: view.train, score: view.validation, until, ...(watched ? { validation: view.validation } : {}) };
-  const [fit] = await running.start(spec, [job], { threads: 1, events: live }, (_, epoch) => tell({ kind: 'epoch', epoch }));
-  tell({ kind: 'scores', scores: { ...fit?.scores } });
+  const { from } = message;
+  const resume = from === undefined ? undefined : callNative((n) => n.PausedFit.fromBytes(from));
+  const job = { train: view.train, score: view.validation, until, resume, ...(watched ? { validation: view.validation } : {}) };
+  let epochs = 0;
+  const [fit] = await running.start(spec, [job], { threads: 1, events: true }, (_, epoch) => {
+    epochs++;
+    if (live) tell({ kind: 'epoch', epoch });
+  });
+  tell({ kind: 'scores', scores: { ...fit?.scores }, left: keep && fit?.paused?.toBytes(), epochs });
 };
 
 process.on('disconnect', () => process.exit());

@@ -6,7 +6,7 @@ import { NablaError } from '../errors/index.js';
 import type { NativeArray } from '../native/index.js';
 import { type Epoch, epochFrom } from '../trainer/epoch.js';
 import type { FoldView } from './evaluation.js';
-import type { Fitter, FoldFit, FoldScores, RunningFold } from './fitter.js';
+import type { Fitter, FoldFit, FoldResult, Left, RunningFold } from './fitter.js';
 import type { FromChild, ToChild } from './process-protocol.js';
 import { rowsOfViews } from './queue.js';
 
@@ -46,7 +46,7 @@ const crossing = (data: Dataset, views: readonly FoldView[], memory: number | un
 
 /**
  * Child processes, each with a copy of the rows: one that dies takes a fold with it, which is begun again in another. Recipes cross as
- * plain data. What a fold gives is the same bit for bit.
+ * plain data, and what a rung has left as bytes, which stay here: any child goes on from them. What a fold gives is the same bit for bit.
  */
 export const inProcesses = (data: Dataset, views: readonly FoldView[], memory?: number): Fitter => {
   let message: ToChild | undefined;
@@ -71,7 +71,12 @@ export const inProcesses = (data: Dataset, views: readonly FoldView[], memory?: 
     return child;
   };
 
-  const once = (fit: FoldFit, onEpoch: (epoch: Epoch) => void, taken: (child: ChildProcess) => void): Promise<FoldScores | 'died'> =>
+  const once = (
+    fit: FoldFit,
+    from: Left | undefined,
+    onEpoch: (epoch: Epoch) => void,
+    taken: (child: ChildProcess) => void,
+  ): Promise<FoldResult | 'died'> =>
     new Promise((resolve, reject) => {
       const child = idle.pop() ?? spawned();
       taken(child);
@@ -85,7 +90,7 @@ export const inProcesses = (data: Dataset, views: readonly FoldView[], memory?: 
           return;
         }
         done();
-        if (told.kind === 'scores') resolve(told.scores);
+        if (told.kind === 'scores') resolve({ scores: told.scores, left: told.left });
         else reject(new NablaError(told.error));
       };
       const onExit = (): void => {
@@ -93,11 +98,11 @@ export const inProcesses = (data: Dataset, views: readonly FoldView[], memory?: 
         resolve('died');
       };
       child.on('message', onMessage).once('exit', onExit);
-      child.send({ kind: 'fit', fit } satisfies ToChild, () => {});
+      child.send({ kind: 'fit', fit, from: from as Uint8Array | undefined } satisfies ToChild, () => {});
     });
 
   return {
-    start(fit, onEpoch): RunningFold {
+    start(fit, onEpoch, from): RunningFold {
       let child: ChildProcess | undefined;
       let aborted = false;
       let seen = 0;
@@ -111,6 +116,7 @@ export const inProcesses = (data: Dataset, views: readonly FoldView[], memory?: 
           const before = seen;
           const answer = await once(
             fit,
+            from,
             (epoch) => {
               if (heard++ < before) return;
               seen++;
@@ -120,7 +126,7 @@ export const inProcesses = (data: Dataset, views: readonly FoldView[], memory?: 
               child = taken;
             },
           );
-          if (answer !== 'died') return { scores: answer };
+          if (answer !== 'died') return answer;
           if (aborted) break;
         }
         throw new NablaError({

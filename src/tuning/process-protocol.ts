@@ -14,11 +14,13 @@ export type ToChild =
       readonly memory?: number | undefined;
       readonly folds: readonly { readonly train: Uint32Array; readonly validation: Uint32Array }[];
     }
-  | { readonly kind: 'fit'; readonly fit: FoldFit }
+  /** `from`: where it was left before. */
+  | { readonly kind: 'fit'; readonly fit: FoldFit; readonly from?: Uint8Array | undefined }
   | { readonly kind: 'stop' | 'abort' };
 
 /** What it tells. */
 export type FromChild =
   | { readonly kind: 'epoch'; readonly epoch: Epoch }
-  | { readonly kind: 'scores'; readonly scores: FoldScores }
+  /** With where it was left, and how many epochs were run. */
+  | { readonly kind: 'scores'; readonly scores: FoldScores; readonly left?: Uint8Array | undefined; readonly epochs: number }
   | { readonly kind: 'error'; readonly error: ErrorData };

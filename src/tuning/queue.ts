@@ -1,9 +1,11 @@
 import { type Dataset, nativeOf } from '../data/dataset.js';
 import { type ErrorData, expectArgument, expectOptions, isFunction, isInteger, isString, NablaError, optionsOf } from '../errors/index.js';
+import { callNative } from '../native/index.js';
+import { type Epoch, epochFrom } from '../trainer/epoch.js';
 import { NativeFits } from '../trainer/native-fit.js';
 import { expectDataset } from '../trainer/trainer.js';
 import type { FoldView } from './evaluation.js';
-import type { Fitter, FoldFit, FoldResult, FoldScores } from './fitter.js';
+import type { Fitter, FoldFit, FoldResult, FoldScores, Left } from './fitter.js';
 
 /** A queue: what is put in here is taken out by some worker, and what that one answers comes back. */
 export interface WorkQueue {
@@ -21,6 +23,11 @@ export interface QueueOptions {
   parallel?: number;
   /** How often work is put in again that came back without an answer. Default 2. */
   retries?: number;
+  /**
+   * Megabytes that the state of a fit which was left on a rung may take to be sent along with its next part; that of a larger one stays
+   * behind, and its next rung is fitted from the beginning, to the same bits. Default 16.
+   */
+  carry?: number;
 }
 
 /** A fold as it crosses. */
@@ -33,9 +40,19 @@ interface Work {
   readonly train: string;
   readonly score: string;
   readonly until?: number | undefined;
+  /** Whether the scores of each epoch are wanted, and those of the rows that score among them. */
+  readonly live?: true | undefined;
+  readonly watched?: true | undefined;
+  /** Bytes that its state may have to come back, */
+  readonly keep?: number | undefined;
+  /** and the state that it goes on from, in base64. */
+  readonly from?: string | undefined;
 }
 
-type Answer = { readonly scores: FoldScores } | { readonly error: ErrorData };
+/** With the epochs that were run, how many or, with `live`, what they gave. */
+type Answer =
+  | { readonly scores: FoldScores; readonly epochs: number; readonly live?: readonly Epoch[]; readonly left?: string | undefined }
+  | { readonly error: ErrorData };
 
 const packed = (rows: Uint32Array): string => Buffer.from(rows.buffer, rows.byteOffset, rows.byteLength).toString('base64');
 
@@ -59,12 +76,29 @@ export const rowsOfViews = (
 };
 
 /** Folds go through a queue. */
-export const onQueue = ({ jobs, data: reference, retries = 2 }: QueueOptions, data: Dataset, views: readonly FoldView[]): Fitter => {
+export const onQueue = (
+  { jobs, data: reference, retries = 2, carry = 16 }: QueueOptions,
+  data: Dataset,
+  views: readonly FoldView[],
+): Fitter => {
   const fingerprint = nativeOf(data).fingerprint();
   const folds = rowsOfViews(data, views).map(({ train, validation }) => ({ train: packed(train), score: packed(validation) }));
-  const answered = async ({ spec, fold, until }: FoldFit): Promise<FoldResult> => {
+  const kept = { small: Math.floor(carry * 2 ** 20), always: Number.MAX_SAFE_INTEGER };
+  const answered = async (fit: FoldFit, onEpoch: (epoch: Epoch) => void, left: Left | undefined): Promise<FoldResult> => {
+    const { spec, fold, until, keep } = fit;
     const { train, score } = folds[fold] as { train: string; score: string };
-    const work = JSON.stringify({ version: 1, data: { reference, fingerprint }, spec, train, score, until } satisfies Work);
+    const work = JSON.stringify({
+      version: 1,
+      data: { reference, fingerprint },
+      spec,
+      train,
+      score,
+      until,
+      live: fit.live || undefined,
+      watched: fit.watched || undefined,
+      keep: keep && kept[keep],
+      from: left && Buffer.from(left as Uint8Array).toString('base64'),
+    } satisfies Work);
     let last: unknown;
     for (let life = 0; life <= retries; life++) {
       let text: string;
@@ -76,19 +110,25 @@ export const onQueue = ({ jobs, data: reference, retries = 2 }: QueueOptions, da
       }
       const answer = JSON.parse(text) as Answer;
       if ('error' in answer) throw new NablaError(answer.error);
-      return { scores: Object.fromEntries(Object.entries(answer.scores).map(([name, value]) => [name, value ?? Number.NaN])) };
+      // All epochs of a fit come at once: the one that watches ends where it would have ended the fit.
+      for (const epoch of answer.live ?? []) onEpoch(epochFrom(epoch));
+      return {
+        left: answer.left === undefined ? undefined : Buffer.from(answer.left, 'base64'),
+        scores: Object.fromEntries(Object.entries(answer.scores).map(([name, value]) => [name, value ?? Number.NaN])),
+      };
     }
     const message = `a fold came back from the queue ${retries + 1} times without an answer; the last: ${String(last)}`;
     throw new NablaError({ code: 'IO', place: 'queue', message }, { cause: last });
   };
   return {
-    start(fit) {
+    start(fit, onEpoch, from) {
       let end: (error: NablaError) => void = () => {};
       const aborted = new Promise<never>((_, reject) => {
         end = reject;
       });
       const abort = (): void => end(new NablaError({ code: 'ABORTED', place: 'queue', message: 'the search was aborted' }));
-      return { result: Promise.race([answered(fit), aborted]), stop: abort, abort };
+      // A fit that is out cannot be ended early.
+      return { result: Promise.race([answered(fit, onEpoch, from), aborted]), stop() {}, abort };
     },
     close() {},
   };
@@ -131,7 +171,7 @@ const answerTo = async (work: string, load: (reference: string) => Dataset | Pro
       { cause },
     );
   }
-  const { data: wanted, spec, train, score, until } = parsed;
+  const { data: wanted, spec, train, score, until, from } = parsed;
   try {
     const data = await load(wanted.reference);
     expectDataset('fitFromQueue: load', data);
@@ -144,9 +184,19 @@ const answerTo = async (work: string, load: (reference: string) => Dataset | Pro
         expected: wanted.fingerprint,
         received: native.fingerprint(),
       });
-    const job = { train: native.select(unpacked(train)), score: native.select(unpacked(score)), until };
-    const [fit] = await new NativeFits().start(spec, [job], { threads, events: false }, () => {});
-    return JSON.stringify({ scores: { ...fit?.scores } } satisfies Answer);
+    const resume = from === undefined ? undefined : callNative((n) => n.PausedFit.fromBytes(Buffer.from(from, 'base64')));
+    const held = native.select(unpacked(score));
+    const job = { train: native.select(unpacked(train)), score: held, until, resume, ...(parsed.watched ? { validation: held } : {}) };
+    const epochs: Epoch[] = [];
+    const [fit] = await new NativeFits().start(spec, [job], { threads, events: true }, (_, epoch) => epochs.push(epoch));
+    const left = parsed.keep === undefined ? undefined : fit?.paused?.toBytes();
+    const small = left !== undefined && left.length <= (parsed.keep as number);
+    return JSON.stringify({
+      scores: { ...fit?.scores },
+      epochs: epochs.length,
+      ...(parsed.live ? { live: epochs } : {}),
+      left: small ? Buffer.from(left).toString('base64') : undefined,
+    } satisfies Answer);
   } catch (error) {
     const { code, place, hint } = error instanceof NablaError ? error : { code: 'IO' as const, place: undefined, hint: undefined };
     const message = error instanceof Error ? error.message : String(error);

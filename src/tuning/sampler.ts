@@ -183,7 +183,7 @@ const populationBasedOptions = optionsOf('tuning/populationBased', {
  *
  * A trial is one generation of one member: of a recipe with n epochs there are size · ⌈n/every⌉ at most, the default of `trials` here.
  * Whole numbers and choices come along unchanged with the weights they shape. `study.fitted` lives through the best one's course on all rows. For a
- * `Trainer`, in `threads()`, without a pruner.
+ * `Trainer`, without a pruner.
  * @example tune(train, { sampler: populationBased({ size: 8, every: 2 }), … })
  */
 export const populationBased = (options: PopulationBasedOptions = {}): Sampler => {

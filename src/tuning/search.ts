@@ -382,12 +382,12 @@ export class Search {
   }
 
   /** All folds, side by side. */
-  #folds(evaluation: Evaluation, until?: number, before: readonly FoldOutcome[] = []): Promise<FoldOutcome[]> {
+  #folds(evaluation: Evaluation, until?: number, keep?: 'small', before: readonly FoldOutcome[] = []): Promise<FoldOutcome[]> {
     const from = (fold: number) => {
       const outcome = before[fold];
       return outcome !== undefined && 'left' in outcome ? outcome.left : undefined;
     };
-    return Promise.all(this.plan.views.map((view, fold) => evaluation.fold(view, fold, { until, from: from(fold) })));
+    return Promise.all(this.plan.views.map((view, fold) => evaluation.fold(view, fold, { until, keep, from: from(fold) })));
   }
 
   /** Mean and spread; or the first fold's error, whichever came first. */
@@ -442,7 +442,7 @@ export class Search {
     this.#rungs.set(number, reached);
     let outcomes: FoldOutcome[] = [];
     for (const [rung, epochs] of rungs.entries()) {
-      outcomes = await this.#folds(evaluation, epochs, outcomes);
+      outcomes = await this.#folds(evaluation, epochs, rung < rungs.length - 1 ? 'small' : undefined, outcomes);
       const verdict = this.#judge(outcomes);
       if (this.signal.aborted) return undefined;
       if (verdict.score === undefined) return { ...verdict, rungs: [...reached] };

@@ -143,11 +143,9 @@ const tuneOptions = optionsOf('tuning/tune', {
 });
 
 /** What cannot go with a population is said, not ignored. */
-const expectPopulation = (sampler: Sampler, pruner: Pruner | undefined, executor: Executor, first: number): void => {
+const expectPopulation = (sampler: Sampler, pruner: Pruner | undefined, first: number): void => {
   if (pruner !== undefined)
     throw invalidOption('tune', 'pruner', 'to be left out: a population replaces its worst itself', pruner.kind, tune);
-  if (executor.kind !== 'threads')
-    throw invalidOption('tune', 'executor', 'to be threads(): weights are handed on in memory', executor.kind, tune);
   if (first > (sampler.size ?? 0))
     throw invalidOption('tune', 'first', `to have ${sampler.size} at most: the first generation`, first, tune);
 };
@@ -199,9 +197,7 @@ export const tune = <S extends Space, E extends Estimator, T extends Dataset | u
   if (test !== undefined) expectSameSchema('test', schemaOf(data), schemaOf(test));
   const space = new FlatSpace(options.space);
   const sampler = samplerFor(options.sampler ?? random(), space);
-  if (isPopulation) expectPopulation(sampler, options.pruner, executor, first.length);
-  if (executor.kind === 'queue' && options.pruner?.kind === 'median')
-    throw invalidOption('tune', 'pruner', 'to be one that halves: a queue brings the scores of a fit that has ended', 'median', tune);
+  if (isPopulation) expectPopulation(sampler, options.pruner, first.length);
   const lanes = options.threads ?? native().defaultThreads();
   let bar: ReturnType<typeof countBar> | undefined;
   let emit: (trial: Trial) => void = () => {};

@@ -6,12 +6,14 @@ use nabla_error::Result as Outcome;
 use nabla_train::history::{Epoch, Scores, Stopped};
 use nabla_train::{Event, FitSpec, Job, Recipe, fits};
 use napi::Env;
+use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Data;
 use crate::errors::{Result, js, json, options};
 use crate::model::Model;
+use crate::output;
 use crate::task::{Answer, On, Task};
 
 /// The data sets of one fit.
@@ -61,6 +63,22 @@ impl FitJob {
 #[napi]
 pub struct PausedFit {
     paused: Arc<nabla_train::Paused>,
+}
+
+#[napi]
+impl PausedFit {
+    /// As bytes, to go on from in another process.
+    #[napi(catch_unwind)]
+    pub fn to_bytes(&self) -> Result<output::Uint8Array> {
+        self.paused.to_bytes().map(output::Uint8Array::new).map_err(js)
+    }
+
+    /// From those bytes.
+    #[napi(catch_unwind)]
+    pub fn from_bytes(bytes: Uint8Array) -> Result<PausedFit> {
+        let paused = nabla_train::Paused::from_bytes(bytes.to_vec()).map_err(js)?;
+        Ok(PausedFit { paused: Arc::new(paused) })
+    }
 }
 
 #[derive(Deserialize)]

@@ -7,6 +7,8 @@ use nabla_error::{Error, Result};
 use nabla_kernels::{Aligned, Real, reduce};
 use serde::{Deserialize, Serialize};
 
+use crate::carry::{Carry, Reader};
+
 /// L-BFGS; see the formula above.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
@@ -132,6 +134,62 @@ impl<T: Real> Curvature<T> {
             scale: self.scale,
             steps: self.steps,
         })
+    }
+
+    /// Writes it down.
+    pub fn leave(&self, carry: &mut Carry<T>) -> Result<()> {
+        carry.number(self.options.learning_rate);
+        carry.count(self.options.history as u64);
+        carry.count(self.options.max_evaluations as u64);
+        carry.number(self.options.tolerance);
+        for (s, y, rho) in &self.pairs {
+            carry.buffer(s)?;
+            carry.buffer(y)?;
+            carry.number(*rho);
+        }
+        self.alphas.iter().for_each(|a| carry.number(*a));
+        for buffer in [&self.direction, &self.before, &self.start] {
+            carry.buffer(buffer)?;
+        }
+        carry.count(self.kept as u64);
+        carry.count(self.oldest as u64);
+        carry.number(self.rate);
+        carry.number(self.length);
+        carry.number(self.scale);
+        carry.count(self.steps);
+        Ok(())
+    }
+
+    /// As it was written down.
+    pub fn read(from: &mut Reader<T>) -> Result<Self> {
+        let options = Lbfgs {
+            learning_rate: from.number()?,
+            history: from.place(1 << 20)?,
+            max_evaluations: from.place(1 << 40)?,
+            tolerance: from.number()?,
+        };
+        options.validate()?;
+        let pair = |from: &mut Reader<T>| Ok((from.buffer()?, from.buffer()?, from.number()?));
+        Ok(Self {
+            options,
+            pairs: (0..options.history).map(|_| pair(from)).collect::<Result<_>>()?,
+            alphas: (0..options.history).map(|_| from.number()).collect::<Result<_>>()?,
+            direction: from.buffer()?,
+            before: from.buffer()?,
+            start: from.buffer()?,
+            kept: from.place(options.history + 1)?,
+            oldest: from.place(options.history)?,
+            rate: from.number()?,
+            length: from.number()?,
+            scale: from.number()?,
+            steps: from.count()?,
+        })
+    }
+
+    /// Whether it is of so many parameters.
+    pub fn fits(&self, len: usize) -> bool {
+        let whole = [&self.direction, &self.before, &self.start].iter().all(|b| b.len() == len);
+        whole && self.pairs.iter().all(|(s, y, _)| s.len() == len && y.len() == len)
     }
 
     /// For so many parameters.

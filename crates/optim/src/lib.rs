@@ -11,6 +11,7 @@ mod adagrad;
 mod adam;
 mod adamax;
 mod adamw;
+pub mod carry;
 pub mod clip;
 mod lamb;
 #[cfg(test)]

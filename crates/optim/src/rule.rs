@@ -3,6 +3,8 @@
 use nabla_error::{Error, Result};
 use nabla_kernels::Real;
 
+use crate::carry::{Carry, Reader};
+
 /// Which update this is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
@@ -22,6 +24,22 @@ impl Step {
             learning_rate,
             product: rule.advance(1, 1.0),
         }
+    }
+
+    /// Writes it down.
+    pub fn leave<T: Real>(&self, carry: &mut Carry<T>) {
+        carry.count(self.t);
+        carry.number(self.learning_rate);
+        carry.number(self.product);
+    }
+
+    /// As it was written down.
+    pub fn read<T: Real>(from: &mut Reader<T>) -> Result<Step> {
+        Ok(Step {
+            t: from.count()?,
+            learning_rate: from.number()?,
+            product: from.number()?,
+        })
     }
 
     /// The update after this one.

@@ -7,7 +7,10 @@
 use std::f64::consts::PI;
 
 use nabla_error::{Error, Result};
+use nabla_kernels::Real;
 use serde::{Deserialize, Serialize};
+
+use crate::carry::{Carry, Reader};
 
 /// What a schedule counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -381,6 +384,22 @@ impl Default for Plateau {
 }
 
 impl Plateau {
+    /// Writes it down.
+    pub fn leave<T: Real>(&self, carry: &mut Carry<T>) {
+        carry.number(self.best);
+        carry.count(self.waited);
+        carry.number(self.factor);
+    }
+
+    /// As it was written down.
+    pub fn read<T: Real>(from: &mut Reader<T>) -> Result<Plateau> {
+        Ok(Plateau {
+            best: from.number()?,
+            waited: from.count()?,
+            factor: from.number()?,
+        })
+    }
+
     /// After an epoch with this score. A value that is not a number is no improvement.
     pub fn judge(&mut self, policy: &Schedule, base: f64, value: f64) {
         let Schedule::ReduceOnPlateau {

@@ -1,5 +1,9 @@
 //! Early stopping (Prechelt 1998): ends when the monitored value has not become better for `patience` epochs.
 
+use nabla_error::Result;
+use nabla_kernels::Real;
+use nabla_optim::carry::{Carry, Reader};
+
 use crate::history::Scores;
 use crate::spec::{EarlyStopping, Mode};
 
@@ -28,6 +32,26 @@ impl Watch {
             best: f64::NAN,
             waited: 0,
         }
+    }
+
+    /// The policy.
+    pub fn spec(&self) -> &EarlyStopping {
+        &self.spec
+    }
+
+    /// Writes it down.
+    pub fn leave<T: Real>(&self, carry: &mut Carry<T>) {
+        carry.number(self.best);
+        carry.count(self.waited as u64);
+    }
+
+    /// As it was written down, under this policy.
+    pub fn read<T: Real>(spec: EarlyStopping, from: &mut Reader<T>) -> Result<Watch> {
+        Ok(Watch {
+            spec,
+            best: from.number()?,
+            waited: from.place(1 << 40)?,
+        })
     }
 
     /// After an epoch. A value that is not a number is never better.

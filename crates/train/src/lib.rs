@@ -26,6 +26,7 @@ mod scorer;
 mod session;
 pub mod spec;
 pub mod stage;
+mod stage_bytes;
 pub mod start;
 mod units;
 mod update;

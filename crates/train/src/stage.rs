@@ -48,18 +48,28 @@ impl<T: Real> Progress<T> {
 }
 
 /// Everything that the next epoch depends on besides recipe and rows.
-struct Left<T: Real> {
-    theta: Aligned<T>,
-    state: Vec<Aligned<T>>,
-    update: Carried<T>,
-    curvature: Option<Curvature<T>>,
-    step: u64,
-    rate: f64,
-    progress: Progress<T>,
+pub(crate) struct Left<T: Real> {
+    pub theta: Aligned<T>,
+    pub state: Vec<Aligned<T>>,
+    pub update: Carried<T>,
+    pub curvature: Option<Curvature<T>>,
+    pub step: u64,
+    pub rate: f64,
+    pub progress: Progress<T>,
 }
 
 /// A fit that was left; any number of fits may go on from it.
 pub struct Paused(Box<dyn Any + Send + Sync>);
+
+impl Paused {
+    pub(crate) fn new<T: Real>(left: Left<T>) -> Paused {
+        Paused(Box::new(left))
+    }
+
+    pub(crate) fn of<T: Real>(&self) -> Option<&Left<T>> {
+        self.0.downcast_ref()
+    }
+}
 
 impl std::fmt::Debug for Paused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -70,7 +80,7 @@ impl std::fmt::Debug for Paused {
 impl<T: Real> Fit<'_, T> {
     /// As it is now.
     pub(crate) fn leave(&self, progress: &Progress<T>) -> Result<Paused> {
-        Ok(Paused(Box::new(Left {
+        Ok(Paused::new(Left {
             theta: self.theta.try_clone()?,
             state: self.state.iter().map(Aligned::try_clone).collect::<Result<_>>()?,
             update: self.update.leave()?,
@@ -78,13 +88,19 @@ impl<T: Real> Fit<'_, T> {
             step: self.step,
             rate: self.rate,
             progress: progress.try_clone()?,
-        })))
+        }))
     }
 
     /// Goes on from there: of the same model, with this recipe's rates. (The curvature of L-BFGS goes with its options.)
     pub(crate) fn go_on(&mut self, from: &Paused) -> Result<Progress<T>> {
-        let left = from.0.downcast_ref::<Left<T>>();
-        let left = left.filter(|l| l.theta.len() == self.theta.len() && l.state.len() == self.state.len());
+        let len = self.theta.len();
+        let alike = |l: &&Left<T>| {
+            let states = l.state.len() == self.state.len() && l.state.iter().zip(&self.state).all(|(a, b)| a.len() == b.len());
+            let best = l.progress.best.as_ref().is_none_or(|b| b.len() == len);
+            let curved = l.curvature.as_ref().is_none_or(|c| c.fits(len)) && l.curvature.is_some() == self.curvature.is_some();
+            l.theta.len() == len && states && best && curved && l.update.fits(len)
+        };
+        let left = from.of::<T>().filter(alike);
         let Some(left) = left else {
             return Err(Error::new(
                 Code::ShapeMismatch,

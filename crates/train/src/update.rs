@@ -11,6 +11,7 @@ use nabla_error::{Error, Result};
 use nabla_graph::Graph;
 use nabla_kernels::team::Member;
 use nabla_kernels::{Aligned, PANEL, Real};
+use nabla_optim::carry::{Carry, Reader};
 use nabla_optim::clip::{self, BLOCK, block_sum_squares, tree_of};
 use nabla_optim::penalty::Terms;
 use nabla_optim::schedule::{Clock, Plateau, Schedule};
@@ -88,6 +89,38 @@ pub struct Carried<T: Real> {
     plateau: Plateau,
     slow: Option<Aligned<T>>,
     average: Option<(Aligned<T>, u64)>,
+}
+
+impl<T: Real> Carried<T> {
+    /// Writes it down.
+    pub fn write(&self, carry: &mut Carry<T>) -> Result<()> {
+        self.at.leave(carry);
+        carry.count(self.step);
+        self.plateau.leave(carry);
+        carry.maybe(self.slow.as_ref())?;
+        carry.maybe(self.average.as_ref().map(|(weights, _)| weights))?;
+        carry.count(self.average.as_ref().map_or(0, |(_, count)| *count));
+        Ok(())
+    }
+
+    /// As it was written down.
+    pub fn read(from: &mut Reader<T>) -> Result<Self> {
+        let (at, step, plateau, slow) = (Step::read(from)?, from.count()?, Plateau::read(from)?, from.maybe()?);
+        let (weights, count) = (from.maybe()?, from.count()?);
+        Ok(Self {
+            at,
+            step,
+            plateau,
+            slow,
+            average: weights.map(|weights| (weights, count)),
+        })
+    }
+
+    /// Whether it is of so many weights.
+    pub fn fits(&self, len: usize) -> bool {
+        let averaged = self.average.as_ref().map(|(weights, _)| weights);
+        [self.slow.as_ref(), averaged].into_iter().flatten().all(|b| b.len() == len)
+    }
 }
 
 /// What a team works on during one update.

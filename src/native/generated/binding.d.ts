@@ -140,7 +140,10 @@ export declare class OptimizerState {
 
 /** A fit that was left after an epoch. */
 export declare class PausedFit {
-
+  /** As bytes, to go on from in another process. */
+  toBytes(): Uint8Array
+  /** From those bytes. */
+  static fromBytes(bytes: Uint8Array): PausedFit
 }
 
 /** A fitted preparation. */
