@@ -1,11 +1,14 @@
 import fc from 'fast-check';
-import { Dataset } from 'nabla';
+import { Dataset, sequential, Trainer } from 'nabla';
+import { dense } from 'nabla/layers';
 import {
+  crossValidate,
   holdOut,
   kFold,
   leaveOneGroupOut,
   leaveOneOut,
   leavePOut,
+  predefinedSplit,
   type RowsToSplit,
   repeatedKFold,
   type Split,
@@ -15,14 +18,14 @@ import {
 } from 'nabla/validation';
 import { describe, expect, it } from 'vitest';
 
-/** Rows with or without labels and groups; at least six rows, so that every splitter below has enough. */
+/** Rows with or without labels and groups; at least seven rows, so that every splitter below has enough. */
 const rowsToSplit: fc.Arbitrary<RowsToSplit & { readonly groups: readonly number[] }> = fc
-  .tuple(fc.integer({ min: 6, max: 200 }), fc.integer({ min: 2, max: 5 }), fc.boolean(), fc.nat())
+  .tuple(fc.integer({ min: 7, max: 200 }), fc.integer({ min: 2, max: 5 }), fc.boolean(), fc.nat())
   .map(([rows, classes, labelled, salt]) => ({
     rows,
-    // Some class must have the five rows that five stratified folds need.
+    // Each class has the five rows that five stratified folds need, the rest come by chance.
     ...(labelled && rows >= 5 * classes
-      ? { labels: Array.from({ length: rows }, (_, i) => `c${((i * 7919 + salt) >>> 3) % classes}`) }
+      ? { labels: Array.from({ length: rows }, (_, i) => `c${(i < 5 * classes ? i : (i * 7919 + salt) >>> 3) % classes}`) }
       : {}),
     groups: Array.from({ length: rows }, (_, i) => i % 3),
   }));
@@ -46,6 +49,32 @@ const splitters: { readonly name: string; readonly make: (seed: number) => Split
     covers: false,
   },
   { name: 'leavePOut of groups', make: () => leavePOut({ p: 2, groups: true }), covers: false },
+  { name: 'kFold of groups by count', make: (seed) => kFold({ k: 3, balance: 'groups', seed }), covers: true },
+  { name: 'repeatedKFold of groups', make: (seed) => repeatedKFold({ k: 3, repeats: 2, stratify: false, seed }), covers: false },
+  { name: 'holdOut of groups by count', make: (seed) => holdOut({ validation: 1, balance: 'groups', seed }), covers: false },
+  { name: 'holdOut in order', make: (seed) => holdOut({ validation: 0.25, shuffle: false, groups: false, seed }), covers: false },
+  { name: 'shuffleSplit, stratified', make: (seed) => shuffleSplit({ splits: 2, validation: 0.5, groups: false, seed }), covers: false },
+  {
+    name: 'shuffleSplit of groups by count',
+    make: (seed) => shuffleSplit({ splits: 3, validation: 0.4, balance: 'groups', seed }),
+    covers: false,
+  },
+  {
+    name: 'predefinedSplit',
+    make: (seed) => ({
+      split: (rows) => predefinedSplit({ folds: Array.from({ length: rows.rows }, (_, i) => (i + seed) % 4) }).split(rows),
+    }),
+    covers: true,
+  },
+  {
+    name: 'predefinedSplit with rows that always train',
+    make: () => ({
+      split: (rows) => predefinedSplit({ folds: Array.from({ length: rows.rows }, (_, i) => (i % 3) - 1) }).split(rows),
+    }),
+    covers: false,
+  },
+  // All pairs of two hundred rows take minutes: of the first seven.
+  { name: 'leavePOut of rows', make: () => ({ split: () => leavePOut({ p: 2 }).split({ rows: 7 }) }), covers: false },
   { name: 'leaveOneOut', make: () => leaveOneOut(), covers: true },
   { name: 'leaveOneGroupOut', make: () => leaveOneGroupOut(), covers: true },
   { name: 'timeSeriesSplit', make: () => timeSeriesSplit({ k: 3 }), covers: false },
@@ -101,20 +130,16 @@ describe('kFold', () => {
 
   it('keeps class counts and sizes within one, when stratified', () =>
     fc.assert(
-      fc.property(
-        fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 20, maxLength: 120 }),
-        fc.integer({ min: 2, max: 7 }),
-        seeds,
-        (labels, k, seed) => {
-          const folds = all(kFold({ k, seed }), { rows: labels.length, labels });
-          for (const name of ['a', 'b', 'c']) {
-            const counts = folds.map(({ validation }) => validation.reduce((n, row) => n + Number(labels[row] === name), 0));
-            expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
-          }
-          const sizes = folds.map(({ validation }) => validation.length);
-          expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
-        },
-      ),
+      fc.property(fc.array(fc.constantFrom('a', 'b', 'c'), { maxLength: 120 }), fc.integer({ min: 2, max: 7 }), seeds, (more, k, seed) => {
+        const labels = [...more, ...['a', 'b', 'c'].flatMap((name) => Array<string>(7).fill(name))];
+        const folds = all(kFold({ k, seed }), { rows: labels.length, labels });
+        for (const name of ['a', 'b', 'c']) {
+          const counts = folds.map(({ validation }) => validation.reduce((n, row) => n + Number(labels[row] === name), 0));
+          expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
+        }
+        const sizes = folds.map(({ validation }) => validation.length);
+        expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
+      }),
     ));
 
   it('takes contiguous blocks when it does not shuffle', () => {
@@ -138,6 +163,9 @@ describe('kFold', () => {
 
 describe('groups', () => {
   const whole = [
+    kFold({ k: 3, balance: 'groups' }),
+    holdOut({ validation: 1, balance: 'groups' }),
+    shuffleSplit({ splits: 2, validation: 0.4, balance: 'groups' }),
     kFold({ k: 3, stratify: false }),
     kFold({ k: 3 }),
     repeatedKFold({ k: 2, repeats: 2, stratify: false }),
@@ -177,14 +205,68 @@ describe('groups', () => {
     }
   });
 
+  it('differ from one repetition to the next', () => {
+    // Groups of sizes that all differ: the heaviest first would make the same folds each time.
+    const groups = Array.from({ length: 12 }, (_, group) => Array<number>(group + 1).fill(group)).flat();
+    const rows = groups.length;
+    const splits = all(repeatedKFold({ k: 3, repeats: 4 }), { rows, groups });
+    expect(new Set(splits.map(({ validation }) => validation.join())).size).toBe(12);
+    for (const { validation } of splits) expect(new Set([...validation].map((row) => groups[row])).size).toBe(4);
+  });
+
+  it('by count are refused where there are none, or classes are stratified', () => {
+    const labels = Array.from({ length: 30 }, (_, i) => i % 2);
+    const groups = Array.from({ length: 30 }, (_, i) => i % 6);
+    for (const [options, more] of [
+      [{ balance: 'groups' }, {}],
+      [
+        { balance: 'groups', stratify: true },
+        { labels, groups },
+      ],
+      [{ balance: 'groups', groups: false }, { groups }],
+    ] as const) {
+      for (const splitter of [kFold({ k: 3, ...options }), holdOut(options), shuffleSplit(options)])
+        expect(() => all(splitter, { rows: 30, ...more })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }) as Error);
+    }
+  });
+
   it('are demanded, or missing groups are an error', () => {
     for (const splitter of [kFold({ groups: true }), repeatedKFold({ groups: true }), holdOut({ groups: true })]) {
       expect(() => all(splitter, { rows: 30 })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }) as Error);
     }
     expect(() => all(kFold({ k: 5 }), { rows: 30, groups: Array.from({ length: 30 }, (_, i) => i % 4) })).toThrow(/4 groups/);
     expect(() => all(leavePOut({ p: 3, groups: true }), { rows: 30, groups: Array.from({ length: 30 }, (_, i) => i % 3) })).toThrow(
-      /at least 4 groups/,
+      /3 groups \("0", "1", "2"\) cannot fill 4 parts/,
     );
+  });
+});
+
+describe('what cannot be split is named', () => {
+  const labels = [...Array<string>(20).fill('common'), 'rare', 'rare'];
+  it('a class of fewer rows than folds or parts', () => {
+    for (const splitter of [kFold({ k: 3 }), kFold({ k: 3, stratify: true }), repeatedKFold({ k: 3, repeats: 1 })])
+      expect(() => all(splitter, { rows: 22, labels })).toThrow(/class "rare" has 2 rows, too few to be in each of 3 folds/);
+    for (const splitter of [holdOut(), shuffleSplit()])
+      expect(() => all(splitter, { rows: 21, labels: labels.slice(0, 21) })).toThrow(/class "rare" has one row, too few .* 2 parts/);
+    expect(all(kFold({ k: 3, stratify: false }), { rows: 22, labels }).length).toBe(3);
+  });
+
+  it('by the names of a data set', async () => {
+    const data = Dataset.from({ features: labels.map((_, i) => [i]), targets: labels, groups: labels.map((_, i) => `site ${i % 2}`) });
+    const trainer = new Trainer({ model: sequential([dense(2)]), loss: 'crossEntropy', epochs: 1 });
+    await expect(crossValidate(trainer, data, { splitter: kFold({ k: 4, groups: false }) })).rejects.toThrow(/class "rare" has 2 rows/);
+    await expect(crossValidate(trainer, data, { splitter: kFold({ k: 3, stratify: false }) })).rejects.toThrow(
+      /2 groups \("site 0", "site 1"\) cannot fill 3 folds/,
+    );
+    await expect(crossValidate(trainer, data, { splitter: kFold({ k: 23, groups: false, stratify: false }) })).rejects.toThrow(/22 rows/);
+    expect(() => data.split({ stratify: true, groups: false })).toThrow(/class "rare" has 2 rows, too few to be in each of 3 parts/);
+  });
+
+  it('folds that are no numbers', () => {
+    expect(() => predefinedSplit({ folds: [0, 1, 0.5] })).toThrow(/folds\[2\]/);
+    expect(() => all(predefinedSplit({ folds: [0, 1] }), { rows: 3 })).toThrow(/3 folds, one a row/);
+    expect(() => all(predefinedSplit({ folds: [0, 0] }), { rows: 2 })).toThrow(/fold 0 in every row/);
+    expect(() => predefinedSplit({} as never)).toThrow(/folds/);
   });
 });
 
@@ -250,6 +332,17 @@ describe('timeSeriesSplit', () => {
 });
 
 describe('data.split', () => {
+  it('keeps the order when it does not shuffle, and counts groups', () => {
+    const { train, test } = data(20).split({ ratios: { train: 0.75, test: 0.25 }, shuffle: false });
+    expect([ids(train), ids(test)]).toEqual([Array.from({ length: 15 }, (_, i) => i), [15, 16, 17, 18, 19]]);
+    const groups = Array.from({ length: 12 }, (_, group) => Array<number>(group + 1).fill(group)).flat();
+    const grouped = Dataset.from({ features: groups.map((_, i) => [i]), targets: groups, groups });
+    const parts = grouped.split({ counts: { validation: 3, test: 2 }, balance: 'groups' });
+    expect(Object.values(parts).map((part) => new Set(part.groups()).size)).toEqual([7, 3, 2]);
+    expect(() => grouped.split({ counts: { test: 13 }, balance: 'groups' })).toThrow(/at most the 12 groups/);
+    expect(() => data(20).split({ balance: 'groups' })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }) as Error);
+  });
+
   const data = (rows: number, classes = 3) =>
     Dataset.from({
       features: Array.from({ length: rows }, (_, i) => [i]),

@@ -175,6 +175,9 @@ export let schemaOf: (data: Dataset) => Schema;
 export const labelIndices = (data: Dataset): Uint32Array | undefined =>
   schemaOf(data).target?.kind === 'classes' ? (callNative(() => nativeOf(data).labels()) ?? undefined) : undefined;
 
+/** Names of the groups that `groups()` numbers; for the rooms above. */
+export const groupNamesOf = (data: Dataset): readonly string[] | undefined => callNative(() => nativeOf(data).groupNames()) ?? undefined;
+
 /** The rows of the series that each window was made of, where rows are windows; for the rooms above. */
 export const spansOf = (data: Dataset): { first: Uint32Array; last: Uint32Array } | undefined => {
   const [first, last] = schemaOf(data).windows ? (callNative(() => nativeOf(data).spans()) ?? []) : [];
@@ -518,6 +521,7 @@ export class Dataset {
     const indices = splitIndices(chosen, {
       rows: this.#schema.rows,
       labels: labelIndices(this) ?? null,
+      classes: this.#schema.target?.kind === 'classes' ? this.#schema.target.names : [],
       groups: this.groups() ?? null,
       spans: this.#schema.windows ? ((callNative(() => this.#native.spans()) as [Uint32Array, Uint32Array] | null) ?? null) : null,
     });

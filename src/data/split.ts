@@ -29,6 +29,13 @@ export interface SplitOptions {
   readonly stratify?: boolean;
   /** Keeps rows of one group in one part. Default: whether the data set has groups. */
   readonly groups?: boolean;
+  /**
+   * What sizes count where groups stay whole: `'rows'` (default), as near as whole groups allow, or `'groups'`, taken by chance however
+   * many rows they have, as scikit-learn's `GroupShuffleSplit`.
+   */
+  readonly balance?: 'rows' | 'groups';
+  /** Rows by chance (default), or the first for training and the last for the test. Windows of a series always stay in order. */
+  readonly shuffle?: boolean;
   /** Default 0. */
   readonly seed?: number;
 }
@@ -57,6 +64,8 @@ export type PartsOf<O> = O extends { readonly counts: infer C extends Counts }
 export interface SplitRows {
   readonly rows: number;
   readonly labels: Uint32Array | null;
+  /** Names of the classes that labels number. */
+  readonly classes: readonly string[];
   readonly groups: Uint32Array | null;
   /** First and last row of each window, where rows are windows of a series. */
   readonly spans: readonly [first: Uint32Array, last: Uint32Array] | null;
@@ -76,26 +85,66 @@ const splitOptions = optionsOf('split', {
   tuning: isOneOf(['none', 'light', 'full']),
   stratify: isBoolean,
   groups: isBoolean,
+  balance: isOneOf(['rows', 'groups']),
+  shuffle: isBoolean,
   seed: isInteger({ min: 0 }),
 });
+
+/** A class of fewer rows than there are parts (or folds) to have one in, named. */
+export const expectEachClass = (
+  place: string,
+  labels: Uint32Array,
+  least: number,
+  parts: string,
+  nameOf: (row: number) => string,
+): void => {
+  const counts: number[] = [];
+  const first: number[] = [];
+  for (let row = 0; row < labels.length; row++) {
+    const label = labels[row] as number;
+    const count = counts[label];
+    if (count === undefined) first[label] = row;
+    counts[label] = (count ?? 0) + 1;
+  }
+  const rare = first.find((row) => row !== undefined && (counts[labels[row] as number] as number) < least);
+  if (rare === undefined) return;
+  const count = counts[labels[rare] as number] as number;
+  throw new NablaError({
+    code: 'INVALID_DATA',
+    message: `class "${nameOf(rare)}" has ${count === 1 ? 'one row' : `${count} rows`}, too few to be in each of ${least} ${parts}`,
+    place,
+    expected: `at least ${least} rows of each class`,
+    received: `${count} of "${nameOf(rare)}"`,
+    hint: `Use stratify: false, fewer ${parts}, or merge rare classes.`,
+  });
+};
 
 const sum = (values: object): number => Object.values(values).reduce((a: number, b: number | undefined) => a + (b ?? 0), 0);
 
 /** Indices of each part; a part that was not asked for is missing. */
-export const splitIndices = (options: SplitOptions, { rows, labels, groups, spans }: SplitRows): Partial<Record<Part, Uint32Array>> => {
+export const splitIndices = (
+  options: SplitOptions,
+  { rows, labels, classes, groups, spans }: SplitRows,
+): Partial<Record<Part, Uint32Array>> => {
   expectOptions('split', options, splitOptions);
-  const { ratios, counts, tuning = 'full', stratify = false, seed = 0 } = options;
+  const { ratios, counts, tuning = 'full', stratify = false, balance = 'rows', shuffle = spans === null, seed = 0 } = options;
   if (ratios !== undefined && counts !== undefined)
     throw invalidOption('split', 'ratios or counts', 'to be given, not both', { ratios, counts });
   if (stratify && labels === null) throw invalidOption('split', 'stratify', 'to be false: the target is not classes', stratify);
   if (options.groups === true && groups === null) throw invalidOption('split', 'groups', 'to be false: the data set has no groups', true);
 
-  const spec: Record<string, unknown> = { rows, stratify, seed, shuffle: spans === null };
+  const useGroups = (options.groups ?? true) && groups !== null;
+  if (balance === 'groups' && (!useGroups || stratify))
+    throw invalidOption('split', 'balance', "to be 'rows' where no groups stay whole, or classes are stratified", balance);
+  if (shuffle && spans !== null) throw invalidOption('split', 'shuffle', 'to be false: windows of a series stay in order', shuffle);
+  const units = balance === 'groups' ? new Set(groups).size : rows;
+
+  const spec: Record<string, unknown> = { rows, stratify, seed, shuffle, balance };
   let asked: readonly Part[];
   if (counts !== undefined) {
-    if (sum(counts) > rows) throw invalidOption('split', 'counts', `to sum to at most the ${rows} rows there are`, sum(counts));
+    if (sum(counts) > units) throw invalidOption('split', 'counts', `to sum to at most the ${units} ${balance} there are`, sum(counts));
     const { validation = 0, test = 0 } = counts;
-    spec.counts = { train: counts.train ?? rows - validation - test, validation, test };
+    spec.counts = { train: counts.train ?? units - validation - test, validation, test };
     asked = parts.filter((part) => part === 'train' || counts[part] !== undefined);
   } else if (ratios !== undefined && ratios !== 'auto') {
     // Shares written as decimals (0.7 + 0.2 + 0.1) miss 1 by a few ulp.
@@ -107,7 +156,11 @@ export const splitIndices = (options: SplitOptions, { rows, labels, groups, span
     spec.tuning = tuning;
     asked = tuning === 'none' ? ['train', 'test'] : parts;
   }
-  const useGroups = options.groups ?? groups !== null;
+  if (stratify && labels !== null) {
+    const sizes = counts ?? (ratios === 'auto' ? undefined : ratios);
+    const wanted = asked.filter((part) => part === 'train' || sizes === undefined || (sizes[part] ?? 0) > 0);
+    expectEachClass('split: stratify', labels, wanted.length, 'parts', (row) => classes[labels[row] as number] ?? String(labels[row]));
+  }
   const indices = callNative((n) => n.holdOutIndices(JSON.stringify(spec), stratify ? labels : null, useGroups ? groups : null));
   if (spans !== null) {
     // What comes later judges: it stays whole, and windows before it that share its rows go.

@@ -44,6 +44,7 @@ export interface NativeData {
   labels(): Uint32Array | null;
   weights(): Float64Array | null;
   groups(): Uint32Array | null;
+  groupNames(): string[] | null;
   /** First and last row of the series that each window was made of. */
   spans(): Uint32Array[] | null;
   /** Windows of a series; `options` is JSON. */

@@ -1,4 +1,4 @@
-import { Dataset, labelIndices, schemaOf, spansOf } from '../data/dataset.js';
+import { Dataset, groupNamesOf, labelIndices, schemaOf, spansOf } from '../data/dataset.js';
 import { expectOptions, invalidOption, isBoolean, isInteger, isOneOf, NablaError, optionsOf } from '../errors/index.js';
 import { countBar } from '../report/progress.js';
 import type { Estimator, FittedEstimator } from '../trainer/estimator.js';
@@ -98,12 +98,16 @@ const crossValidateOptions = optionsOf('validation/crossValidate', {
   progress: isBoolean,
 });
 /** The rows of a data set as a splitter sees them. */
-const rowsOf = (data: Dataset): RowsToSplit => ({
-  rows: data.rows,
-  labels: labelIndices(data),
-  groups: data.groups(),
-  spans: spansOf(data),
-});
+const rowsOf = (data: Dataset): RowsToSplit => {
+  const { target } = schemaOf(data);
+  return {
+    rows: data.rows,
+    labels: labelIndices(data),
+    groups: data.groups(),
+    names: { labels: target?.kind === 'classes' ? target.names : undefined, groups: groupNamesOf(data) },
+    spans: spansOf(data),
+  };
+};
 
 const fail = (message: string, place: string): NablaError =>
   new NablaError({

@@ -1,93 +1,125 @@
 import { expectOptions, invalidOption, isBoolean, isEither, isInteger, isNumber, isOneOf, NablaError, optionsOf } from '../errors/index.js';
 import { callNative } from '../native/index.js';
 import { purged } from './purged.js';
-import { expectRows, groupsToKeep, labelsToStratify, repetitionSeed } from './rows-to-split.js';
+import { expectBalance, expectLabels, expectRows, groupsToKeep, labelsToStratify, repetitionSeed } from './rows-to-split.js';
 import type { RowsToSplit, Split, Splitter } from './splitter.js';
 
-/** Options of `holdOut`. */
-export interface HoldOutOptions {
-  /** A share of the rows in (0, 1), or a number of rows from 1. Default 0.2. */
+/** Options of `shuffleSplit` and `holdOut`. */
+interface ShareOptions {
+  /**
+   * A share of the rows in (0, 1), rounded up as scikit-learn does, or a number of rows from 1. Default 0.2, or what `train` leaves where
+   * that is given.
+   */
   readonly validation?: number;
-  /** Rows to train on, a share in (0, 1) or a number from 1; rows beyond belong to no part. Default: all that are not held out. */
+  /**
+   * Rows to train on, a share in (0, 1), rounded down, or a number from 1; rows beyond belong to no part. Default: all that are not held
+   * out.
+   */
   readonly train?: number;
   /** Keeps the class shares within one row. `'auto'` (default): where the target is classes. */
   readonly stratify?: boolean | 'auto';
   /** Keeps rows of one group together. Default: where groups are given. */
   readonly groups?: boolean;
+  /**
+   * What sizes count where groups stay whole: `'rows'` (default), as near as whole groups allow, or `'groups'`, taken by chance however
+   * many rows they have, as scikit-learn's `GroupShuffleSplit`.
+   */
+  readonly balance?: 'rows' | 'groups';
   /** Default 0. */
   readonly seed?: number;
 }
 
-const isValidation = isEither(isNumber({ above: 0, below: 1 }), isInteger({ min: 1 }));
+/** Options of `holdOut`. */
+export interface HoldOutOptions extends ShareOptions {
+  /** Rows by chance, or the first to train on and the next for validation. Default true; windows of a series always stay in order. */
+  readonly shuffle?: boolean;
+}
+
+const isSize = isEither(isNumber({ above: 0, below: 1 }), isInteger({ min: 1 }));
 const options = {
-  validation: isValidation,
-  train: isValidation,
+  validation: isSize,
+  train: isSize,
   stratify: isEither(isBoolean, isOneOf(['auto'])),
   groups: isBoolean,
+  balance: isOneOf(['rows', 'groups']),
   seed: isInteger({ min: 0 }),
 };
-const holdOutOptions = optionsOf('validation/holdOut', options);
+const holdOutOptions = optionsOf('validation/holdOut', { ...options, shuffle: isBoolean });
 
 const hold = (
   where: string,
-  shuffle: boolean,
-  { validation = 0.2, train: share, stratify = 'auto', groups, seed = 0 }: HoldOutOptions,
+  { validation, train: share, stratify = 'auto', groups, balance = 'rows', shuffle = true, seed = 0 }: HoldOutOptions,
   input: RowsToSplit,
 ): Split => {
   expectRows(where, input, 2);
   const { rows } = input;
-  if (validation >= rows) throw invalidOption(where, 'validation', `to be below the ${rows} rows there are`, validation);
-  const labels = labelsToStratify(where, stratify, input);
   const codes = groupsToKeep(where, groups, input);
-  const held = validation < 1 ? Math.round(validation * rows) : validation;
-  const kept = share === undefined ? rows - held : share < 1 ? Math.round(share * rows) : share;
-  if (share !== undefined && held + kept > rows)
-    throw invalidOption(where, 'train', `to fit beside the ${held} rows for validation: at most ${rows - held} rows`, share);
-  const size =
-    share === undefined && validation < 1
-      ? { ratios: { train: 1 - validation, validation } }
-      : { counts: { train: kept, validation: held } };
-  const spec = JSON.stringify({ rows, stratify: labels !== null, shuffle, seed, ...size });
-  const [train, apart] = callNative((n) => n.holdOutIndices(spec, labels, codes));
-  if (train === undefined || apart === undefined || train.length === 0 || apart.length === 0) {
-    throw new NablaError({
-      code: 'INVALID_DATA',
-      message: `${rows} rows are too few to hold out ${validation}`,
-      place: `${where}.split`,
-      expected: 'at least one row on each side',
-      received: `${rows} rows`,
+  const labels = labelsToStratify(where, stratify === 'auto' && (!shuffle || balance === 'groups') ? false : stratify, input);
+  expectBalance(where, balance, labels, codes);
+  const units = balance === 'groups' ? new Set(codes).size : rows;
+  if (validation !== undefined && validation >= units)
+    throw invalidOption(where, 'validation', `to be below the ${units} ${balance} there are`, validation);
+  // As scikit-learn rounds: what is held out up, what is trained on down.
+  const size = (value: number, round: (value: number) => number): number => (value < 1 ? round(value * units) : value);
+  const wanted = validation === undefined && share === undefined ? 0.2 : validation;
+  const held = wanted === undefined ? units - size(share as number, Math.floor) : size(wanted, Math.ceil);
+  const kept = share === undefined ? units - held : size(share, Math.floor);
+  if (share !== undefined && (kept >= units || held + kept > units))
+    throw invalidOption(where, 'train', `to leave room for validation: at most ${units - Math.max(held, 1)} ${balance}`, share);
+  if (held >= 1 && kept >= 1) {
+    expectLabels(where, codes === null ? labels : null, input, 2, 'parts');
+    const spec = JSON.stringify({
+      rows,
+      stratify: labels !== null,
+      shuffle,
+      balance,
+      seed,
+      counts: { train: kept, validation: held },
     });
+    const [train, apart] = callNative((n) => n.holdOutIndices(spec, labels, codes));
+    if (train !== undefined && apart !== undefined && train.length > 0 && apart.length > 0) return { train, validation: apart };
   }
-  return { train, validation: apart };
+  throw new NablaError({
+    code: 'INVALID_DATA',
+    message: `${units} ${balance} are too few to hold out ${wanted ?? `all but ${share}`}`,
+    place: `${where}.split`,
+    expected: 'at least one row on each side',
+    received: `${units} ${balance}`,
+  });
 };
 
 /**
- * One split by chance (of windows of a series: the last ones are held out): a share (or number) of the rows for validation, the rest for training. With groups the sizes are as near as whole
- * groups allow; the share is one of rows, where scikit-learn's `GroupShuffleSplit` counts groups.
+ * One split by chance: a share (or number) of the rows for validation, the rest for training; scikit-learn's `train_test_split`. Of windows
+ * of a series the last are held out. With groups the sizes are as near as whole groups allow, or count groups.
+ * @example for (const { train, validation } of holdOut({ validation: 0.25 }).split({ rows: 100 })) …
  */
 export const holdOut = (options: HoldOutOptions = {}): Splitter => {
   expectOptions('holdOut', options, holdOutOptions, holdOut);
   return purged('holdOut', {
     *split(input: RowsToSplit): Generator<Split, void, undefined> {
-      yield hold('holdOut', input.spans === undefined, options, input);
+      const { shuffle = input.spans === undefined, ...rest } = options;
+      yield hold('holdOut', { ...rest, shuffle }, input);
     },
   });
 };
 
 /** Options of `shuffleSplit`. */
-export interface ShuffleSplitOptions extends HoldOutOptions {
+export interface ShuffleSplitOptions extends ShareOptions {
   /** How many splits. Default 10. */
   readonly splits?: number;
 }
 const shuffleSplitOptions = optionsOf('validation/shuffleSplit', { ...options, splits: isInteger({ min: 1 }) });
 
-/** Independent hold-outs: a row may be in `validation` of several splits, or of none. The first is `holdOut` with the same seed. */
+/**
+ * Independent hold-outs: a row may be in `validation` of several splits, or of none. scikit-learn's `ShuffleSplit`,
+ * `StratifiedShuffleSplit` and, with `balance: 'groups'`, `GroupShuffleSplit`. The first is `holdOut` with the same seed.
+ */
 export const shuffleSplit = (options: ShuffleSplitOptions = {}): Splitter => {
   expectOptions('shuffleSplit', options, shuffleSplitOptions, shuffleSplit);
   const { splits = 10, seed = 0, ...rest } = options;
   return purged('shuffleSplit', {
     *split(input: RowsToSplit): Generator<Split, void, undefined> {
-      for (let split = 0; split < splits; split++) yield hold('shuffleSplit', true, { ...rest, seed: repetitionSeed(seed, split) }, input);
+      for (let split = 0; split < splits; split++) yield hold('shuffleSplit', { ...rest, seed: repetitionSeed(seed, split) }, input);
     },
   });
 };

@@ -24,5 +24,6 @@ export { type KFoldOptions, kFold, type RepeatedKFoldOptions, repeatedKFold } fr
 export { type LeavePOutOptions, leaveOneGroupOut, leaveOneOut, leavePOut } from './leave-out.js';
 export { type NestedOptions, nestedCrossValidate } from './nested-cross-validate.js';
 export type { OutOfFold } from './out-of-fold.js';
+export { type PredefinedSplitOptions, predefinedSplit } from './predefined-split.js';
 export type { RowsToSplit, Split, Splitter } from './splitter.js';
 export { type TimeSeriesSplitOptions, timeSeriesSplit } from './time-series-split.js';

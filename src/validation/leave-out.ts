@@ -1,6 +1,6 @@
-import { expectOptions, isBoolean, isInteger, NablaError, optionsOf } from '../errors/index.js';
+import { expectOptions, isBoolean, isInteger, optionsOf } from '../errors/index.js';
 import { purged } from './purged.js';
-import { codesOf, expectRows, splitByFold } from './rows-to-split.js';
+import { expectGroups, expectRows, groupsToKeep, splitByFold } from './rows-to-split.js';
 import type { RowsToSplit, Split, Splitter } from './splitter.js';
 
 const without = (rows: number, validation: Uint32Array): Split => {
@@ -45,18 +45,11 @@ function* combinations(n: number, p: number): Generator<Uint32Array, void, undef
   }
 }
 
-/** Codes of the groups, and the distinct ones ascending; more than `least` of them. */
-const groupsOf = (where: string, { rows, groups }: RowsToSplit, least: number): { codes: Uint32Array; distinct: number[] } => {
-  const codes = groups === undefined ? new Uint32Array(0) : codesOf('groups', groups, rows);
-  const distinct = [...new Set(codes)].sort((a, b) => a - b);
-  if (distinct.length >= least) return { codes, distinct };
-  throw new NablaError({
-    code: 'INVALID_DATA',
-    message: `expected at least ${least} groups, got ${distinct.length}`,
-    place: `${where}.split: groups`,
-    expected: `at least ${least} groups`,
-    received: String(distinct.length),
-  });
+/** Codes of the groups, and the distinct ones ascending; at least `least` of them. */
+const groupsOf = (where: string, input: RowsToSplit, least: number): { codes: Uint32Array; distinct: number[] } => {
+  const codes = groupsToKeep(where, true, input) as Uint32Array;
+  expectGroups(where, codes, input, least, 'parts');
+  return { codes, distinct: [...new Set(codes)].sort((a, b) => a - b) };
 };
 
 /** Each set of p rows (or groups) is `validation` once, in lexicographic order: n!/(p!(n−p)!) fits. */

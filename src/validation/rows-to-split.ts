@@ -1,5 +1,48 @@
-import { checkOptions, expectArgument, isInteger, NablaError, shown } from '../errors/index.js';
+import { expectEachClass } from '../data/split.js';
+import { checkOptions, expectArgument, invalidOption, isInteger, NablaError, shown } from '../errors/index.js';
 import type { RowsToSplit } from './splitter.js';
+
+/** The class or group of a row by name: its own, or what its index stands for. */
+const nameOf = (values: ArrayLike<string | number | boolean>, row: number, names: readonly string[] | undefined): string => {
+  const value = values[row];
+  return (typeof value === 'number' ? names?.[value] : undefined) ?? String(value);
+};
+
+/** Each class has a row for each of `parts` folds or parts, or the first that has not is named. */
+export const expectLabels = (
+  where: string,
+  codes: Uint32Array | null,
+  { labels, names }: RowsToSplit,
+  least: number,
+  parts: string,
+): void => {
+  if (codes === null || labels === undefined) return;
+  expectEachClass(`${where}.split: labels`, codes, least, parts, (row) => nameOf(labels, row, names?.labels));
+};
+
+/** At least so many groups, or those that are there are named. */
+export const expectGroups = (
+  where: string,
+  codes: Uint32Array | null,
+  { groups, names }: RowsToSplit,
+  least: number,
+  parts: string,
+): void => {
+  if (codes === null || groups === undefined) return;
+  const rows = new Map<number, number>();
+  for (let row = 0; row < codes.length && rows.size < least; row++)
+    if (!rows.has(codes[row] as number)) rows.set(codes[row] as number, row);
+  if (rows.size >= least) return;
+  const found = [...rows.values()].map((row) => `"${nameOf(groups, row, names?.groups)}"`).join(', ');
+  throw new NablaError({
+    code: 'INVALID_DATA',
+    message: `${rows.size} groups (${found}) cannot fill ${least} ${parts}`,
+    place: `${where}.split: groups`,
+    expected: `at least ${least} groups`,
+    received: `${rows.size}: ${found}`,
+    hint: `Ask for fewer ${parts}, or split without groups (groups: false).`,
+  });
+};
 
 /** Whether all are below the number of rows; a loop, since a callback a row takes ten times as long. */
 const areCodes = (values: Uint32Array): boolean => {
@@ -37,7 +80,7 @@ const isRows = isInteger({ min: 1 });
 
 /** Checks what a splitter is given. */
 export const expectRows = (where: string, input: RowsToSplit, least = 1): void => {
-  checkOptions(`${where}.split`, input, ['rows', 'labels', 'groups', 'spans']);
+  checkOptions(`${where}.split`, input, ['rows', 'labels', 'groups', 'names', 'spans']);
   expectArgument(`${where}.split`, 'rows', input.rows, isRows);
   if (input.rows < least) {
     throw new NablaError({
@@ -81,6 +124,12 @@ export const labelsToStratify = (where: string, stratify: boolean | 'auto', { ro
     });
   }
   return null;
+};
+
+/** `balance: 'groups'` needs groups that stay whole, and no shares of classes beside them. */
+export const expectBalance = (where: string, balance: 'rows' | 'groups' | undefined, labels: unknown, groups: unknown): void => {
+  if (balance !== 'groups' || (groups !== null && labels === null)) return;
+  throw invalidOption(where, 'balance', "to be 'rows' where no groups stay whole, or classes are stratified", balance);
 };
 
 /** The groups that a splitter keeps whole: those that are there unless `false`; `true` demands them. */

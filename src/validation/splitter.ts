@@ -5,6 +5,8 @@ export interface RowsToSplit {
   readonly labels?: ArrayLike<string | number | boolean> | undefined;
   /** The group of each row. */
   readonly groups?: ArrayLike<string | number> | undefined;
+  /** Names for error messages, where `labels` or `groups` are indices. */
+  readonly names?: { readonly labels?: readonly string[] | undefined; readonly groups?: readonly string[] | undefined } | undefined;
   /** Of windows of a series (`data.windows`): the first and last row that each was made of. What overlaps is kept apart. */
   readonly spans?: { readonly first: ArrayLike<number>; readonly last: ArrayLike<number> } | undefined;
 }

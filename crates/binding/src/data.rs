@@ -301,6 +301,12 @@ impl Data {
         self.inner.groups().map(output::Uint32Array::new)
     }
 
+    /// Names of the groups.
+    #[napi(catch_unwind)]
+    pub fn group_names(&self) -> Option<Vec<String>> {
+        self.inner.group_names().map(<[String]>::to_vec)
+    }
+
     /// First and last row of the series that each window was made of.
     #[napi(catch_unwind)]
     pub fn spans(&self) -> Option<Vec<output::Uint32Array>> {

@@ -98,6 +98,61 @@ pub(crate) fn whole_groups(groups: &[Vec<usize>], targets: &[Vec<f64>]) -> Vec<u
     part_of
 }
 
+/// Whole groups to k folds, class shares as even as they can be: the fold of each group. The groups whose class counts deviate most
+/// come first, ties in the given order, each to the fold that brings the mean over classes of the deviation over folds of
+/// (rows of the class in the fold)/(rows of the class) down most, the fold with fewer rows where two do alike: scikit-learn's
+/// `StratifiedGroupKFold`. Cost: groups · k² · classes.
+pub(crate) fn stratified_groups(groups: &[Vec<usize>], k: usize) -> Vec<u32> {
+    let classes = groups.first().map_or(0, Vec::len);
+    let totals: Vec<f64> = (0..classes)
+        .map(|c| groups.iter().map(|group| group[c] as f64).sum::<f64>())
+        .collect();
+    // A class that no row has says nothing.
+    let present: Vec<usize> = (0..classes).filter(|&c| totals[c] > 0.0).collect();
+    let deviation = |values: &[f64]| {
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        (values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / values.len() as f64).sqrt()
+    };
+    let spread: Vec<f64> = groups
+        .iter()
+        .map(|group| deviation(&present.iter().map(|&c| group[c] as f64).collect::<Vec<_>>()))
+        .collect();
+    let mut order: Vec<usize> = (0..groups.len()).collect();
+    order.sort_by(|&a, &b| spread[b].total_cmp(&spread[a]));
+    let mut filled = vec![vec![0usize; k]; classes];
+    let mut shares = vec![0.0; k];
+    let mut rows = vec![0usize; k];
+    let mut fold_of = vec![0u32; groups.len()];
+    for g in order {
+        let group = &groups[g];
+        let (mut best, mut least) = (0, f64::INFINITY);
+        for fold in 0..k {
+            let mut sum = 0.0;
+            for &c in &present {
+                filled[c][fold] += group[c];
+                shares
+                    .iter_mut()
+                    .zip(&filled[c])
+                    .for_each(|(share, &rows)| *share = rows as f64 / totals[c]);
+                sum += deviation(&shares);
+                filled[c][fold] -= group[c];
+            }
+            let mean = sum / present.len() as f64;
+            // NumPy's `isclose`.
+            let alike = (mean - least).abs() <= 1e-8 + 1e-5 * least.abs();
+            if mean < least || (alike && rows[fold] < rows[best]) {
+                (best, least) = (fold, mean);
+            }
+        }
+        for &c in &present {
+            filled[c][best] += group[c];
+        }
+        rows[best] += group.iter().sum::<usize>();
+        fold_of[g] = best as u32;
+    }
+    fold_of
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -174,6 +174,11 @@ impl Dataset {
         self.source.weights.as_ref().map(|weights| self.pick(weights))
     }
 
+    /// Names of the groups that [`Self::groups`] numbers.
+    pub fn group_names(&self) -> Option<&[String]> {
+        self.source.groups.as_ref().map(|groups| groups.names.as_slice())
+    }
+
     /// The group of each row, if given.
     pub fn groups(&self) -> Option<Vec<u32>> {
         self.source.groups.as_ref().map(|Groups { codes, .. }| self.pick(codes))

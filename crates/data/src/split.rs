@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use nabla_error::{Code, Error, Result};
 use serde::Deserialize;
 
-use crate::allotment::{whole_groups, within_one};
+use crate::allotment::{stratified_groups, whole_groups, within_one};
 use crate::order::permutation;
 
 /// Static split into train, validation and test rows.
@@ -31,6 +31,19 @@ pub struct HoldOutOptions {
     pub shuffle: bool,
     /// Of the random order; 0 by default.
     pub seed: u64,
+    /// What the sizes count where groups stay whole.
+    pub balance: Balance,
+}
+
+/// What parts or folds are even in where groups stay whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Balance {
+    /// Rows, as near as whole groups allow.
+    #[default]
+    Rows,
+    /// Groups, taken by chance, however many rows they have.
+    Groups,
 }
 
 impl Default for HoldOutOptions {
@@ -43,6 +56,7 @@ impl Default for HoldOutOptions {
             stratify: false,
             shuffle: true,
             seed: 0,
+            balance: Balance::Rows,
         }
     }
 }
@@ -191,18 +205,21 @@ pub fn hold_out_sizes(options: &HoldOutOptions) -> Result<[usize; 3]> {
 /// Splits rows into train, validation and test: each row in one part at most.
 ///
 /// Sizes are exact. With `stratify` each class's share is within one row of the part's; with `groups` each group stays
-/// whole, so sizes are only as near as the groups allow.
+/// whole, so sizes are only as near as the groups allow, or count groups ([`Balance::Groups`], scikit-learn's `GroupShuffleSplit`).
 ///
 /// # Errors
 /// As [`hold_out_sizes`]; `INVALID_DATA` when a class has fewer rows than there are parts or the groups cannot fill the parts.
 pub fn hold_out(options: &HoldOutOptions, labels: Option<&[u32]>, groups: Option<&[u32]>) -> Result<HoldOut> {
-    let sizes = hold_out_sizes(options)?;
     let n = options.rows;
     expect_rows("labels", labels, n)?;
     expect_rows("groups", groups, n)?;
     if options.stratify && labels.is_none() {
         return Err(no_labels());
     }
+    if let (Some(groups), Balance::Groups) = (groups, options.balance) {
+        return hold_out_groups(options, groups);
+    }
+    let sizes = hold_out_sizes(options)?;
     let labels = labels.filter(|_| options.stratify).map(dense);
     let labels = labels.as_deref();
     let unused = n - sizes.iter().sum::<usize>();
@@ -216,16 +233,47 @@ pub fn hold_out(options: &HoldOutOptions, labels: Option<&[u32]>, groups: Option
         Some(groups) => by_groups(&order, labels, groups, &wanted)?,
         None => by_rows(&order, labels, &wanted)?,
     };
+    Ok(collected(order, |row| part_of[row as usize]))
+}
+
+fn collected(order: Vec<u32>, part_of: impl Fn(u32) -> u32) -> HoldOut {
     let mut parts = HoldOut::default();
     for row in order {
-        match part_of[row as usize] {
+        match part_of(row) {
             0 => parts.train.push(row),
             1 => parts.validation.push(row),
             2 => parts.test.push(row),
             _ => {}
         }
     }
-    Ok(parts)
+    parts
+}
+
+/// Sizes are numbers of groups, drawn by chance; rows ascend.
+fn hold_out_groups(options: &HoldOutOptions, groups: &[u32]) -> Result<HoldOut> {
+    let rows: Vec<u32> = (0..options.rows as u32).collect();
+    let (group_of, counts) = group_counts(&rows, None, groups)?;
+    let by_group = HoldOutOptions {
+        rows: counts.len(),
+        stratify: false,
+        balance: Balance::Rows,
+        ..options.clone()
+    };
+    let sizes = hold_out_sizes(&by_group)?;
+    let mut part_of_group = vec![3; counts.len()];
+    let mut order = group_order(counts.len(), options.shuffle, options.seed).into_iter();
+    for (part, &size) in sizes.iter().enumerate() {
+        order.by_ref().take(size).for_each(|g| part_of_group[g as usize] = part as u32);
+    }
+    Ok(collected(rows, |row| part_of_group[group_of[row as usize] as usize]))
+}
+
+fn group_order(groups: usize, shuffle: bool, seed: u64) -> Vec<u32> {
+    if shuffle {
+        permutation(groups, seed)
+    } else {
+        (0..groups as u32).collect()
+    }
 }
 
 /// Walks the rows in order; each goes to the first part that still wants one of its class.
@@ -234,7 +282,7 @@ fn by_rows(order: &[u32], labels: Option<&[u32]>, wanted: &[usize; 4]) -> Result
         None => vec![wanted.to_vec()],
         Some(labels) => {
             let counts = class_counts(labels);
-            let parts = wanted.iter().filter(|&&size| size > 0).count();
+            let parts = wanted[..3].iter().filter(|&&size| size > 0).count();
             if let Some((class, &count)) = counts.iter().enumerate().find(|&(_, &count)| count > 0 && count < parts) {
                 return Err(Error::new(
                     Code::InvalidData,
@@ -321,6 +369,8 @@ pub struct KFoldOptions {
     pub shuffle: bool,
     /// Of the random order.
     pub seed: u64,
+    /// What folds are even in where groups stay whole.
+    pub balance: Balance,
 }
 
 impl Default for KFoldOptions {
@@ -330,6 +380,7 @@ impl Default for KFoldOptions {
             k: Folds::Count(10),
             shuffle: true,
             seed: 0,
+            balance: Balance::Rows,
         }
     }
 }
@@ -356,7 +407,8 @@ impl KFoldOptions {
 
 /// The fold of each row. Without labels the first `rows mod k` folds hold one row more, as scikit-learn's `KFold`.
 /// With labels class counts are those of its `StratifiedKFold`: per fold within one row of each other, and fold sizes too.
-/// With groups each group is in one fold (heaviest group to the lightest fold, as its `GroupKFold`).
+/// With groups each group is in one fold: the heaviest group to the lightest fold, as its `GroupKFold`; with labels as well as its
+/// `StratifiedGroupKFold`; or, by [`Balance::Groups`], as many groups a fold, by chance, as its `GroupKFold(shuffle=True)`.
 ///
 /// # Errors
 /// `INVALID_OPTION` for k; `INVALID_DATA` when every class has fewer than k rows, or there are fewer than k groups.
@@ -372,6 +424,11 @@ pub fn k_fold(options: &KFoldOptions, labels: Option<&[u32]>, groups: Option<&[u
         (0..n as u32).collect()
     };
     if let Some(groups) = groups {
+        // Drawn by chance, groups are numbered as they appear: a shuffled order of rows would meet the large ones first.
+        let order = match options.balance {
+            Balance::Rows => order,
+            Balance::Groups => (0..n as u32).collect(),
+        };
         let (group_of, counts) = group_counts(&order, labels, groups)?;
         if counts.len() < k {
             return Err(
@@ -382,11 +439,20 @@ pub fn k_fold(options: &KFoldOptions, labels: Option<&[u32]>, groups: Option<&[u
                     .hint("Use a smaller k."),
             );
         }
-        let classes = counts[0].len();
-        let target: Vec<f64> = (0..classes)
-            .map(|c| counts.iter().map(|group| group[c] as f64).sum::<f64>() / k as f64)
-            .collect();
-        let fold_of_group = whole_groups(&counts, &vec![target; k]);
+        let m = counts.len();
+        let fold_of_group = match (options.balance, labels) {
+            (Balance::Groups, _) => {
+                let mut fold_of_group = vec![0; m];
+                let mut groups = group_order(m, options.shuffle, options.seed).into_iter();
+                for f in 0..k {
+                    let size = m / k + usize::from(f < m % k);
+                    groups.by_ref().take(size).for_each(|g| fold_of_group[g as usize] = f as u32);
+                }
+                fold_of_group
+            }
+            (Balance::Rows, Some(_)) => stratified_groups(&counts, k),
+            (Balance::Rows, None) => whole_groups(&counts, &vec![vec![n as f64 / k as f64]; k]),
+        };
         return Ok(group_of.iter().map(|&g| fold_of_group[g as usize]).collect());
     }
     let mut fold = vec![0u32; n];

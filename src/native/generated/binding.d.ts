@@ -34,6 +34,8 @@ export declare class Data {
   weights(): Float64Array | null
   /** Group of each row. */
   groups(): Uint32Array | null
+  /** Names of the groups. */
+  groupNames(): Array<string> | null
   /** First and last row of the series that each window was made of. */
   spans(): Array<Uint32Array> | null
   /** Windows of a series. */

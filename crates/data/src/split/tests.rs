@@ -171,9 +171,10 @@ proptest! {
     }
 
     #[test]
-    fn k_fold_laws((labels, groups, seed) in rows(), k in 2usize..12, shuffle in any::<bool>(), stratify in any::<bool>(), whole in any::<bool>()) {
+    fn k_fold_laws((labels, groups, seed) in rows(), k in 2usize..12, shuffle in any::<bool>(), stratify in any::<bool>(), whole in any::<bool>(), by_count in any::<bool>()) {
         let n = labels.len();
-        let options = KFoldOptions { rows: n, k: Folds::Count(k), shuffle, seed };
+        let balance = if by_count { Balance::Groups } else { Balance::Rows };
+        let options = KFoldOptions { rows: n, k: Folds::Count(k), shuffle, seed, balance };
         let (labels_given, groups_given) = (stratify.then_some(labels.as_slice()), whole.then_some(groups.as_slice()));
         let fold = match k_fold(&options, labels_given, groups_given) {
             Ok(fold) => fold,
@@ -189,6 +190,9 @@ proptest! {
         if whole {
             for a in 0..n {
                 prop_assert!((0..n).all(|b| groups[a] != groups[b] || fold[a] == fold[b]), "a torn group");
+            }
+            if by_count {
+                prop_assert!(spread(count(&|i| groups[..i].iter().all(|g| *g != groups[i]))) <= 1, "groups a fold");
             }
             return Ok(());
         }
@@ -229,7 +233,7 @@ fn folds_are_those_of_scikit_learn() {
             rows: case.n,
             k: Folds::Count(case.k),
             shuffle: false,
-            seed: 0,
+            ..KFoldOptions::default()
         };
         assert_eq!(k_fold(&options, None, None).unwrap(), case.plain);
         assert_eq!(k_fold(&options, Some(&case.labels), None).unwrap(), case.stratified);
