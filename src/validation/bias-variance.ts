@@ -11,6 +11,7 @@ import { isSignal } from './cross-validate.js';
 import { decompose, type Parts, resampler, type Terms, type Votes } from './decomposition.js';
 import { fitAll } from './fit-all.js';
 import { repetitionSeed } from './rows-to-split.js';
+import { expectVariedTarget } from './varied-target.js';
 
 /** A number with its standard error. */
 export interface Estimate {
@@ -183,6 +184,7 @@ export const biasVariance = async (estimator: Estimator, options: BiasVarianceOp
       received: target === null ? 'no target' : `${target.width} numbers a row`,
     });
   }
+  expectVariedTarget('biasVariance: train', train);
   const classes = target.kind === 'classes' ? target.names.length : 0;
   const y = classes > 0 ? Float64Array.from(labelIndices(test) as Uint32Array) : test.targets();
   const known = truth === undefined ? undefined : truthOf(test, truth);

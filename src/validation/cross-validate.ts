@@ -10,6 +10,7 @@ import { heldOut, type OutOfFold, poolScores } from './out-of-fold.js';
 import { purge } from './purged.js';
 import { rememberFolds } from './shared-folds.js';
 import type { RowsToSplit, Splitter } from './splitter.js';
+import { expectVariedTarget } from './varied-target.js';
 
 /** Scores of one metric over the folds. */
 export interface FoldScores {
@@ -127,6 +128,7 @@ export interface FoldView {
 
 /** Splits of any splitter as views, checked: a row that is both trained on and scored would be a leak. */
 export const foldViews = (data: Dataset, splitter: Splitter<ArrayLike<number>>): FoldView[] => {
+  expectVariedTarget('targets', data);
   const views: FoldView[] = [];
   const seen = new Int32Array(data.rows).fill(-1);
   const rows = rowsOf(data);

@@ -11,6 +11,7 @@ import { isSignal } from './cross-validate.js';
 import { joiningOrder } from './curves.js';
 import { type Fit, fitAll } from './fit-all.js';
 import { noiseFloor } from './noise-floor.js';
+import { expectVariedTarget } from './varied-target.js';
 
 /** What `diagnose` concludes. */
 export type Verdict = 'high-bias' | 'high-variance' | 'both' | 'noise-limited' | 'good-fit';
@@ -176,6 +177,7 @@ export const diagnose = async (estimator: Estimator, options: DiagnoseOptions): 
       received: target === null ? 'no target' : `${train.rows} rows, ${target.kind}`,
     });
   }
+  expectVariedTarget('diagnose: train', train);
   const half = train.select(joiningOrder(train, 0).slice(0, Math.floor(train.rows / 2)));
   const bar = progress ? countBar('fit', 2) : undefined;
   let fits: Fit[];

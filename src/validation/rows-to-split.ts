@@ -36,7 +36,7 @@ export const expectGroups = (
   const found = [...rows.values()].map((row) => `"${nameOf(groups, row, names?.groups)}"`).join(', ');
   throw new NablaError({
     code: 'INVALID_DATA',
-    message: `${rows.size} groups (${found}) cannot fill ${least} ${parts}`,
+    message: `${rows.size === 1 ? 'one group' : `${rows.size} groups`} (${found}) cannot fill ${least} ${parts}`,
     place: `${where}.split: groups`,
     expected: `at least ${least} groups`,
     received: `${rows.size}: ${found}`,
