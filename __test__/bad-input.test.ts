@@ -35,11 +35,16 @@ const classifier = new Trainer({ model: sequential([dense(2)]), loss: 'crossEntr
 it.each<[string, () => unknown, RegExp]>([
   ['a ragged row', () => csv('a,b\n1,2\n3\n'), /^DATA_FORMAT .*line 3.*expected 2 cells/],
   ['a ragged row in a file of texts', () => csv('a,b\nx,2\ny,3,4\n'), /^DATA_FORMAT .*line 3/],
-  ['UTF-16', () => csv(Buffer.from('\ufeffa,b\n1,2\n', 'utf16le')), /^DATA_FORMAT .*UTF-16/],
+  ['UTF-16 that was cut', () => csv(Buffer.from('\ufeffa,b\n1,2\n', 'utf16le').subarray(0, -1)), /^DATA_FORMAT .*UTF-16/],
+  [
+    'another encoding than is said',
+    () => csv(Buffer.from('\ufeffa\n1\n', 'utf16le'), { encoding: 'utf-8' }),
+    /^DATA_FORMAT .*mark of Utf16Le/,
+  ],
   ['Latin-1', () => csv(Buffer.from('a\nM\xfcller\n', 'latin1')), /^DATA_FORMAT .*line 2, column "a".*UTF-8/],
   ['a target that is missing', () => csv('a,y\n1,2\n3,\n', { target: 'y' }), /^INVALID_DATA .*target "y", line 3/],
   ['a target column that is not there', () => csv('a,yes\n1,2\n', { target: 'yess' }), /Did you mean "yes"/],
-  ['an infinite number', () => csv('a,y\n1,2\ninf,3\n', { target: 'y' }), /^NOT_FINITE .*column "a", line 3/],
+  ['an infinite number', () => csv('a,y\n1,2\ninf,3\n', { target: 'y' }), /^NOT_FINITE .*line 3, column "a"/],
   ['a weight that is negative', () => Dataset.from({ ...rows, weights: [1, 1, -1, 1] }), /^INVALID_DATA .*weights/],
   ['weights of which all are 0', () => Dataset.from({ ...rows, weights: [0, 0, 0, 0] }), /^INVALID_DATA .*weights/],
   ['a weight that is negative in a file', () => csv('a,w\n1,1\n3,-2\n', { weights: 'w' }), /^INVALID_DATA .*-2/],

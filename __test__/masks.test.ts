@@ -1,5 +1,5 @@
 /** Sequences of different lengths: masks through layers, and the law that padding more changes nothing. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, expectTypeOf, it } from 'vitest';
 import { standardize } from '../src/data/index.js';
 import type { NablaError } from '../src/errors/index.js';
 import { checkGradients, Dataset, Trainer } from '../src/index.js';
@@ -158,7 +158,10 @@ describe('a class for each step', () => {
   it('is learned and predicted as names, and padding counts for nothing', async () => {
     const data = Dataset.from({ features, targets, ragged: true, length: 6 });
     const fitted = await trainer.fit(data);
-    expect(await fitted.predict([[3, 1], [2]])).toEqual([['high', 'low'], ['middle']]);
+    expect(await fitted.predict([[3, 1], [2]], { steps: true })).toEqual([['high', 'low'], ['middle']]);
+    expect(fitted.predictSync([3, 1], { steps: true })).toEqual(['high', 'low']);
+    await expect(fitted.predict([[3, 1], [2]])).rejects.toMatchObject({ code: 'INVALID_OPTION', place: 'predict' });
+    expectTypeOf(fitted.predict([[3, 1]], { steps: true })).resolves.toEqualTypeOf<string[][]>();
     const scores = await fitted.evaluate(Dataset.from({ features, targets, ragged: true, classes: data.classes }));
     expect(scores).toMatchObject({ accuracy: 1 });
     // The mean over all steps: of rows of 3, 1, 2 and 4.
@@ -169,7 +172,10 @@ describe('a class for each step', () => {
       }),
     );
     expect(scores.loss).toBeCloseTo(each.reduce((a, b) => a + b) / 10, 6);
-    await expect(fitted.predict([[1, 1, 1, 1, 1, 1, 1]])).rejects.toMatchObject({ code: 'SHAPE_MISMATCH', place: 'features[0]' });
+    await expect(fitted.predict([[1, 1, 1, 1, 1, 1, 1]], { steps: true })).rejects.toMatchObject({
+      code: 'SHAPE_MISMATCH',
+      place: 'features[0]',
+    });
   });
 });
 

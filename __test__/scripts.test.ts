@@ -1,6 +1,10 @@
+import { mkdirSync, mkdtempSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 import { matches, programsOf, programsOfComments } from '../scripts/docs.mjs';
+import { expectOwnFolder } from '../scripts/install.mjs';
 import { atLeast } from '../scripts/toolchain.mjs';
 import { cargoTotals, sentence, sum } from '../scripts/totals.mjs';
 
@@ -89,3 +93,14 @@ it.each([
   ['1.100.0-nightly', '1.89.0', true],
   ['1.88', '1.89.0', false],
 ])('%s is at least %s: %s', (version, least, answer) => expect(atLeast(version, least)).toBe(answer));
+
+describe('installing', () => {
+  it('is refused where node_modules leads to another checkout, whose modules npm ci would empty', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'nabla-install-'));
+    const [own, link] = [join(folder, 'own'), join(folder, 'node_modules')];
+    mkdirSync(own);
+    symlinkSync(own, link);
+    expect(() => expectOwnFolder(link)).toThrow('symbolic link');
+    expect(() => [own, join(folder, 'none')].forEach(expectOwnFolder)).not.toThrow();
+  });
+});

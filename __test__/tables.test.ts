@@ -17,7 +17,7 @@ beforeAll(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'nabla-tables-'));
 });
 afterAll(() => rm(scratch, { recursive: true }));
-const file = async (text: string): Promise<string> => {
+const file = async (text: string | Buffer): Promise<string> => {
   const path = join(scratch, `${Math.random()}.csv`);
   await writeFile(path, text);
   return path;
@@ -163,8 +163,28 @@ describe('a CSV file', () => {
   it('names the line of a target that is missing and of a number that is infinite', async () => {
     const text = 'a,y\n1,2\n5,6\n3,\n';
     expect(await fails(Dataset.fromCsv(await file(text), { target: 'y' }))).toMatch(/target "y", line 4/);
-    expect(await fails(Dataset.fromCsv(await file('a,y\n1,2\ninf,3\n'), { target: 'y' }))).toMatch(/^NOT_FINITE .*column "a", line 3/);
+    expect(await fails(Dataset.fromCsv(await file('a,w\n1,2\n\n5,-1\n'), { weights: 'w' }))).toMatch(/^INVALID_DATA .*weight "w", line 4/);
+    expect(await fails(Dataset.fromCsv(await file('a,w\n1,2\n5,\n'), { weights: 'w' }))).toMatch(/^INVALID_DATA .*weight "w", line 3/);
+    expect(await fails(Dataset.fromCsv(await file('a,w\n1,0\n5,0\n'), { weights: 'w' }))).toMatch(/^INVALID_DATA .*weights "w": all/);
+    expect(await fails(Dataset.fromCsv(await file('a,y\n1,2\n\n\n5\n')))).toMatch(/^DATA_FORMAT .*line 5/);
+    expect(await fails(Dataset.fromCsv(await file('a,y\n1,2\ninf,3\n'), { target: 'y' }))).toMatch(/^NOT_FINITE .*line 3, column "a"/);
     expect(await fails(Dataset.fromCsv(await file('a,y\n1,2\n"4\n5",\n'), { target: 'y' }))).toMatch(/target "y", line 3/);
+  });
+
+  it('is read in the encoding that its mark or an option says', async () => {
+    const column = async (bytes: Buffer, options = {}) => (await Dataset.fromCsv(await file(bytes), options)).columns[0];
+    const expected = { name: 'Größe', kind: 'category', levels: ['Müller', 'ß €'] };
+    const text = 'Größe\nMüller\nß €\n';
+    expect(await column(Buffer.from(`\ufeff${text}`, 'utf16le'))).toEqual(expected);
+    expect(await column(Buffer.from(text, 'utf16le'), { encoding: 'utf-16le' })).toEqual(expected);
+    expect(await column(Buffer.from(text.replace('€', '\x80'), 'latin1'), { encoding: 'latin1' })).toEqual(expected);
+    expect(await column(Buffer.from(`\ufeff${text}`), { encoding: 'utf-8' })).toEqual(expected);
+  });
+
+  it('passes over an infinite number in a column that is dropped', async () => {
+    const text = 'a,b\n1,inf\n3,4\n';
+    expect([...(await Dataset.fromCsv(await file(text), { drop: ['b'] })).features()]).toEqual([1, 3]);
+    expect(await fails(Dataset.fromCsv(await file(text)))).toMatch(/^NOT_FINITE .*line 2, column "b"/);
   });
 
   it('takes a number for missing where it is said to be', async () => {

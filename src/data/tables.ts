@@ -29,6 +29,11 @@ export interface CsvOptions {
   readonly delimiter?: string;
   /** Whether the first line names the columns. Default true. */
   readonly header?: boolean;
+  /**
+   * What the bytes are. Default: UTF-8, or what a byte-order mark says. `'latin1'` is read as `'windows-1252'`, which has its letters and the
+   * signs of Windows (€ “ ” …) besides.
+   */
+  readonly encoding?: 'utf-8' | 'utf-16le' | 'utf-16be' | 'windows-1252' | 'latin1';
   /** Says on standard error how far it is. Default false. */
   readonly progress?: boolean;
   /** Ends the reading; nothing half-read is kept. */
@@ -36,7 +41,7 @@ export interface CsvOptions {
 }
 
 /** Options of `Dataset.fromParquet`, `fromArrow` and `stream`: those of `fromCsv` that are not about text. */
-export type TableOptions = Omit<CsvOptions, 'delimiter' | 'header'>;
+export type TableOptions = Omit<CsvOptions, 'delimiter' | 'header' | 'encoding'>;
 
 export const isClass = (value: unknown): string | undefined =>
   ['string', 'number', 'boolean'].includes(typeof value) ? undefined : 'to be the name of a class';
@@ -63,10 +68,11 @@ export const csvOptions = optionsOf('Dataset.fromCsv', {
   positiveClass: isClass,
   delimiter: (value) => (typeof value === 'string' && value.length === 1 ? undefined : 'to be one character'),
   header: isBoolean,
+  encoding: isOneOf(['utf-8', 'utf-16le', 'utf-16be', 'windows-1252', 'latin1']),
   progress: isBoolean,
   signal: isSignal,
 });
-const { delimiter: _delimiter, header: _header, ...tableChecks } = csvOptions;
+const { delimiter: _delimiter, header: _header, encoding: _encoding, ...tableChecks } = csvOptions;
 
 const parquetOptions = optionsOf('Dataset.fromParquet', tableChecks);
 const arrowOptions = optionsOf('Dataset.fromArrow', tableChecks);

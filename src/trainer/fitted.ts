@@ -22,7 +22,7 @@ import { type Epoch, epochFrom, type Scores, scoresFrom } from './epoch.js';
 import { continuation, type GenerateOptions, isSignal } from './generate.js';
 import { classesOf, columnsOfOutput, type NamedKinds, type OutputPlace, probabilityRows } from './outputs.js';
 import { isRows, misfit, type PredictInput, readAnyInput, readInput, width } from './predict-input.js';
-import type { Prediction, PredictionKind, Predictions, Probabilities, RowProbabilities, Sampled } from './predictions.js';
+import type { Prediction, PredictionKind, Predictions, Probabilities, RowProbabilities, Sampled, StepPredictions } from './predictions.js';
 import { sampledFrom } from './sampled.js';
 import { Session } from './session.js';
 
@@ -32,8 +32,10 @@ export type { PredictInput };
 export interface PredictOptions {
   /** The matrix of probabilities instead of class names: one array a row, in the order of `classes`. */
   readonly probabilities?: boolean;
+  /** Of a model that predicts a class for each step of a sequence: an array of names a row. Such a model's names are had in no other way. */
+  readonly steps?: boolean;
 }
-const predictOptions = optionsOf('predict', { probabilities: isBoolean });
+const predictOptions = optionsOf('predict', { probabilities: isBoolean, steps: isBoolean });
 
 /** Options of `predict` with the noise of training. */
 export interface SampleOptions {
@@ -246,12 +248,27 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
     return classes[best] ?? String(best);
   }
 
-  #expectProbabilities({ probabilities = false }: PredictOptions): boolean {
+  #expectProbabilities(name: string, { probabilities = false, steps = false }: PredictOptions): boolean {
+    const sequence = this.#info.schema.target?.kind === 'sequence';
+    if (steps && !sequence) throw invalidOption(name, 'steps', 'to be false: this model predicts rows, not each step of one', steps);
+    if (sequence && !steps && !probabilities)
+      throw invalidOption(name, 'steps', 'to be true: this model predicts a class for each step, an array a row', steps);
     const several = this.#info.outputs.length > 0;
     if (probabilities && this.classes.length === 0 && !several && this.#info.schema.target?.kind !== 'sequence') {
-      throw invalidOption('predict', 'probabilities', 'to be false: this model predicts numbers, not classes', probabilities);
+      throw invalidOption(name, 'probabilities', 'to be false: this model predicts numbers, not classes', probabilities);
     }
     return probabilities;
+  }
+
+  /** The steps of each row: their probabilities, row-major, or their classes. */
+  #steps(values: Float64Array, rows: number, lengths: Uint32Array | undefined, probabilities: boolean): (Float64Array | string[])[] {
+    const { names } = this.#info.schema.target as { readonly names: readonly string[] };
+    const [outputs, wide] = [names.length, values.length / rows];
+    return Array.from({ length: rows }, (_, row) => {
+      const own = values.subarray(row * wide, row * wide + (lengths?.[row] ?? wide / outputs) * outputs);
+      if (probabilities) return Float64Array.from(own);
+      return Array.from({ length: own.length / outputs }, (_, at) => names[likeliest(own, at * outputs, outputs)] as string);
+    });
   }
 
   async #sampled(input: PredictInput, options: SampleOptions): Promise<unknown> {
@@ -284,23 +301,30 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
   /**
    * Predicts off the event loop: class names, or `{ probabilities: true }` for the matrix; numbers in the target's own units.
    * Takes a data set, nested or typed arrays, rows as objects, or an object of columns; of a model of images also JPEG and PNG bytes, one
-   * image or an array of them. Of several outputs each is under its name. Where each step of a sequence is predicted, a row gives an array
-   * of class names, one a step (its probabilities: a matrix, row-major).
+   * image or an array of them. Of several outputs each is under its name. Where each step of a sequence is predicted, `{ steps: true }` gives
+   * for a row an array of class names, one a step (its probabilities: a matrix, row-major).
    *
    * With `samples`, Monte-Carlo dropout (Gal & Ghahramani 2016, arXiv:1506.02142): the noise of training stays on, and the mean and standard
    * deviation of that many predictions say how sure the model is. The same `seed` gives the same bits.
-   * @throws {NablaError} `INVALID_OPTION` for samples of a model without noise
+   * @throws {NablaError} `INVALID_OPTION` for samples of a model without noise, and for `steps` of one that predicts rows or the reverse
    * @example const names = await fitted.predict(test);
    * @example const { mean, standardDeviation } = await fitted.predict(test, { samples: 50, seed: 1 });
    */
   predict(input: PredictInput, options: SampleOptions): Promise<Sampled<Kind>>;
   predict(input: PredictInput, options: PredictOptions & { readonly probabilities: true }): Promise<Probabilities<Kind>>;
-  predict(input: PredictInput, options?: PredictOptions & { readonly probabilities?: false }): Promise<Predictions<Kind>>;
+  predict(
+    input: PredictInput,
+    options: PredictOptions & { readonly steps: true; readonly probabilities?: false },
+  ): Promise<StepPredictions<Kind>>;
+  predict(
+    input: PredictInput,
+    options?: PredictOptions & { readonly probabilities?: false; readonly steps?: false },
+  ): Promise<Predictions<Kind>>;
   async predict(input: PredictInput, options: PredictOptions | SampleOptions = {}): Promise<unknown> {
     if (options !== null && typeof options === 'object' && 'samples' in options) return this.#sampled(input, options);
     const plain = options as PredictOptions;
     expectOptions('predict', plain, predictOptions);
-    const probabilities = this.#expectProbabilities(plain);
+    const probabilities = this.#expectProbabilities('predict', plain);
     const model = this.#native;
     const data = await readAnyInput(input, this.#info.schema);
     const values = await runTask(
@@ -309,16 +333,8 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
     );
     const several = this.#info.outputs.length > 0;
     const rows = input instanceof Dataset ? input.rows : (JSON.parse(data.schema()) as Schema).rows;
-    const { target } = this.#info.schema;
-    if (target?.kind === 'sequence') {
-      const lengths = callNative(() => data.lengths());
-      const outputs = target.names.length;
-      const wide = values.length / rows;
-      return Array.from({ length: rows }, (_, row) => {
-        const own = values.subarray(row * wide, row * wide + (lengths?.[row] ?? wide / outputs) * outputs);
-        if (probabilities) return Float64Array.from(own);
-        return Array.from({ length: own.length / outputs }, (_, at) => target.names[likeliest(own, at * outputs, outputs)]);
-      });
+    if (this.#info.schema.target?.kind === 'sequence') {
+      return this.#steps(values, rows, callNative(() => data.lengths()) ?? undefined, probabilities);
     }
     if (this.classes.length === 0 && !several) return values;
     if (several) return this.#named(values, rows, probabilities);
@@ -333,14 +349,25 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
    */
   predictSync(row: NumberArray | string, options: PredictOptions & { readonly probabilities: true }): RowProbabilities<Kind>;
   predictSync(rows: readonly NumberArray[], options: PredictOptions & { readonly probabilities: true }): RowProbabilities<Kind>[];
-  predictSync(row: NumberArray | string, options?: PredictOptions & { readonly probabilities?: false }): Prediction<Kind>;
-  predictSync(rows: readonly NumberArray[], options?: PredictOptions & { readonly probabilities?: false }): Prediction<Kind>[];
+  predictSync(
+    row: NumberArray | string,
+    options: PredictOptions & { readonly steps: true; readonly probabilities?: false },
+  ): StepPredictions<Kind>[number];
+  predictSync(
+    rows: readonly NumberArray[],
+    options: PredictOptions & { readonly steps: true; readonly probabilities?: false },
+  ): StepPredictions<Kind>;
+  predictSync(
+    row: NumberArray | string,
+    options?: PredictOptions & { readonly probabilities?: false; readonly steps?: false },
+  ): Prediction<Kind>;
+  predictSync(
+    rows: readonly NumberArray[],
+    options?: PredictOptions & { readonly probabilities?: false; readonly steps?: false },
+  ): Prediction<Kind>[];
   predictSync(input: NumberArray | readonly NumberArray[] | string, options?: PredictOptions): unknown {
-    let probabilities = false;
-    if (options !== undefined) {
-      expectOptions('predictSync', options, predictOptions, this.predictSync);
-      probabilities = this.#expectProbabilities(options);
-    }
+    if (options !== undefined) expectOptions('predictSync', options, predictOptions, this.predictSync);
+    const probabilities = this.#expectProbabilities('predictSync', options ?? {});
     const model = this.#native;
     const size = this.#info.schema.width;
     let features: Float32Array | Float64Array;
@@ -388,6 +415,10 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
         const one = this.#named(values.subarray(row * outputs, (row + 1) * outputs), 1, probabilities);
         return Object.fromEntries(Object.entries(one).map(([name, value]) => [name, value.length === 1 ? value[0] : value]));
       });
+      return nested ? all : all[0];
+    }
+    if (this.#info.schema.target?.kind === 'sequence') {
+      const all = this.#steps(values, rows, lengths, probabilities);
       return nested ? all : all[0];
     }
     if (this.classes.length > 0) {
@@ -559,7 +590,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
         return values.length === 1 ? values[0] : values;
       },
       probabilities: (values) => {
-        this.#expectProbabilities({ probabilities: true });
+        this.#expectProbabilities('session', { probabilities: true });
         return steps === undefined ? probabilityRows(values, 1)[0]! : values;
       },
     });

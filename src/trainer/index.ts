@@ -12,7 +12,16 @@ export {
 export { Fitted, type PredictInput, type PredictOptions, type SampleOptions } from './fitted.js';
 export type { GenerateOptions } from './generate.js';
 export type { NamedKinds, NamedLosses, NamedMetrics, PredictionKindOf, ScoreName } from './outputs.js';
-export type { Prediction, PredictionKind, Predictions, Probabilities, RowProbabilities, Sampled, SampledValues } from './predictions.js';
+export type {
+  Prediction,
+  PredictionKind,
+  Predictions,
+  Probabilities,
+  RowProbabilities,
+  Sampled,
+  SampledValues,
+  StepPredictions,
+} from './predictions.js';
 export { Run } from './run.js';
 export type { Session } from './session.js';
 export {

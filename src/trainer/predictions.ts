@@ -8,6 +8,9 @@ export type Predictions<Kind> = Kind extends 'classes'
     ? Float64Array
     : { readonly [K in keyof Kind]: Predictions<Kind[K]> };
 
+/** What `{ steps: true }` gives of a model that predicts a class for each step: the names of a row, one a step. */
+export type StepPredictions<Kind> = Kind extends 'classes' ? string[][] : never;
+
 /** What `predictSync` gives for one row: a class name, or the number (an array of them when the target is several). */
 export type Prediction<Kind> = Kind extends 'classes'
   ? string

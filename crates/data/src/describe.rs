@@ -99,17 +99,27 @@ pub struct NamedSummary {
 
 pub(crate) fn describe(data: &Dataset) -> Description {
     let (source, rows, width) = (data.source(), data.rows(), data.width());
-    let moments = Moments::of(rows, width, |row, out| data.row_to(row, out));
+    // What follows a sequence's steps is no value of it.
+    let step = width / source.sample_shape.first().copied().unwrap_or(1).max(1);
+    let own = |row: usize| match &source.lengths {
+        Some(lengths) => lengths[data.row_index(row) as usize] as usize * step,
+        None => width,
+    };
+    let moments = Moments::of(rows, width, |row, out| {
+        data.row_to(row, out);
+        out[own(row)..].fill(f64::NAN);
+    });
     let value = |row: usize, j: usize| source.features.get(data.row_index(row) as usize * width + j);
     let columns = if source.columns.is_empty() {
         let quartiles = match &source.features {
             Matrix::U8(values) => byte_quartiles((0..rows).flat_map(|row| {
                 let from = data.row_index(row) as usize * width;
-                values[from..from + width].iter().copied()
+                values[from..from + own(row)].iter().copied()
             })),
             _ => None,
         };
-        vec![number("features".to_owned(), rows * width, &moments.joined(), 0, quartiles)]
+        let cells = (0..rows).map(own).sum();
+        vec![number("features".to_owned(), cells, &moments.joined(), 0, quartiles)]
     } else {
         let columns = source.columns.iter().enumerate();
         let summary = columns.map(|(j, column)| match &column.kind {
@@ -150,7 +160,11 @@ fn summary_of(data: &Dataset, target: &Target) -> TargetSummary {
             }
         }
         Target::Sequence { names, width, labels } => {
-            let row = |row: usize| &labels[data.row_index(row) as usize * width..][..*width];
+            let steps = |row: u32| match &data.source().lengths {
+                Some(lengths) => lengths[row as usize] as usize,
+                None => *width,
+            };
+            let row = |row: usize| &labels[data.row_index(row) as usize * width..][..steps(data.row_index(row))];
             TargetSummary::Classes {
                 classes: counted(names, (0..rows).flat_map(row).map(|&label| label as usize)),
             }

@@ -36,6 +36,8 @@ pub struct CsvOptions {
     pub delimiter: Option<char>,
     /// Whether the first line names the columns; true by default.
     pub header: Option<bool>,
+    /// What the bytes are; UTF-8 by default, or what a byte-order mark says.
+    pub encoding: Option<csv::Encoding>,
 }
 
 /// `'species'` or `['x', 'y']`.
@@ -90,6 +92,8 @@ pub fn read_csv_watched(path: &Path, options: &CsvOptions, watch: &csv::Watch) -
         header: options.header.unwrap_or(defaults.header),
         missing: options.missing.clone().unwrap_or(defaults.missing),
         kinds: options.kinds.clone(),
+        skip: options.drop.clone(),
+        encoding: options.encoding,
     };
     let file = path.display().to_string();
     let table = csv::read_watched(path, &reading, watch).map_err(|error| error.at(file.clone()))?;
@@ -166,7 +170,10 @@ pub fn from_table(table: Table, options: &CsvOptions) -> Result<Dataset> {
     let groups = group_cells
         .map(|cells| classes_of(cells, options.groups.as_deref().unwrap_or_default(), "group"))
         .transpose()?;
-    let weights = weights.map(&mut take).transpose()?.map(weights_of).transpose()?;
+    let weight_cells = weights.map(&mut take).transpose()?;
+    let weights = weight_cells
+        .map(|cells| weights_of(cells, options.weights.as_deref().unwrap_or_default()))
+        .transpose()?;
     let (groups, group_names) = groups.map_or((None, None), |(names, codes)| (Some(codes), Some(names)));
 
     let kept = names.iter().zip(cells).enumerate().filter(|(i, _)| role[*i].is_none());
@@ -337,10 +344,21 @@ fn put_last(positive: &PositiveClass, names: &mut [String], labels: &mut [u32]) 
     Ok(())
 }
 
-fn weights_of(cells: Cells) -> Result<Vec<f64>> {
+fn weights_of(cells: Cells, name: &str) -> Result<Vec<f64>> {
     let Cells::Numbers(values) = cells else {
-        return Err(Error::new(Code::InvalidData, "the weights are not numbers").at("weights"));
+        return Err(Error::new(Code::InvalidData, "the weights are not numbers")
+            .at(format!("weights {name:?}"))
+            .expected("a column of numbers"));
     };
+    refuse_missing(values.iter().position(|v| v.is_nan()), name, "weight")?;
+    if let Some(row) = values.iter().position(|&v| v < 0.0) {
+        return Err(Error::new(Code::InvalidData, format!("the weight is {}", values[row]))
+            .at(format!("weight {name:?}, row {row}"))
+            .expected("a number, 0 or more"));
+    }
+    if values.iter().all(|&v| v == 0.0) {
+        return Err(Error::new(Code::InvalidData, "all weights are 0").at(format!("weights {name:?}")));
+    }
     Ok(values)
 }
 

@@ -4,8 +4,13 @@
 //! case), otherwise text. A kind that turns out wrong late in the file (a text after many numbers) costs a second reading,
 //! never a wrong cell. Spaces around a cell are dropped; a cell that is empty or one of `missing` is missing.
 
+mod column;
+mod encoding;
+mod lines;
+mod numbers;
+
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
@@ -13,8 +18,11 @@ use std::path::Path;
 use nabla_error::{Code, Error, Result};
 use serde::Deserialize;
 
-use crate::table::no_such_column;
-use crate::{Cells, Column, MISSING, Table, io_error, push};
+use self::column::{Guess, number, start_columns};
+pub use self::encoding::Encoding;
+use self::encoding::decoded;
+use self::lines::line_at;
+use crate::{MISSING, Table, io_error};
 
 /// How to read; `Options::default()` is comma, header line, `NA NaN nan null ?` missing.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,6 +36,10 @@ pub struct Options {
     pub missing: Vec<String>,
     /// The kind of a column where the cells should not decide.
     pub kinds: BTreeMap<String, Kind>,
+    /// Columns whose cells are passed over; the table has them without cells.
+    pub skip: Vec<String>,
+    /// What the bytes are; UTF-8 by default. A byte-order mark says it too, and must not contradict.
+    pub encoding: Option<Encoding>,
 }
 
 /// What a column holds.
@@ -52,7 +64,63 @@ impl Default for Options {
             header: true,
             missing,
             kinds: BTreeMap::new(),
+            skip: Vec::new(),
+            encoding: None,
         }
+    }
+}
+
+/// Takes the cells of some columns as they are read, so that memory holds a piece of them only.
+pub trait Sink {
+    /// Whether it takes the cells of this column; the table has it without cells then. Asked once a column and reading, in order.
+    fn takes(&mut self, column: &str) -> bool;
+
+    /// Forgets all it took: reading begins anew, or begins.
+    ///
+    /// # Errors
+    /// What it runs into.
+    fn restart(&mut self) -> Result<()>;
+
+    /// The next rows of its columns, one piece a column.
+    ///
+    /// # Errors
+    /// What it runs into.
+    fn rows(&mut self, rows: usize, pieces: &[Piece]) -> Result<()>;
+
+    /// All is read. `orders[column][code]` is the code that a code of its column has in the end.
+    ///
+    /// # Errors
+    /// What it runs into.
+    fn finish(&mut self, orders: &[Option<Vec<u32>>]) -> Result<()>;
+}
+
+/// Cells of one column.
+#[derive(Clone, Copy, Debug)]
+pub enum Piece<'a> {
+    /// NaN is a missing cell.
+    Numbers(&'a [f64]),
+    /// Of truth or of levels in the order in which they came; [`MISSING`] is a missing cell.
+    Codes(&'a [u32]),
+}
+
+/// Takes nothing.
+struct Held;
+
+impl Sink for Held {
+    fn takes(&mut self, _: &str) -> bool {
+        false
+    }
+
+    fn restart(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn rows(&mut self, _: usize, _: &[Piece]) -> Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &[Option<Vec<u32>>]) -> Result<()> {
+        Ok(())
     }
 }
 
@@ -95,6 +163,14 @@ impl Read for Watched<'_> {
 
 /// The same, telling `watch` now and then how far it is.
 pub fn read_watched(path: &Path, options: &Options, watch: &Watch) -> Result<Table> {
+    read_into(path, options, watch, &mut Held)
+}
+
+/// The same, with the cells of some columns passed on as they come.
+///
+/// # Errors
+/// As [`read_watched`], and those of the sink.
+pub fn read_into(path: &Path, options: &Options, watch: &Watch, sink: &mut dyn Sink) -> Result<Table> {
     let refused = RefCell::new(None);
     let open = || {
         let file = File::open(path).map_err(|error| io_error("reading", path, &error))?;
@@ -108,66 +184,85 @@ pub fn read_watched(path: &Path, options: &Options, watch: &Watch) -> Result<Tab
             refused: &refused,
         })
     };
-    let table = read_with(open, path, options);
+    let table = read_with(open, path, options, sink);
     refused.take().map_or(table, Err)
 }
 
-fn read_with<R: Read>(open: impl Fn() -> Result<R>, path: &Path, options: &Options) -> Result<Table> {
-    if let Some(table) = open().and_then(|file| numbers::read(file, options))? {
+fn read_with<R: Read>(open: impl Fn() -> Result<R>, path: &Path, options: &Options, sink: &mut dyn Sink) -> Result<Table> {
+    sink.restart()?;
+    if let Some(table) = open().and_then(|file| numbers::read(file, options, sink))? {
         return Ok(table);
     }
-    read_twice_if_needed(open, options).map_err(|error| error.within(path))
-}
-
-/// The line on which a row begins, counted from 1; rows are counted from 0. Reads the file again up to it.
-pub fn line_of(path: &Path, options: &Options, row: usize) -> Option<u64> {
-    let mut records = csv::ReaderBuilder::new()
-        .has_headers(options.header)
-        .delimiter(options.delimiter as u8)
-        .from_reader(File::open(path).ok()?);
-    let record = records.byte_records().nth(row)?.ok()?;
-    record.position().map(csv::Position::line)
-}
-
-/// The same from bytes in memory.
-pub fn parse(bytes: &[u8], options: &Options) -> Result<Table> {
-    read_twice_if_needed(|| Ok(bytes), options).map_err(|error| error.within(Path::new("")))
-}
-
-/// An error whose place is `line 7, column "age"` and gets the path in front of it.
-struct Located(Error);
-
-impl Located {
-    fn within(self, path: &Path) -> Error {
-        let mut error = self.0;
-        if error.code != Code::Io && !path.as_os_str().is_empty() {
+    read_twice_if_needed(open, options, sink).map_err(|mut error| {
+        if error.code != Code::Io {
             error.place = Some(match error.place {
                 Some(place) => format!("{}, {place}", path.display()),
                 None => path.display().to_string(),
             });
         }
         error
-    }
+    })
+}
+
+/// The line on which a row begins, counted from 1; rows are counted from 0. Reads the file again up to it.
+pub fn line_of(path: &Path, options: &Options, row: usize) -> Option<u64> {
+    let open = || decoded(File::open(path).ok()?, options.encoding).ok();
+    let mut records = csv::ReaderBuilder::new()
+        .has_headers(options.header)
+        .delimiter(options.delimiter as u8)
+        .from_reader(open()?);
+    let record = records.byte_records().nth(row)?.ok()?;
+    line_at(open()?, record.position()?.byte()).ok()
+}
+
+/// The same from bytes in memory.
+pub fn parse(bytes: &[u8], options: &Options) -> Result<Table> {
+    read_twice_if_needed(|| Ok(bytes), options, &mut Held)
+}
+
+/// An error, and where the record begins that it is about.
+struct Located {
+    error: Error,
+    byte: Option<u64>,
 }
 
 impl From<Error> for Located {
     fn from(error: Error) -> Self {
-        Self(error)
+        Self { error, byte: None }
     }
 }
 
-fn read_twice_if_needed<R: Read>(open: impl Fn() -> Result<R>, options: &Options) -> std::result::Result<Table, Located> {
-    let mut reading = read_once(open()?, options, &[])?;
+impl Located {
+    /// `line 7, column "age"`.
+    fn with_line<R: Read>(self, open: impl Fn() -> Result<R>, options: &Options) -> Error {
+        let Located { mut error, byte } = self;
+        let line = byte.and_then(|byte| line_at(decoded(open().ok()?, options.encoding).ok()?, byte).ok());
+        if let Some(line) = line {
+            error.place = Some(match error.place {
+                Some(place) => format!("line {line}, {place}"),
+                None => format!("line {line}"),
+            });
+        }
+        error
+    }
+}
+
+fn read_twice_if_needed<R: Read>(open: impl Fn() -> Result<R>, options: &Options, sink: &mut dyn Sink) -> Result<Table> {
+    let mut once = |known: &[Guess]| {
+        sink.restart()?;
+        read_once(open()?, options, known, sink).map_err(|error| error.with_line(&open, options))
+    };
+    let mut reading = once(&[])?;
     if let Reading::KindsChanged(guesses) = &reading.0 {
         let guesses = guesses.clone();
-        reading = read_once(open()?, options, &guesses)?;
+        reading = once(&guesses)?;
     }
     if let Some(last) = reading.1 {
-        refuse_open_quote(open()?, last, options.delimiter as u8)?;
+        refuse_open_quote(open()?, last, options).map_err(|error| error.with_line(&open, options))?;
     }
     match reading.0 {
         Reading::Done(table) => Ok(table),
-        Reading::KindsChanged(_) => Err(Error::new(Code::DataFormat, "the file changed while it was read").into()),
+        Reading::KindsChanged(_) => Err(Error::new(Code::DataFormat, "the file changed while it was read")),
     }
 }
 
@@ -185,19 +280,14 @@ impl<R: Read> Read for QuoteParity<R> {
     }
 }
 
-/// Where the last record starts; csv would take a quote that is never closed as closed by the end of the file, and with it
-/// swallow every row that follows it.
-struct LastRecord {
-    byte: u64,
-    line: u64,
-}
-
-/// Looks at the last record once more, byte by byte: a quote opens at the start of a cell, `""` inside stands for one.
-fn refuse_open_quote<R: Read>(source: R, last: LastRecord, delimiter: u8) -> Result<()> {
-    let (mut source, failed) = (without_mark(source)?, |error| {
+/// Looks at the last record, which begins at the byte `last`, once more, byte by byte: a quote opens at the start of a cell, `""` inside
+/// stands for one. csv would take a quote that is never closed as closed by the end of the file, and with it swallow every row after it.
+fn refuse_open_quote<R: Read>(source: R, last: u64, options: &Options) -> std::result::Result<(), Located> {
+    let delimiter = options.delimiter as u8;
+    let (mut source, failed) = (decoded(source, options.encoding)?, |error| {
         Error::new(Code::Io, format!("reading failed: {error}"))
     });
-    io::copy(&mut source.by_ref().take(last.byte), &mut io::sink()).map_err(failed)?;
+    io::copy(&mut source.by_ref().take(last), &mut io::sink()).map_err(failed)?;
     let (mut quoted, mut closed, mut start) = (false, false, true);
     for byte in BufReader::new(source).bytes() {
         let byte = byte.map_err(failed)?;
@@ -212,9 +302,9 @@ fn refuse_open_quote<R: Read>(source: R, last: LastRecord, delimiter: u8) -> Res
         }
     }
     if quoted && !closed {
-        return Err(Error::new(Code::DataFormat, "a quote that opens in this record is never closed")
-            .at(format!("line {}", last.line))
-            .hint("The file was cut, or a cell that starts with a quote needs it doubled and the cell quoted."));
+        let error = Error::new(Code::DataFormat, "a quote that opens in this record is never closed")
+            .hint("The file was cut, or a cell that starts with a quote needs it doubled and the cell quoted.");
+        return Err(Located { error, byte: Some(last) });
     }
     Ok(())
 }
@@ -225,101 +315,80 @@ enum Reading {
     KindsChanged(Vec<Guess>),
 }
 
-/// What the cells so far allow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Guess {
-    /// Only missing cells so far.
-    Unknown,
-    Number,
-    Boolean,
-    Text,
-}
+/// Rows from one call of a sink to the next.
+const PIECE: usize = 8192;
 
-struct Reader<'a> {
-    name: String,
-    guess: Guess,
-    /// Declared or known from the first reading: a cell of another kind is an error.
-    fixed: bool,
-    /// The guess changed after cells had been stored.
-    stale: bool,
-    numbers: Vec<f64>,
-    codes: Vec<u32>,
-    levels: HashMap<Box<[u8]>, u32>,
-    missing: &'a [String],
-    /// Whether a missing marker is itself a number, such as -999.
-    marked: bool,
-}
-
-fn read_once<R: Read>(source: R, options: &Options, known: &[Guess]) -> Result<(Reading, Option<LastRecord>)> {
+/// What was read, and where its last record begins if a quote may be open there.
+fn read_once<R: Read>(
+    source: R,
+    options: &Options,
+    known: &[Guess],
+    sink: &mut dyn Sink,
+) -> std::result::Result<(Reading, Option<u64>), Located> {
     if !options.delimiter.is_ascii() || matches!(options.delimiter, '"' | '\n' | '\r') {
-        return Err(Error::option(
-            "delimiter",
-            "as one ASCII character other than a quote or line end",
-            format!("{:?}", options.delimiter),
-        ));
+        let given = format!("{:?}", options.delimiter);
+        return Err(Error::option("delimiter", "as one ASCII character other than a quote or line end", given).into());
     }
     let mut records = csv::ReaderBuilder::new()
         .has_headers(false)
         .delimiter(options.delimiter as u8)
         .buffer_capacity(1 << 18)
         .from_reader(QuoteParity {
-            inner: without_mark(source)?,
+            inner: decoded(source, options.encoding)?,
             odd: false,
         });
     let mut record = csv::ByteRecord::new();
     let mut more = records.read_byte_record(&mut record).map_err(malformed)?;
     if !more {
-        return Err(Error::new(Code::DataFormat, "the file is empty"));
+        return Err(Error::new(Code::DataFormat, "the file is empty").into());
     }
-    let mut columns = start_columns(&record, options, known)?;
-    let mut last = (0, 1);
+    let mut columns = start_columns(&record, options, known, sink).map_err(|error| Located {
+        error,
+        byte: record.position().map(csv::Position::byte),
+    })?;
     if options.header {
         more = records.read_byte_record(&mut record).map_err(malformed)?;
     }
-    let mut rows = 0usize;
+    let passes = columns.iter().any(|column| column.passes());
+    let (mut rows, mut passed, mut last) = (0usize, 0usize, 0);
     while more {
+        last = record.position().map_or(last, csv::Position::byte);
         for (column, cell) in columns.iter_mut().zip(record.iter()) {
-            column.take(cell.trim_ascii(), rows).map_err(|error| {
-                let line = record.position().map_or(0, csv::Position::line);
-                error.at(format!("line {line}, column {:?}", column.name))
+            column.take(cell.trim_ascii(), rows - passed, last).map_err(|error| Located {
+                error: error.at(format!("column {:?}", column.name)),
+                byte: Some(last),
             })?;
         }
-        last = record.position().map_or(last, |position| (position.byte(), position.line()));
         rows += 1;
         if rows >= MISSING as usize {
-            return Err(Error::new(Code::DataFormat, "more than 4,294,967,294 rows"));
+            return Err(Error::new(Code::DataFormat, "more than 4,294,967,294 rows").into());
+        }
+        if passes && rows == passed + PIECE {
+            column::pass_on(&mut columns, PIECE, sink)?;
+            passed = rows;
         }
         more = records.read_byte_record(&mut record).map_err(malformed)?;
     }
-    let last = records.get_ref().odd.then_some(LastRecord {
-        byte: last.0,
-        line: last.1,
-    });
+    let last = records.get_ref().odd.then_some(last);
     if columns.iter().any(|column| column.stale) {
         return Ok((Reading::KindsChanged(columns.iter().map(|column| column.guess).collect()), last));
     }
-    let columns = columns.into_iter().map(|column| column.finish(rows)).collect::<Result<_>>()?;
+    if let Some((error, byte)) = columns.iter().find_map(|column| column.infinite()) {
+        return Err(Located { error, byte: Some(byte) });
+    }
+    if passes {
+        column::pass_on(&mut columns, rows - passed, sink)?;
+    }
+    let finished = columns.into_iter().map(|column| column.finish(rows)).collect::<Result<Vec<_>>>()?;
+    let (columns, orders): (Vec<_>, Vec<_>) = finished.into_iter().unzip();
+    if passes {
+        sink.finish(&orders.into_iter().flatten().collect::<Vec<_>>())?;
+    }
     Ok((Reading::Done(Table { rows, columns }), last))
 }
 
-/// The source without a UTF-8 byte-order mark; a UTF-16 one is an error.
-fn without_mark<R: Read>(mut source: R) -> Result<impl Read> {
-    let mut start = Vec::with_capacity(3);
-    let read = source.by_ref().take(3).read_to_end(&mut start);
-    read.map_err(|error| Error::new(Code::Io, format!("reading failed: {error}")))?;
-    if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
-        return Err(Error::new(Code::DataFormat, "the file is UTF-16")
-            .expected("UTF-8")
-            .hint("Save it as UTF-8."));
-    }
-    if start == [0xef, 0xbb, 0xbf] {
-        start.clear();
-    }
-    Ok(io::Cursor::new(start).chain(source))
-}
-
-fn malformed(error: csv::Error) -> Error {
-    match error.kind() {
+fn malformed(error: csv::Error) -> Located {
+    let error = match error.kind() {
         csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
             let error = Error::new(
                 Code::DataFormat,
@@ -328,186 +397,19 @@ fn malformed(error: csv::Error) -> Error {
             .expected(expected_len.to_string())
             .received(len.to_string())
             .hint("A cell that contains the delimiter needs quotes; or another `delimiter` is meant.");
-            error.at(pos.as_ref().map_or_else(String::new, |pos| format!("line {}", pos.line())))
+            return Located {
+                error,
+                byte: pos.as_ref().map(csv::Position::byte),
+            };
         }
-        csv::ErrorKind::Io(error) => Error::new(Code::Io, format!("reading failed: {error}")),
+        csv::ErrorKind::Io(failed) => match failed.get_ref().and_then(|cause| cause.downcast_ref::<Error>()) {
+            Some(error) => error.clone(),
+            None => Error::new(Code::Io, format!("reading failed: {failed}")),
+        },
         _ => Error::new(Code::DataFormat, error.to_string()),
-    }
+    };
+    error.into()
 }
 
-fn not_utf8() -> Error {
-    Error::new(Code::DataFormat, "the text is not valid UTF-8")
-        .expected("UTF-8")
-        .hint("Save the file as UTF-8 (it may be Latin-1).")
-}
-
-fn start_columns<'a>(first: &csv::ByteRecord, options: &'a Options, known: &[Guess]) -> Result<Vec<Reader<'a>>> {
-    let mut names: Vec<String> = Vec::with_capacity(first.len());
-    let mut seen: HashMap<String, usize> = HashMap::new();
-    for (i, cell) in first.iter().enumerate() {
-        let text = if options.header { cell.trim_ascii() } else { b"" };
-        let text = std::str::from_utf8(text).map_err(|_| not_utf8().at(format!("line 1, column {}", i + 1)))?;
-        let name = if text.is_empty() {
-            format!("column{}", i + 1)
-        } else {
-            text.to_owned()
-        };
-        if let Some(before) = seen.insert(name.clone(), i) {
-            return Err(Error::new(
-                Code::DataFormat,
-                format!("columns {} and {} have the same name {name:?}", before + 1, i + 1),
-            )
-            .at("line 1")
-            .hint("Rename one of them in the header line."));
-        }
-        names.push(name);
-    }
-    for name in options.kinds.keys() {
-        if !seen.contains_key(name) {
-            return Err(no_such_column(name, names.iter().map(String::as_str)).at("kinds"));
-        }
-    }
-    let marked = options.missing.iter().any(|marker| number(marker.as_bytes()).is_some());
-    let columns = names.into_iter().enumerate().map(|(i, name)| {
-        let declared = options.kinds.get(&name).map(|kind| match kind {
-            Kind::Number => Guess::Number,
-            Kind::Boolean => Guess::Boolean,
-            Kind::Category | Kind::Text => Guess::Text,
-        });
-        let guess = declared.or(known.get(i).copied()).unwrap_or(Guess::Unknown);
-        let fixed = declared.is_some() || !known.is_empty();
-        let (numbers, codes, levels) = Default::default();
-        Reader {
-            name,
-            guess,
-            fixed,
-            stale: false,
-            numbers,
-            codes,
-            levels,
-            missing: &options.missing,
-            marked,
-        }
-    });
-    Ok(columns.collect())
-}
-
-impl Reader<'_> {
-    #[inline]
-    fn take(&mut self, cell: &[u8], row: usize) -> Result<()> {
-        if self.guess == Guess::Number
-            && !self.marked
-            && let Some(value) = number(cell)
-        {
-            return push(&mut self.numbers, value);
-        }
-        self.take_other(cell, row)
-    }
-
-    fn take_other(&mut self, cell: &[u8], row: usize) -> Result<()> {
-        if cell.is_empty() || self.missing.iter().any(|marker| marker.as_bytes() == cell) {
-            return match self.guess {
-                Guess::Unknown => Ok(()),
-                Guess::Number => push(&mut self.numbers, f64::NAN),
-                Guess::Boolean | Guess::Text => push(&mut self.codes, MISSING),
-            };
-        }
-        if self.guess == Guess::Unknown {
-            self.guess = if number(cell).is_some() {
-                Guess::Number
-            } else if boolean(cell).is_some() {
-                Guess::Boolean
-            } else {
-                Guess::Text
-            };
-            self.numbers = Vec::new();
-            match self.guess {
-                Guess::Number => self.numbers.resize(row, f64::NAN),
-                _ => self.codes.resize(row, MISSING),
-            }
-        }
-        match self.guess {
-            Guess::Number => {
-                if let Some(value) = number(cell) {
-                    return push(&mut self.numbers, value);
-                }
-            }
-            Guess::Boolean => {
-                if let Some(value) = boolean(cell) {
-                    return push(&mut self.codes, u32::from(value));
-                }
-            }
-            Guess::Text | Guess::Unknown => return self.take_text(cell),
-        }
-        if self.fixed {
-            let kind = if self.guess == Guess::Number { "a number" } else { "true or false" };
-            let shown: String = String::from_utf8_lossy(cell).chars().take(40).collect();
-            return Err(Error::new(Code::DataFormat, format!("expected {kind}, got {shown:?}"))
-                .expected(kind)
-                .received(format!("{shown:?}"))
-                .hint(format!("If {shown:?} stands for a missing cell, add it to `missing`.")));
-        }
-        (self.guess, self.stale, self.numbers, self.codes) = (Guess::Text, true, Vec::new(), Vec::new());
-        self.take_text(cell)
-    }
-
-    fn take_text(&mut self, cell: &[u8]) -> Result<()> {
-        let code = match self.levels.get(cell) {
-            Some(&code) => code,
-            None => {
-                std::str::from_utf8(cell).map_err(|_| not_utf8())?;
-                let code = self.levels.len() as u32;
-                self.levels.insert(cell.into(), code);
-                code
-            }
-        };
-        if self.stale { Ok(()) } else { push(&mut self.codes, code) }
-    }
-
-    /// Levels were numbered as they came; here they are sorted (by value when all are numbers) and the codes follow.
-    fn finish(mut self, rows: usize) -> Result<Column> {
-        let cells = match self.guess {
-            Guess::Unknown => Cells::Numbers(vec![f64::NAN; rows]),
-            Guess::Number => Cells::Numbers(self.numbers),
-            Guess::Boolean => Cells::Booleans(self.codes),
-            Guess::Text => {
-                let mut sorted: Vec<(Box<[u8]>, u32)> = self.levels.into_iter().collect();
-                let numbers: Option<HashMap<u32, f64>> = sorted.iter().map(|(text, code)| Some((*code, number(text)?))).collect();
-                match numbers {
-                    Some(values) => sorted.sort_unstable_by(|a, b| values[&a.1].total_cmp(&values[&b.1]).then_with(|| a.cmp(b))),
-                    None => sorted.sort_unstable(),
-                }
-                let mut order = vec![0u32; sorted.len()];
-                let mut levels = Vec::with_capacity(sorted.len());
-                for (new, (text, old)) in sorted.into_iter().enumerate() {
-                    order[old as usize] = new as u32;
-                    levels.push(String::from_utf8(text.into_vec()).map_err(|_| not_utf8())?);
-                }
-                for code in self.codes.iter_mut().filter(|code| **code != MISSING) {
-                    *code = order[*code as usize];
-                }
-                Cells::Texts { levels, codes: self.codes }
-            }
-        };
-        Ok(Column { name: self.name, cells })
-    }
-}
-
-/// A decimal number or ±inf/infinity; `nan` is text unless it is a missing marker.
-#[inline]
-fn number(cell: &[u8]) -> Option<f64> {
-    let value: f64 = fast_float2::parse(cell).ok()?;
-    (!value.is_nan()).then_some(value)
-}
-
-fn boolean(cell: &[u8]) -> Option<bool> {
-    match cell {
-        b"true" | b"True" | b"TRUE" => Some(true),
-        b"false" | b"False" | b"FALSE" => Some(false),
-        _ => None,
-    }
-}
-
-mod numbers;
 #[cfg(test)]
 mod tests;

@@ -140,3 +140,25 @@ proptest! {
         prop_assert_eq!(twice.source_rows(), once);
     }
 }
+
+#[test]
+fn padding_of_a_sequence_is_not_described() {
+    let parts = SourceParts {
+        sample_shape: Some(vec![3, 1]),
+        lengths: Some(vec![1, 3]),
+        target: Some(TargetParts::Sequence {
+            names: vec!["a".into(), "b".into()],
+            width: 3,
+            labels: vec![1, 0, 0, 1, 1, 0],
+        }),
+        ..SourceParts::new(2, Matrix::F64(vec![4.0, 0.0, 0.0, 1.0, 3.0, 8.0]))
+    };
+    let description = serde_json::to_value(Dataset::from(parts.build().unwrap()).describe()).unwrap();
+    let column = &description["columns"][0];
+    assert_eq!(
+        (&column["count"], &column["missing"], &column["mean"], &column["min"]),
+        (&4.into(), &0.into(), &4.0.into(), &1.0.into())
+    );
+    assert_eq!(description["target"]["classes"][0]["count"], 1);
+    assert_eq!(description["target"]["classes"][1]["count"], 3);
+}

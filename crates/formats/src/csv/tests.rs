@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::Cells;
 
 fn read_text(text: &str) -> Table {
     parse(text.as_bytes(), &Options::default()).unwrap()
@@ -79,17 +80,21 @@ fn kinds_and_markers_can_be_declared() {
 
 #[test]
 fn errors_say_where() {
-    let cases: [(&[u8], &str); 6] = [
+    let cases: [(&[u8], &str); 10] = [
         (b"", "empty"),
         (b"a,b\n1,2\n3\n", "line 3: expected 2 cells"),
         (b"a,b\n\"1\n1\",2\n3,4,5\n", "line 4: expected 2 cells"),
         (b"a,a\n1,2\n", "line 1: columns 1 and 2 have the same name \"a\""),
         (b"a,b\n1,x\n2,\xff\xfe\n", "line 3, column \"b\": the text is not valid UTF-8"),
-        (b"\xff\xfea\0,\0", "UTF-16"),
+        (b"\xff\xfea\0,\0,", "not valid UTF-16"),
+        (b"a,b\n1,2\n\n\n3\n", "line 5: expected 2 cells"),
+        (b"a,b\r\n1,2\r\n\r\n3\r\n", "line 4: expected 2 cells"),
+        (b"\n\na,b\n1,2\n3,inf\n", "line 5, column \"b\": the number is inf"),
+        (b"a,b\n1,2\n-1e999,x\n", "line 3, column \"a\": the number is -inf"),
     ];
     for (bytes, expected) in cases {
         let error = fail(bytes, &Options::default());
-        assert_eq!(error.code, Code::DataFormat);
+        assert!(matches!(error.code, Code::DataFormat | Code::NotFinite));
         assert!(error.to_string().contains(expected), "{error}");
     }
     assert_eq!(
@@ -149,7 +154,7 @@ proptest! {
     }
 
     #[test]
-    fn numbers_come_back_bit_for_bit(values in proptest::collection::vec(any::<f64>().prop_filter("missing", |v| !v.is_nan()), 1..50)) {
+    fn numbers_come_back_bit_for_bit(values in proptest::collection::vec(any::<f64>().prop_filter("finite", |v| v.is_finite()), 1..50)) {
         let text: String = std::iter::once("x".to_owned()).chain(values.iter().map(|v| format!("{v:?}"))).collect::<Vec<_>>().join("\n");
         let Cells::Numbers(read) = read_text(&text).columns.remove(0).cells else { panic!("kind") };
         prop_assert!(read.iter().zip(&values).all(|(a, b)| a.to_bits() == b.to_bits()));
@@ -168,5 +173,129 @@ proptest! {
             prop_assert_eq!(levels[*code as usize].as_str(), text.trim_ascii());
         }
         prop_assert!(levels.is_sorted());
+    }
+}
+
+#[test]
+fn an_infinite_number_is_refused_in_columns_that_are_kept() {
+    let skip = |names: &[&str]| Options {
+        skip: names.iter().map(|name| name.to_string()).collect(),
+        ..Options::default()
+    };
+    for text in ["a,b\n1,2\n3,inf\n", "a,b\n1,2\n3,inf\n\"4\",5\n"] {
+        let error = fail(text.as_bytes(), &skip(&["a"]));
+        assert_eq!(error.place.as_deref(), Some("line 3, column \"b\""));
+        let table = parse(text.as_bytes(), &skip(&["b"])).unwrap();
+        assert_eq!(cells(&table, "b"), &Cells::Numbers(vec![]));
+        assert!(matches!(cells(&table, "a"), Cells::Numbers(a) if a[..2] == [1.0, 3.0]));
+    }
+    // Names may look like numbers.
+    let table = read_text("name\ninfinity\nAda\n");
+    assert_eq!(cells(&table, "name"), &texts(&["Ada", "infinity"], &[1, 0]));
+}
+
+#[test]
+fn other_encodings_are_read_where_they_are_named() {
+    let options = Options {
+        encoding: Some(Encoding::Windows1252),
+        ..Options::default()
+    };
+    let table = parse(b"na\xefve,n\n\x80,1\nx,2\n", &options).unwrap();
+    assert_eq!(cells(&table, "na\u{ef}ve"), &texts(&["x", "\u{20ac}"], &[1, 0]));
+    let error = fail(b"a,b\n\n1,\xe9\n2,\x81,3\n", &options);
+    assert_eq!(error.place.as_deref(), Some("line 4"));
+    let utf16: Vec<u8> = "\u{feff}a,b\r\n\r\n1,\u{1f980}\r\n2,3,4"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    assert_eq!(fail(&utf16, &Options::default()).place.as_deref(), Some("line 4"));
+}
+
+/// Notes what it is handed.
+#[derive(Default)]
+struct Notes {
+    taken: Vec<String>,
+    rows: Vec<Vec<f64>>,
+    begun: usize,
+}
+
+impl Sink for Notes {
+    fn takes(&mut self, column: &str) -> bool {
+        let takes = column != "y";
+        if takes {
+            self.taken.push(column.to_owned());
+        }
+        takes
+    }
+
+    fn restart(&mut self) -> Result<()> {
+        *self = Self {
+            begun: self.begun + 1,
+            ..Self::default()
+        };
+        Ok(())
+    }
+
+    fn rows(&mut self, rows: usize, pieces: &[Piece]) -> Result<()> {
+        let number = |code: u32| if code == MISSING { f64::NAN } else { f64::from(code) };
+        self.rows.extend((0..rows).map(|row| {
+            let value = |piece: &Piece| match piece {
+                Piece::Numbers(cells) => cells[row],
+                Piece::Codes(codes) => number(codes[row]),
+            };
+            pieces.iter().map(value).collect::<Vec<f64>>()
+        }));
+        Ok(())
+    }
+
+    fn finish(&mut self, orders: &[Option<Vec<u32>>]) -> Result<()> {
+        for row in &mut self.rows {
+            for (value, order) in row.iter_mut().zip(orders) {
+                if let (Some(order), false) = (order, value.is_nan()) {
+                    *value = f64::from(order[*value as usize]);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn what_is_passed_on_is_what_would_be_held() {
+    let numbers: String = (0..20_000).map(|i| format!("{i},{},{}\n", i % 7, i as f64 / 8.0)).collect();
+    let mixed: String = (0..20_000)
+        .map(|i| match i {
+            ..9_000 => format!(",{},\n", i % 5),
+            9_000..17_000 => format!("true,{},\n", i % 5),
+            _ => format!("maybe,v{},{}\n", i % 3, i % 2),
+        })
+        .collect();
+    for (body, begun) in [(numbers, 1), (mixed, 3)] {
+        let text = format!("a,y,b\n{body}");
+        let path = std::env::temp_dir().join(format!("nabla-passed-{}-{begun}.csv", std::process::id()));
+        std::fs::write(&path, &text).unwrap();
+        let (held, mut notes) = (read_text(&text), Notes::default());
+        let passed = read_into(&path, &Options::default(), &|_, _| Ok(()), &mut notes).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(
+            (passed.rows, notes.begun, notes.taken),
+            (held.rows, begun, vec!["a".to_owned(), "b".to_owned()])
+        );
+        assert_eq!(cells(&passed, "y"), cells(&held, "y"));
+        for (j, name) in ["a", "b"].into_iter().enumerate() {
+            let number = |code: u32| if code == MISSING { f64::NAN } else { f64::from(code) };
+            let expected: Vec<f64> = match cells(&held, name) {
+                Cells::Numbers(values) => values.clone(),
+                Cells::Booleans(codes) | Cells::Texts { codes, .. } => codes.iter().map(|&code| number(code)).collect(),
+            };
+            assert!(
+                notes
+                    .rows
+                    .iter()
+                    .zip(&expected)
+                    .all(|(row, value)| row[j].to_bits() == value.to_bits()),
+                "{name}"
+            );
+        }
     }
 }
