@@ -62,8 +62,43 @@ describe('study', () => {
     whole(toSvg());
   });
 
+  it('bias and variance: from degree 1 to 12 bias falls, variance rises, and the least error lies between', async () => {
+    const { data, toSvg } = await study.biasVariance();
+    const { points } = data;
+    expect(points.map(({ degree }) => degree)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    const of = (term: 'biasSquared' | 'variance' | 'expectedError') => points.map((point) => point[term].value);
+    const [bias, variance, error] = [of('biasSquared'), of('variance'), of('expectedError')];
+    // From one degree to the next within the standard errors, and over all of them by far.
+    for (let i = 1; i < 12; i++) {
+      expect(bias[i]).toBeLessThan(bias[i - 1]! + 2 * points[i]!.biasSquared.standardError);
+      expect(variance[i]).toBeGreaterThan(variance[i - 1]! - 2 * points[i - 1]!.variance.standardError);
+    }
+    expect(bias[11]).toBeLessThan(bias[0]! / 50);
+    expect(variance[11]).toBeGreaterThan(3 * variance[0]!);
+    const best = error.indexOf(Math.min(...error)) + 1;
+    expect(best).toBeGreaterThan(3);
+    expect(best).toBeLessThan(10);
+    for (const { biasSquared, variance, noise, expectedError } of points)
+      expect(Math.abs(biasSquared.value + variance.value + noise.value - expectedError.value)).toBeLessThan(
+        3 * expectedError.standardError + 0.02 * expectedError.value,
+      );
+    whole(toSvg());
+  }, 120_000);
+
+  it('scaling: the condition number falls, and with it the steps; a fit goes as the eigenvalues say', async () => {
+    const { data, toSvg } = await study.scaling();
+    const by = Object.fromEntries(data.rows.map((row) => [row.name, row]));
+    expect(by['as measured']!.condition).toBeGreaterThan(1e4);
+    expect(by.standardize!.condition).toBeLessThan(by['as measured']!.condition / 100);
+    expect(by['as measured']!.steps).toBeGreaterThan(100 * by.standardize!.steps);
+    for (const { excess, expected } of data.rows)
+      excess.forEach((value, step) => expect(Math.abs(value - expected[step]!)).toBeLessThan(1e-9 * Math.max(1, expected[0]!)));
+    expect(data.panels.map(({ condition }) => condition < 4)).toEqual([false, true]);
+    whole(toSvg());
+  });
+
   it('takes a seed and nothing else', async () => {
     await expect(study.ridge({ seed: -1 })).rejects.toMatchObject({ code: 'INVALID_OPTION' });
-    expect(() => study.scaling()).toThrow(expect.objectContaining({ code: 'NOT_IMPLEMENTED' }) as Error);
+    expect(() => study.search()).toThrow(expect.objectContaining({ code: 'NOT_IMPLEMENTED' }) as Error);
   });
 });

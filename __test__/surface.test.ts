@@ -48,7 +48,7 @@ const families: readonly (readonly [string, object, string])[] = [
   [
     'validation',
     validation,
-    'holdOut kFold repeatedKFold leaveOneOut leavePOut leaveOneGroupOut shuffleSplit timeSeriesSplit predefinedSplit crossValidate nestedCrossValidate learningCurve validationCurve biasVariance diagnose compareModels checkEstimator',
+    'holdOut kFold repeatedKFold leaveOneOut leavePOut leaveOneGroupOut shuffleSplit timeSeriesSplit predefinedSplit crossValidate nestedCrossValidate learningCurve validationCurve biasVariance diagnose compareModels checkEstimator leaks',
   ],
   [
     'tuning',

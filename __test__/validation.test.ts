@@ -131,7 +131,7 @@ describe('curves', () => {
     expect(validation[2]).toBeGreaterThan(validation[0]!);
     for (const { train, validation } of curve.points) expect(train.accuracy.mean).toBeGreaterThanOrEqual(validation.accuracy.mean);
     expect(String(curve).split('\n').length).toBe(4);
-    expect(curve.toSvg()).toMatch(/^<svg.*polygon.*<\/svg>$/s);
+    expect(curve.toSvg()).toMatch(/^<svg.*polygon.*<\/svg>\n$/s);
     await expect(learningCurve(classifier(2), iris, { sizes: [0.5, 0.2] })).rejects.toMatchObject({ code: 'INVALID_OPTION' });
   });
 

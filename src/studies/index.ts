@@ -1,13 +1,17 @@
 import { planned } from '../errors/index.js';
+import { biasVariance } from './bias-variance.js';
 import { earlyStopping } from './early-stopping.js';
 import { initialization } from './initialization.js';
 import { optimizers } from './optimizers.js';
 import { penalties } from './penalties.js';
 import { ridge } from './ridge.js';
+import { scaling } from './scaling.js';
 import type { StudyOptions, StudyPicture } from './study.js';
 
+export type { CapacityPanel, CapacityPoint } from './bias-variance.js';
 export type { DepthPanel } from './initialization.js';
 export type { Race, RacePath } from './optimizers.js';
+export type { ScalingPanel, ScalingRow } from './scaling.js';
 export type { StudyOptions, StudyPicture } from './study.js';
 
 type Study = (options?: StudyOptions) => Promise<StudyPicture>;
@@ -22,7 +26,7 @@ export const study = {
   /** Optimizers on two-dimensional surfaces, and descent by batches of several sizes. */
   optimizers,
   /** What scaling does to the shape of the loss. */
-  scaling: planned<Study>('study/scaling'),
+  scaling,
   /** λ against fit. */
   ridge,
   /** Contours and sparsity of Lq penalties. */
@@ -30,7 +34,7 @@ export const study = {
   /** The U of early stopping. */
   earlyStopping,
   /** Bias and variance against capacity. */
-  biasVariance: planned<Study>('study/biasVariance'),
+  biasVariance,
   /** Random against grid search. */
   search: planned<Study>('study/search'),
 } as const;

@@ -33,6 +33,8 @@ export interface Axes {
   readonly yName?: string;
   readonly logX?: boolean;
   readonly logY?: boolean;
+  /** Places of the x axis with their own words, instead of round numbers. */
+  readonly xTicks?: readonly { readonly at: number; readonly text: string }[];
 }
 
 export const colours = ['#1f77b4', '#d95f02', '#1b9e77', '#7570b3', '#e7298a', '#666666', '#a6761d'] as const;
@@ -142,9 +144,8 @@ export class Chart {
     const { left, top, width, height } = this.#box;
     const { title, xName, yName, logX, logY } = this.#axes;
     const clip = `clip-${fixed(left)}-${fixed(top)}`;
-    const below = this.#ticks(this.#axes.x, logX).map((tick) =>
-      words(this.x(tick), top + height + 14, tickText(tick), 'text-anchor="middle" class="tick"'),
-    );
+    const places = this.#axes.xTicks ?? this.#ticks(this.#axes.x, logX).map((at) => ({ at, text: tickText(at) }));
+    const below = places.map(({ at, text }) => words(this.x(at), top + height + 14, text, 'text-anchor="middle" class="tick"'));
     const beside = this.#ticks(this.#axes.y, logY).map((tick) =>
       words(left - 5, this.y(tick) + 4, tickText(tick), 'text-anchor="end" class="tick"'),
     );

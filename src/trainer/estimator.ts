@@ -14,6 +14,9 @@ export interface EstimatorFitOptions {
   readonly threads?: number;
 }
 
+/** Estimators whose fits may run beside each other: they keep nothing between fits and work off the JavaScript thread. */
+export const sideBySide = new WeakSet<object>();
+
 /** Anything with `fit`: a `Trainer`, `ridge`, `ensemble`, a recipe of one's own. Validation and tuning take any of them. */
 export interface Estimator<F extends FittedEstimator = FittedEstimator> {
   fit(data: Dataset, options?: EstimatorFitOptions): PromiseLike<F>;

@@ -4,7 +4,7 @@ import { expectOptions, invalidOption, isBoolean, isEither, isNumber, isOneOf, N
 import { meanAbsoluteError, meanSquaredError, r2 } from '../metrics/regression.js';
 import { type LinearModel, runTask } from '../native/index.js';
 import type { Basis } from './bases.js';
-import type { EstimatorFitOptions, FittedEstimator } from './estimator.js';
+import { type EstimatorFitOptions, type FittedEstimator, sideBySide } from './estimator.js';
 import type { PredictInput } from './fitted.js';
 import { Run } from './run.js';
 import { expectDataset } from './trainer.js';
@@ -171,7 +171,7 @@ export const ridge = (options: RidgeOptions = {}): { fit(data: Dataset, options?
       lambda,
       ridge,
     );
-  return Object.freeze({
+  const estimator = Object.freeze({
     fit(data: Dataset, { signal }: EstimatorFitOptions = {}): Run<FittedRidge, never> {
       const width = expectRegression(data);
       const start = async (): Promise<FittedRidge> => {
@@ -196,4 +196,6 @@ export const ridge = (options: RidgeOptions = {}): { fit(data: Dataset, options?
       return new Run<FittedRidge, never>({ start, history: () => [], stop: () => {}, abort: () => {} }, { signal });
     },
   });
+  sideBySide.add(estimator);
+  return estimator;
 };

@@ -1,28 +1,24 @@
+import { Chart, colourOf, figure, words } from '../text/chart.js';
+
 /** A line with a band of one standard deviation on either side. */
 export interface BandLine {
   readonly name: string;
   readonly points: readonly { readonly x: number; readonly y: number; readonly deviation: number }[];
 }
 
-const width = 640;
-const height = 400;
-const left = 70;
-const bottom = 50;
-const colours = ['#1f77b4', '#d95f02', '#1b9e77', '#7570b3', '#666666'];
+const [width, height] = [680, 420] as const;
 
-/** At most six round marks between two values. */
-const marks = (low: number, high: number): number[] => {
-  const raw = (high - low) / 5 || 1;
-  const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= raw) ?? raw;
-  const first = Math.ceil(low / step) * step;
-  return Array.from({ length: Math.max(0, Math.floor((high - first) / step + 1e-9) + 1) }, (_, i) => first + i * step);
+/** The least and the greatest, with a little room; of one value alone a range around it. */
+const rangeOf = (values: readonly number[], room: number): readonly [number, number] => {
+  const [low, high] = values.length === 0 ? [0, 1] : [Math.min(...values), Math.max(...values)];
+  const more = (high - low) * room || Math.abs(high) * 0.1 || 1;
+  return [low - more, high + more];
 };
 
-const escaped = (text: string): string => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
-const label = (value: number): string => String(Number(value.toPrecision(4)));
-
-/** Lines with bands as a picture; what is not finite is left out. `ticks` names the places of an axis that is not of numbers. */
+/**
+ * Lines with bands as a picture; what is not finite is left out. `ticks` names the places of an axis that is not of numbers. Places that
+ * span more than a factor of ten are drawn by powers: sizes and rates are chosen so.
+ */
 export const bandPicture = (
   lines: readonly BandLine[],
   { x, y, ticks }: { readonly x: string; readonly y: string; readonly ticks?: readonly string[] },
@@ -30,30 +26,45 @@ export const bandPicture = (
   const drawn = lines.map(({ name, points }) => ({ name, points: points.filter((p) => Number.isFinite(p.x) && Number.isFinite(p.y)) }));
   const all = drawn.flatMap(({ points }) => points);
   const reach = ({ deviation }: { readonly deviation: number }): number => (Number.isFinite(deviation) ? deviation : 0);
-  const range = (values: number[]): [number, number] => (values.length === 0 ? [0, 1] : [Math.min(...values), Math.max(...values)]);
-  const [x0, x1] = range(all.map((p) => p.x));
-  const [y0, y1] = range(all.flatMap((p) => [p.y - reach(p), p.y + reach(p)]));
-  const px = (v: number): string => (left + ((v - x0) / (x1 - x0 || 1)) * (width - left - 20)).toFixed(1);
-  const py = (v: number): string => (height - bottom - ((v - y0) / (y1 - y0 || 1)) * (height - bottom - 20)).toFixed(1);
-  const parts = [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
-    `<rect width="${width}" height="${height}" fill="white"/>`,
-    `<path d="M${left} 20V${height - bottom}H${width - 20}" fill="none" stroke="#333"/>`,
-  ];
-  for (const v of marks(y0, y1)) parts.push(`<text x="${left - 6}" y="${py(v)}" text-anchor="end" dy="4">${label(v)}</text>`);
-  const places = ticks === undefined ? marks(x0, x1).map((v) => [v, label(v)] as const) : ticks.map((text, i) => [i, text] as const);
-  for (const [v, text] of places) parts.push(`<text x="${px(v)}" y="${height - bottom + 18}" text-anchor="middle">${escaped(text)}</text>`);
-  drawn.forEach(({ name, points }, i) => {
-    const colour = colours[i % colours.length] as string;
-    const upper = points.map((p) => `${px(p.x)},${py(p.y + reach(p))}`);
-    const lower = points.map((p) => `${px(p.x)},${py(p.y - reach(p))}`).reverse();
-    parts.push(`<polygon points="${[...upper, ...lower].join(' ')}" fill="${colour}" fill-opacity="0.18"/>`);
-    parts.push(
-      `<polyline points="${points.map((p) => `${px(p.x)},${py(p.y)}`).join(' ')}" fill="none" stroke="${colour}" stroke-width="2"/>`,
-    );
-    parts.push(`<text x="${width - 26}" y="${34 + 16 * i}" text-anchor="end" fill="${colour}">${escaped(name)}</text>`);
+  const places = [...new Set(all.map((p) => p.x))].sort((a, b) => a - b);
+  const [first = 0, last = 1] = [places[0], places.at(-1)];
+  const logX = ticks === undefined && first > 0 && last > 10 * first;
+  const factor = (last / first) ** 0.03;
+  const ownTicks = places.map((at) => ({ at, text: ticks?.[at] ?? String(Number(at.toPrecision(4))) }));
+  const chart = new Chart(
+    { left: 70, top: 56, width: width - 160, height: height - 116 },
+    {
+      x: logX ? [first / factor, last * factor] : rangeOf(places, 0.03),
+      y: rangeOf(
+        all.flatMap((p) => [p.y - reach(p), p.y + reach(p)]),
+        0.04,
+      ),
+      title: '',
+      xName: x,
+      yName: y,
+      logX,
+      ...(ticks !== undefined || places.length <= 8 ? { xTicks: ownTicks } : {}),
+    },
+  );
+  const at = (px: number, py: number): string => `${px.toFixed(1)},${py.toFixed(1)}`;
+  drawn.forEach(({ points }, i) => {
+    const edge = (sign: number): string[] => points.map((p) => at(chart.x(p.x), chart.y(p.y + sign * reach(p))));
+    chart.add(`<polygon points="${[...edge(1), ...edge(-1).reverse()].join(' ')}" fill="${colourOf(i)}" fill-opacity="0.18"/>`);
   });
-  parts.push(`<text x="${(width + left) / 2}" y="${height - 12}" text-anchor="middle">${escaped(x)}</text>`);
-  parts.push(`<text transform="translate(16 ${height / 2}) rotate(-90)" text-anchor="middle">${escaped(y)}</text></svg>`);
-  return parts.join('\n');
+  const names: string[] = [];
+  let above = Number.NEGATIVE_INFINITY;
+  drawn.forEach(({ points }, i) => {
+    const way = points.map((p) => [p.x, p.y] as const);
+    chart.line(way, colourOf(i)).dots(way, colourOf(i), 3.5);
+  });
+  // Each name beside the end of its line, a line of text apart from the one above.
+  const ends = drawn.flatMap(({ name, points }, i) => {
+    const end = points.at(-1);
+    return end === undefined ? [] : [{ name, colour: colourOf(i), y: chart.y(end.y) }];
+  });
+  for (const end of ends.sort((a, b) => a.y - b.y)) {
+    above = Math.max(end.y + 4, above + 14);
+    names.push(words(width - 84, above, end.name, `style="fill:${end.colour};font-weight:600"`));
+  }
+  return figure(width, height, `${y} against ${x}, mean ± deviation of the folds`, [chart.toSvg(), ...names]);
 };

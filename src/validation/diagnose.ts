@@ -10,6 +10,7 @@ import { expectDataset, expectSameSchema } from '../trainer/trainer.js';
 import { isSignal } from './cross-validate.js';
 import { joiningOrder } from './curves.js';
 import { type Fit, fitAll } from './fit-all.js';
+import { leaks } from './leaks.js';
 import { noiseFloor } from './noise-floor.js';
 import { expectVariedTarget } from './varied-target.js';
 
@@ -61,6 +62,8 @@ export interface Diagnosis {
   readonly baselineFrom: 'given' | 'neighbours' | 'nothing known';
   /** What to try, most promising first. */
   readonly suggestions: readonly string[];
+  /** What makes the errors look better than they are: columns that alone nearly give the target, rows on both sides (see `leaks`). */
+  readonly warnings: readonly string[];
   toString(): string;
 }
 
@@ -220,9 +223,15 @@ export const diagnose = async (estimator: Estimator, options: DiagnoseOptions): 
   const suggestions = suggest(verdict, evidence);
   const print = (): string => {
     const rows = Object.entries(evidence).map(([name, value]) => [name, short(value as number)]);
-    return [`${verdict} (baseline: ${baselineFrom})`, table(rows), ...suggestions.map((text, i) => `${i + 1}. ${text}`)].join('\n');
+    return [
+      `${verdict} (baseline: ${baselineFrom})`,
+      table(rows),
+      ...suggestions.map((text, i) => `${i + 1}. ${text}`),
+      ...warnings.map((text) => `! ${text}`),
+    ].join('\n');
   };
   const text = { value: print };
-  const result = { verdict, evidence, baselineFrom, suggestions };
+  const { findings: warnings } = await leaks(train, { test: validation });
+  const result = { verdict, evidence, baselineFrom, suggestions, warnings };
   return Object.defineProperties(result, { toString: text, [Symbol.for('nodejs.util.inspect.custom')]: text }) as Diagnosis;
 };

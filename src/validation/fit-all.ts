@@ -1,5 +1,6 @@
 import { type Dataset, nativeOf, schemaOf } from '../data/dataset.js';
-import type { Estimator, FittedEstimator } from '../trainer/estimator.js';
+import { native } from '../native/index.js';
+import { type Estimator, type FittedEstimator, sideBySide } from '../trainer/estimator.js';
 import { type FinishedFit, NativeFits } from '../trainer/native-fit.js';
 import { Run } from '../trainer/run.js';
 import { epochsOf, specOf, Trainer } from '../trainer/trainer.js';
@@ -59,25 +60,33 @@ const fitNatively = async (trainer: Trainer, works: readonly Work[], { threads, 
   return finished;
 };
 
-/** Any estimator: one fit after the other. */
+/** Any estimator: one fit after the other, or one a core where its fits may run side by side. */
 const fitOneByOne = async (estimator: Estimator, works: readonly Work[], { threads, signal, onDone }: Watch): Promise<Fit[]> => {
-  const fits: Fit[] = [];
-  for (const { train, score, test } of works) {
-    signal?.throwIfAborted();
-    const fitted = await estimator.fit(train, {
-      ...(threads === undefined ? {} : { threads }),
-      ...(signal === undefined ? {} : { signal }),
-    });
-    fits.push({
-      fitted,
-      scores: score === undefined ? undefined : await fitted.evaluate(score),
-      testScores: test === undefined ? undefined : await fitted.evaluate(test),
-    });
-    onDone?.();
-  }
+  const beside = sideBySide.has(estimator);
+  const lanes = beside ? Math.min(threads ?? native().defaultThreads(), works.length) : 1;
+  const own = beside ? 1 : threads;
+  const fits: Fit[] = new Array(works.length);
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    for (let i = next++; i < works.length; i = next++) {
+      const { train, score, test } = works[i] as Work;
+      signal?.throwIfAborted();
+      const fitted = await estimator.fit(train, {
+        ...(own === undefined ? {} : { threads: own }),
+        ...(signal === undefined ? {} : { signal }),
+      });
+      fits[i] = {
+        fitted,
+        scores: score === undefined ? undefined : await fitted.evaluate(score),
+        testScores: test === undefined ? undefined : await fitted.evaluate(test),
+      };
+      onDone?.();
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
   return fits;
 };
 
-/** Fits of one estimator: a trainer's side by side in native threads, one a core; any other's one after the other. */
+/** Fits of one estimator: a trainer's and ridge's side by side in native threads, one a core; any other's one after the other. */
 export const fitAll = (estimator: Estimator, works: readonly Work[], watch: Watch): Promise<Fit[]> =>
   estimator instanceof Trainer ? fitNatively(estimator, works, watch) : fitOneByOne(estimator, works, watch);

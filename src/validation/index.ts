@@ -21,6 +21,7 @@ export {
 export { type DiagnoseOptions, type Diagnosis, diagnose, type Evidence, type Verdict } from './diagnose.js';
 export { type HoldOutOptions, holdOut, type ShuffleSplitOptions, shuffleSplit } from './hold-out.js';
 export { type KFoldOptions, kFold, type RepeatedKFoldOptions, repeatedKFold } from './k-fold.js';
+export { type ColumnScore, type Leaks, type LeaksOptions, leaks } from './leaks.js';
 export { type LeavePOutOptions, leaveOneGroupOut, leaveOneOut, leavePOut } from './leave-out.js';
 export { type NestedOptions, nestedCrossValidate } from './nested-cross-validate.js';
 export type { OutOfFold } from './out-of-fold.js';
