@@ -1,4 +1,7 @@
 /** What the engine refuses before it works, and what it says of a step that went wrong. */
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { Dataset, NablaError, network, type Tensor, Trainer } from '../src/index.js';
 import { concat, conv2d, dense, flatten, layer, maxPool2d, reshape, residual } from '../src/layers/index.js';
@@ -19,6 +22,7 @@ const failure = async (model: unknown, more = {}): Promise<NablaError> => {
 describe('sizes', () => {
   it.each<[string, () => unknown]>([
     ['a weight', () => network((x) => dense(1)(dense(2 ** 31)(dense(2 ** 6)(x))))],
+    ['a weight of more elements than can be counted', () => network((x) => dense(1)(dense(2 ** 35)(x)))],
     ['two that multiply', () => network((x) => dense(1)(dense(2 ** 20)(dense(2 ** 20)(x))))],
     [
       'a value of a batch',
@@ -51,9 +55,39 @@ describe('sizes', () => {
     ],
   ])('that do not fit in memory are refused before anything is allocated: %s', async (_, model) => {
     const before = process.memoryUsage().rss;
-    expect(await failure(model())).toMatchObject({ code: 'OUT_OF_MEMORY' });
+    const error = await failure(model());
+    expect(error).toMatchObject({ code: 'OUT_OF_MEMORY', hint: expect.stringMatching(/\w/) as string });
+    expect(error.place).toMatch(/dense|pad/);
     expect(process.memoryUsage().rss - before).toBeLessThan(2 ** 28);
   });
+});
+
+it('sizes that are too large say what is asked and what is there', async () => {
+  const error = await failure(network((x) => dense(1)(dense(2 ** 33, { name: 'wide' })(x))));
+  expect(error).toMatchObject({
+    code: 'OUT_OF_MEMORY',
+    place: 'dense "wide"',
+    received: expect.stringMatching(/^137438953472 bytes/) as string,
+  });
+  expect(error.message).toMatch(/the weights "wide\/kernel" of shape \[4, 8589934592\] need 128\.0 GiB, .* are there/);
+});
+
+it('data, copies, preparations and predictions that do not fit are refused before they are allocated', async () => {
+  const path = fileURLToPath(new URL('processes/memory.mjs', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [path], { env: { ...process.env, NABLA_MEMORY_LIMIT: '48M' } });
+  expect(JSON.parse(stdout)).toEqual({
+    data: 'OUT_OF_MEMORY',
+    copies: 'OUT_OF_MEMORY augmented',
+    parameters: 'OUT_OF_MEMORY dense "wide"',
+    fit: 'OUT_OF_MEMORY dense/kernel',
+    batch: 'OUT_OF_MEMORY wide',
+    oneHot: 'OUT_OF_MEMORY prepare',
+    predict: 'OUT_OF_MEMORY predict',
+    series: 'OUT_OF_MEMORY windows',
+    fits: 'no error',
+  });
+  const wrong = promisify(execFile)(process.execPath, [path], { env: { ...process.env, NABLA_MEMORY_LIMIT: 'much' } });
+  await expect(wrong).rejects.toMatchObject({ stderr: expect.stringMatching(/INVALID_OPTION.*NABLA_MEMORY_LIMIT/s) as string });
 });
 
 describe('gradients', () => {

@@ -8,7 +8,7 @@ use nabla_data::{
     Column, CsvOptions, Dataset, IdxOptions, ImageOptions, Kind, Matrix, Part, Pictures, Source, SourceParts, Spans, Target, TargetParts,
     WindowOptions, from_table, purged, read_csv_watched, read_idx, windows,
 };
-use nabla_error::{Code, Error};
+use nabla_error::{Code, Error, memory};
 use nabla_formats::{Cells, Column as TableColumn, MISSING, Table};
 use napi::Env;
 use napi::bindgen_prelude::{Either4, Float32Array, Float64Array, ObjectFinalize, Uint8Array, Uint32Array};
@@ -151,13 +151,7 @@ fn target_parts(spec: TargetSpec, buffers: &[Buffer]) -> Result<TargetParts> {
 }
 
 fn copied<T: Copy>(values: &[T]) -> Result<Vec<T>> {
-    let mut copy = Vec::new();
-    copy.try_reserve_exact(values.len()).map_err(|_| {
-        js(Error::new(
-            Code::OutOfMemory,
-            format!("{} values do not fit in memory", values.len()),
-        ))
-    })?;
+    let mut copy = memory::room_for(values.len(), || format!("{} values of a data set", values.len())).map_err(js)?;
     copy.extend_from_slice(values);
     Ok(copy)
 }

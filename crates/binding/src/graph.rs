@@ -36,14 +36,17 @@ impl Default for ParameterOptions {
 }
 
 fn sizes(shape: &[i64], what: &str) -> Result<Vec<usize>> {
-    let fits = |&n: &i64| usize::try_from(n).ok().filter(|&n| n <= u32::MAX as usize);
-    shape.iter().map(fits).collect::<Option<Vec<usize>>>().ok_or_else(|| {
-        js(Error::new(
-            Code::ShapeMismatch,
-            format!("{what}: a shape needs whole sizes of at least 0, got {shape:?}"),
-        )
-        .at(what))
-    })
+    shape
+        .iter()
+        .map(|&n| usize::try_from(n).ok())
+        .collect::<Option<Vec<usize>>>()
+        .ok_or_else(|| {
+            js(Error::new(
+                Code::ShapeMismatch,
+                format!("{what}: a shape needs whole sizes of at least 0, got {shape:?}"),
+            )
+            .at(what))
+        })
 }
 
 impl GraphBuilder {
@@ -80,6 +83,7 @@ impl GraphBuilder {
         };
         let initializer: Initializer = options(&initializer, "initializer")?;
         let shape = sizes(&shape, &path)?;
+        nabla_graph::builder::expect_weights(&path, &shape).map_err(js)?;
         initializer.validate(&shape).map_err(|e| js(e.at(path.clone())))?;
         self.builder.path = path.rsplit_once('/').map_or("", |(layer, _)| layer).to_owned();
         self.builder

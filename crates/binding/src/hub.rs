@@ -67,6 +67,7 @@ pub fn connect(env: Env, callback: Function<FnArgs<(u32, String)>, ()>) -> Resul
     if let Some(why) = nabla_kernels::level::forced_error() {
         return Err(js(Error::new(Code::InvalidOption, why).at("NABLA_SIMD")));
     }
+    nabla_error::memory::there().map_err(js)?;
     nabla_train::fits::asked_threads(std::env::var("NABLA_THREADS").ok().as_deref()).map_err(js)?;
     if HUB.with_borrow(Option::is_some) {
         return Err(js(Error::internal("the addon is already connected")));

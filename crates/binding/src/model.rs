@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use nabla_error::{Code, Error};
+use nabla_error::{Code, Error, memory};
 use nabla_metrics::MetricSpec;
 use nabla_train::{Model as Fitted, fits};
 use napi::Env;
@@ -86,7 +86,12 @@ impl Model {
             Either::B(values) => values,
         };
         let rows = features.len() / self.inner.input_width().max(1);
-        let mut out = vec![0.0; rows * self.inner.output_width()];
+        let width = self.inner.output_width();
+        let mut out = memory::room_for(rows.saturating_mul(width), || {
+            format!("predictions of {width} numbers for {rows} rows")
+        })
+        .map_err(js)?;
+        out.resize(rows * width, 0.0);
         self.inner.predict_rows(features, lengths.as_deref(), &mut out).map_err(js)?;
         Ok(output::Float64Array::new(out))
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nabla_error::{Code, Error, Result};
+use nabla_error::{Code, Error, Result, memory};
 
 use crate::describe::{self, Description};
 use crate::schema::Schema;
@@ -198,9 +198,7 @@ impl Dataset {
     /// `OUT_OF_MEMORY`.
     pub fn features_f64(&self) -> Result<Vec<f64>> {
         let (width, length) = (self.width(), self.rows().saturating_mul(self.width()));
-        let mut out = Vec::new();
-        out.try_reserve_exact(length)
-            .map_err(|_| Error::new(Code::OutOfMemory, format!("no memory for {length} features as f64")))?;
+        let mut out = memory::room_for(length, || format!("{} rows of {width} features as f64", self.rows()))?;
         out.resize(length, 0.0);
         for (row, out) in out.chunks_exact_mut(width).enumerate() {
             self.row_to(row, out);

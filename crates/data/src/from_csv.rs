@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use nabla_error::{Code, Error, Result};
+use nabla_error::{Code, Error, Result, memory};
 use nabla_formats::csv;
 use nabla_formats::{Cells, MISSING, Table};
 use serde::Deserialize;
@@ -204,10 +204,7 @@ fn features_of(kept: Vec<(&String, Cells)>, rows: usize) -> Result<(Vec<Column>,
     const BLOCK: usize = 256;
     let width = kept.len();
     let length = rows.saturating_mul(width);
-    let mut values: Vec<f64> = Vec::new();
-    values
-        .try_reserve_exact(length)
-        .map_err(|_| Error::new(Code::OutOfMemory, format!("no memory for {length} features")))?;
+    let mut values: Vec<f64> = memory::room_for(length, || format!("{rows} rows of {width} features"))?;
     values.resize(length, 0.0);
     let number = |code: u32| if code == MISSING { f64::NAN } else { f64::from(code) };
     for start in (0..rows).step_by(BLOCK) {

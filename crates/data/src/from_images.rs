@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use nabla_error::{Code, Error, Result};
+use nabla_error::{Code, Error, Result, memory};
 use nabla_formats::image::{self, Fit, Image};
 use nabla_formats::tar;
 use rayon::prelude::*;
@@ -171,10 +171,8 @@ impl<'a> Rows<'a> {
 
     fn reserve(&mut self, more: usize) -> Result<()> {
         let [height, width] = self.options.size;
-        let bytes = more.saturating_mul(height * width * self.channels.unwrap_or(1));
-        self.pixels
-            .try_reserve(bytes)
-            .map_err(|_| Error::new(Code::OutOfMemory, format!("no memory for {more} pictures of {height} × {width}")))
+        let bytes = more.saturating_mul(height.saturating_mul(width).saturating_mul(self.channels.unwrap_or(1)));
+        memory::reserve(&mut self.pixels, bytes, || format!("{more} pictures of {height} × {width}"))
     }
 
     /// Decodes so many more pictures, side by side; `open` gives the name and the bytes of each.

@@ -3,7 +3,7 @@
 //! A list of affine steps has no stages and is applied while rows are gathered. Other lists are applied once a fit: the prepared
 //! rows are a data set of their own ([`Prepared::materialise`]). Everything is fitted on the rows of one view only.
 
-use nabla_error::{Code, Error, Result};
+use nabla_error::{Code, Error, Result, memory};
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, missing_cell};
@@ -276,10 +276,9 @@ impl Prepared {
             return Ok(data.clone());
         }
         let width = self.map.width();
-        let mut values = Vec::new();
-        values
-            .try_reserve_exact(data.rows() * width)
-            .map_err(|_| Error::new(Code::OutOfMemory, format!("no memory for {} prepared rows", data.rows())))?;
+        let rows = data.rows();
+        let mut values = memory::room_for(rows.saturating_mul(width), || format!("{rows} prepared rows of {width} values"))
+            .map_err(|e| e.at("prepare"))?;
         let (mut row, mut next) = (vec![0.0; data.width()], Vec::new());
         for i in 0..data.rows() {
             row.resize(data.width(), 0.0);

@@ -1,7 +1,7 @@
 //! Windows of a series: samples of consecutive rows that remember which rows they were made of, so that a splitter can keep apart
 //! what overlaps.
 
-use nabla_error::{Code, Error, Result};
+use nabla_error::{Code, Error, Result, memory};
 use serde::Deserialize;
 
 use crate::builder::{SourceParts, TargetParts};
@@ -230,14 +230,10 @@ fn starts(series: &Dataset, span: usize, stride: usize) -> Result<Vec<usize>> {
 
 fn cut(series: &Dataset, starts: &[usize], length: usize, width: usize) -> Result<Matrix> {
     fn copied<T: Copy>(values: &[T], from: impl Iterator<Item = usize>, each: usize, total: Option<usize>) -> Result<Vec<T>> {
-        let mut out = Vec::new();
-        if total.is_none_or(|total| out.try_reserve_exact(total).is_err()) {
-            return Err(
-                Error::new(Code::OutOfMemory, format!("no memory for windows of {each} values each"))
-                    .at("windows")
-                    .hint("A larger stride makes fewer windows."),
-            );
-        }
+        let mut out = memory::room_for(total.unwrap_or(usize::MAX), || format!("windows of {each} values each")).map_err(|e| {
+            let hint = e.hint.clone().unwrap_or_default();
+            e.at("windows").hint(format!("A larger stride makes fewer windows. {hint}"))
+        })?;
         from.for_each(|at| out.extend_from_slice(&values[at..at + each]));
         Ok(out)
     }

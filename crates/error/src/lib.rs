@@ -2,6 +2,8 @@
 //!
 //! It stays data until it reaches TypeScript, which makes one class of it (`NablaError`) and the final sentence.
 
+pub mod memory;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -122,6 +124,16 @@ impl Error {
     /// Names the place; the first one named (the innermost) stays.
     pub fn at(mut self, place: impl Into<String>) -> Self {
         self.place.get_or_insert_with(|| place.into());
+        self
+    }
+
+    /// Names the layer around the place that is named, such as `conv2d: stride`.
+    pub fn within(mut self, layer: &str) -> Self {
+        self.place = match self.place.take() {
+            place if layer.is_empty() => place,
+            Some(place) if place != layer && !place.starts_with(&format!("{layer}: ")) => Some(format!("{layer}: {place}")),
+            _ => Some(layer.to_owned()),
+        };
         self
     }
 

@@ -20,7 +20,7 @@ pub use table::{Cells, Column, MISSING, Table, no_such_column};
 use std::io;
 use std::path::Path;
 
-use nabla_error::{Code, Error, Result};
+use nabla_error::{Code, Error, Result, memory};
 
 /// An operating-system error as ours: `IO`, with the path as the place.
 pub(crate) fn io_error(action: &str, path: &Path, error: &io::Error) -> Error {
@@ -39,10 +39,7 @@ pub(crate) fn io_error(action: &str, path: &Path, error: &io::Error) -> Error {
 
 /// Room for `extra` more elements, or `OUT_OF_MEMORY`: sizes that come from a file must not end the process.
 pub(crate) fn reserve<T>(values: &mut Vec<T>, extra: usize) -> Result<()> {
-    values.try_reserve(extra).map_err(|_| {
-        let bytes = (values.len().saturating_add(extra)).saturating_mul(size_of::<T>());
-        Error::new(Code::OutOfMemory, format!("no memory for {bytes} bytes"))
-    })
+    memory::reserve(values, extra, || "the contents of a file")
 }
 
 /// `push` that reports a failed allocation.

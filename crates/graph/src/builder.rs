@@ -19,6 +19,13 @@ pub struct Builder {
     pub path: String,
 }
 
+/// An error where a weight of these sizes is larger than the memory that is there, or than can be counted.
+pub fn expect_weights(name: &str, shape: &[usize]) -> Result<()> {
+    Shape::fixed(shape)
+        .expect_room(1, &format!("the weights \"{name}\""))
+        .map_err(|e| e.at(name))
+}
+
 impl Builder {
     /// Goes on building an existing graph.
     pub fn from_graph(graph: Graph) -> Builder {
@@ -48,7 +55,7 @@ impl Builder {
         if self.graph.inputs.contains_key(name) {
             return Err(Error::new(Code::InvalidOption, format!("there is already an input named \"{name}\"")).at(name));
         }
-        shape.check_size(1).map_err(|e| e.at(name))?;
+        shape.expect_room(1, "input values").map_err(|e| e.at(name))?;
         let id = self.push(Operator::INPUT, Vec::new(), shape);
         self.graph.inputs.insert(name.to_owned(), id);
         Ok(id)
@@ -59,7 +66,7 @@ impl Builder {
         if self.graph.parameters.iter().any(|p| p.name == name) {
             return Err(Error::new(Code::InvalidOption, format!("there is already a parameter named \"{name}\"")).at(name));
         }
-        Shape::fixed(shape).check_size(1).map_err(|e| e.at(name))?;
+        expect_weights(name, shape)?;
         let node = self.push(Operator::PARAMETER, Vec::new(), Shape::fixed(shape));
         self.graph.parameters.push(Parameter {
             name: name.to_owned(),
@@ -95,8 +102,8 @@ impl Builder {
     /// Applies an operator; the shape rule decides whether it fits.
     pub fn apply(&mut self, op: Operator, inputs: &[Id]) -> Result<Id> {
         let shapes: Vec<&Shape> = inputs.iter().map(|&i| self.shape(i)).collect();
-        let shape = op.shape(&shapes)?;
-        shape.check_size(1)?;
+        let shape = op.shape(&shapes).and_then(|shape| shape.expect_room(1, "values").map(|()| shape));
+        let shape = shape.map_err(|e| e.within(&self.path))?;
         Ok(self.push(op, inputs.to_vec(), shape))
     }
 

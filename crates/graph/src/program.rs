@@ -4,17 +4,18 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use nabla_error::{Code, Error, Result};
+use nabla_error::{Code, Error, Result, memory};
 use nabla_kernels::team::Member;
 use nabla_kernels::{Aligned, Real};
 use nabla_params::{Arena, Spec};
 
-use crate::ir::Graph;
+use crate::ir::{Graph, Node};
 use crate::ops::Operator;
 use crate::ops::io::{Io, Moment, Slot};
 use crate::passes;
 use crate::passes::mode::Mode;
 use crate::plan::{Instruction, Place, Plan, Space, layouts, plan};
+use crate::shape::Shape;
 
 /// What a compiled graph is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +56,21 @@ pub fn arena(graph: &Graph) -> Result<Arena> {
     Arena::new(specs.collect())
 }
 
+/// The largest value that an operator makes.
+fn largest(graph: &Graph, capacity: usize) -> Option<&Node> {
+    let nodes = graph.nodes.iter().filter(|n| !n.op.is_source());
+    nodes.max_by_key(|n| n.shape.elements(capacity))
+}
+
+/// No value of a batch is larger than can be counted, and the largest has room.
+fn fits(graph: &Graph, capacity: usize) -> Result<()> {
+    graph
+        .nodes
+        .iter()
+        .try_for_each(|n| n.shape.check_size(capacity).map_err(|e| e.within(&n.path)))?;
+    largest(graph, capacity).map_or(Ok(()), |n| n.shape.expect_room(capacity, "values").map_err(|e| e.within(&n.path)))
+}
+
 impl Program {
     /// Compiles a traced graph.
     pub fn compile(graph: &Graph, arena: &Arc<Arena>, purpose: &Purpose) -> Result<Program> {
@@ -68,11 +84,9 @@ impl Program {
         purpose: &Purpose,
         watch: &mut dyn FnMut(&'static str, &Graph),
     ) -> Result<Program> {
+        fits(graph, purpose.capacity)?;
         let (graph, rates) = passes::run(graph, purpose, watch)?;
-        graph
-            .nodes
-            .iter()
-            .try_for_each(|n| n.shape.check_size(purpose.capacity).map_err(|e| e.at(n.path.clone())))?;
+        fits(&graph, purpose.capacity)?;
         let plan = plan(&graph, arena, purpose.capacity);
         if let Some(deep) = graph.nodes.iter().find(|n| n.shape.rank() > 8 || n.inputs.len() > 4) {
             return Err(Error::new(Code::NotImplemented, "a value of more than eight axes").at(deep.path.clone()));
@@ -106,8 +120,27 @@ impl Program {
         self.plan.workspace
     }
 
+    /// The layer of the largest value of a step, and its shape.
+    pub fn largest(&self) -> Option<(&str, &Shape)> {
+        largest(&self.graph, self.capacity).map(|n| (n.path.as_str(), &n.shape))
+    }
+
     /// Memory for running it.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY`, before anything is allocated, with the layer whose values are the largest.
     pub fn memory<T: Real>(&self) -> Result<Memory<T>> {
+        memory::expect_room(self.plan.workspace.checked_mul(size_of::<T>()), || {
+            let largest = self
+                .largest()
+                .map(|(_, shape)| format!(", the largest {shape}"))
+                .unwrap_or_default();
+            format!("the values of a batch of {} rows{largest}", self.capacity)
+        })
+        .map_err(|e| match self.largest() {
+            Some((path, _)) if !path.is_empty() => e.at(path),
+            _ => e,
+        })?;
         let constants: Vec<T> = self.plan.constants.iter().map(|&v| T::from_f64(v)).collect();
         Ok(Memory {
             workspace: Aligned::zeroed(self.plan.workspace)?,

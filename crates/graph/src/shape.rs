@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use nabla_error::{Code, Error, Result};
+use nabla_error::{Code, Error, Result, memory};
 use serde::{Deserialize, Serialize};
 
 /// One axis: a fixed size, or a multiple of the batch size (a batch of sequences flattened to rows has `batch · time` of them).
@@ -127,17 +127,29 @@ impl Shape {
         let count = |total: usize, d: &Dim| total.checked_mul(if d.batch { d.size.checked_mul(batch)? } else { d.size }.max(1));
         match self.0.iter().try_fold(1usize, count) {
             Some(total) if total <= Shape::MOST => Ok(()),
-            _ => Err(self.too_large()),
+            Some(total) => Err(self
+                .too_large()
+                .received(format!("{self}: {}", memory::size((total as u64).saturating_mul(4))))),
+            None => Err(self.too_large()),
         }
     }
 
     /// The most elements of one value: m·k·n of a product of such matrices still fits in 64 bits.
     const MOST: usize = 1 << 36;
 
+    /// An error where a value of this shape alone, in single precision, is larger than the memory that is there.
+    pub fn expect_room(&self, batch: usize, what: &str) -> Result<()> {
+        let times = |total: usize, d: &Dim| total.checked_mul(if d.batch { d.size.checked_mul(batch)? } else { d.size });
+        let bytes = self.0.iter().try_fold(size_of::<f32>(), times);
+        memory::expect_room(bytes, || format!("{what} of shape {self}"))?;
+        self.check_size(batch)
+    }
+
     fn too_large(&self) -> Error {
         Error::new(Code::OutOfMemory, format!("a value of shape {self} does not fit in memory"))
-            .expected("at most 2³⁶ elements")
+            .expected("at most 2³⁶ elements (256 GiB in single precision)")
             .received(self.to_string())
+            .hint("Look for a size that was meant for something else: one of units, filters, padding or a reshape.")
     }
 
     /// The axis that a possibly negative index names.

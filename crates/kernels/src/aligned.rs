@@ -4,7 +4,7 @@ use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
-use nabla_error::{Code, Error, Result};
+use nabla_error::{Code, Error, Result, memory};
 
 use crate::Real;
 
@@ -32,6 +32,7 @@ impl<T: Real> Aligned<T> {
             });
         }
         let layout = Self::layout(len).ok_or_else(|| Self::no_room(len))?;
+        memory::expect_room(Some(layout.size()), || format!("{len} numbers of type {}", T::NAME))?;
         // SAFETY: `len > 0` and T has a size, so the layout is not of size zero.
         let start = unsafe { alloc_zeroed(layout) }.cast::<T>();
         match NonNull::new(start) {

@@ -2,7 +2,7 @@
 //!
 //! Values are drawn in f64 for the row-major index, from a counter-based stream keyed by the seed and the parameter's name.
 
-use nabla_error::{Code, Error, Result};
+use nabla_error::{Code, Error, Result, memory};
 use nabla_kernels::philox::{Stream, fill_normal, fill_uniform, hash_path};
 use serde::{Deserialize, Serialize};
 
@@ -335,9 +335,7 @@ impl Initializer {
         let len = volume(name, shape)?;
         let purpose = hash_path(&format!("initializer/{name}"));
         let stream = Stream::new(seed, purpose, 0);
-        let mut out = Vec::new();
-        out.try_reserve_exact(len)
-            .map_err(|_| Error::new(Code::OutOfMemory, format!("no memory for {len} values")).at(name))?;
+        let mut out = memory::room_for(len, || format!("{len} values")).map_err(|e| e.at(name))?;
         out.resize(len, 0.0);
         let affine = |out: &mut [f64], shift: f64, factor: f64| out.iter_mut().for_each(|x| *x = *x * factor + shift);
         match self.draw(shape) {

@@ -1,6 +1,6 @@
 //! Basis functions φ of the inputs for least squares: fitted on the training rows, then the same for all.
 
-use nabla_error::{Code, Error, Result};
+use nabla_error::{Error, Result, memory};
 use serde::Deserialize;
 
 /// What is asked for.
@@ -281,9 +281,7 @@ impl Expansion {
     /// `OUT_OF_MEMORY`.
     pub fn expand_all(&self, features: &[f64], width: usize) -> Result<Vec<f64>> {
         let (size, rows) = (self.size(), features.len() / width.max(1));
-        let mut out = Vec::new();
-        out.try_reserve_exact(rows.saturating_mul(size))
-            .map_err(|_| Error::new(Code::OutOfMemory, format!("no memory for {rows} rows of {size} functions")))?;
+        let mut out = memory::room_for(rows.saturating_mul(size), || format!("{rows} rows of {size} basis functions"))?;
         out.resize(rows * size, 0.0);
         for (row, out) in features.chunks_exact(width).zip(out.chunks_exact_mut(size)) {
             self.expand(row, out);

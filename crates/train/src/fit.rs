@@ -31,6 +31,7 @@ use crate::lsuv::{self, UnitVariance};
 use crate::model::{Model, Weights};
 use crate::pace::Pace;
 use crate::recipe::Recipe;
+use crate::room::expect_room;
 use crate::scorer::Scorer;
 use crate::spec::BatchSize;
 use crate::stage::{Paused, Progress};
@@ -283,6 +284,7 @@ impl<'a, T: Real> Fit<'a, T> {
                 .collect::<Result<_>>()?,
         };
         let arena = &recipe.arena;
+        expect_room::<T>(recipe, &program)?;
         let mut theta = Aligned::zeroed(arena.len)?;
         arena.initialize(spec.seed, &mut theta)?;
         if let Some(from) = &job.from {

@@ -20,6 +20,7 @@ mod pace;
 mod pattern;
 pub mod range_test;
 pub mod recipe;
+mod room;
 mod sampled;
 mod saving;
 mod scorer;

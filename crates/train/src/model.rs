@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use nabla_data::pipeline::Prepared;
 use nabla_data::prepare::Fitted;
 use nabla_data::{Dataset, Schema, TargetSchema};
-use nabla_error::{Code, Error, Result};
+use nabla_error::{Code, Error, Result, memory};
 use nabla_kernels::denormals::flush_to_zero;
 use nabla_kernels::team::Team;
 use nabla_kernels::{Aligned, Real};
@@ -205,10 +205,11 @@ impl Model {
     pub fn predict(&self, data: &Dataset, threads: usize) -> Result<Vec<f64>> {
         self.expect_schema(data)?;
         let feed = Feed::new(&self.recipe, data, &self.preparation, &self.target_preparation, false)?;
-        let mut all = Vec::new();
-        let count = feed.rows.len() * self.output_width();
-        all.try_reserve_exact(count)
-            .map_err(|_| Error::new(Code::OutOfMemory, format!("{count} predictions do not fit in memory")))?;
+        let (rows, width) = (feed.rows.len(), self.output_width());
+        let mut all = memory::room_for(rows.saturating_mul(width), || {
+            format!("predictions of {width} numbers for {rows} rows")
+        })
+        .map_err(|e| e.at("predict"))?;
         match (&self.weights, &self.pool) {
             (Weights::F32(w), Pool::F32(pool)) => predict_all(&self.recipe, pool, w, &feed, threads, &mut all)?,
             (Weights::F64(w), Pool::F64(pool)) => predict_all(&self.recipe, pool, w, &feed, threads, &mut all)?,

@@ -1,7 +1,7 @@
 //! Monte-Carlo dropout: predictions with the noise of training, their mean and deviation. Gal & Ghahramani 2016, arXiv:1506.02142.
 
 use nabla_data::Dataset;
-use nabla_error::{Error, Result};
+use nabla_error::{Error, Result, memory};
 use nabla_kernels::Real;
 use nabla_kernels::denormals::flush_to_zero;
 
@@ -29,7 +29,9 @@ impl Model {
         let _flush = flush_to_zero();
         let mut examiner = Examiner::<T>::sampling(&self.recipe, feed.rows.len().clamp(1, BATCH), seed)?;
         let mut team = team_for(&examiner, feed.rows.len().saturating_mul(samples), threads);
-        let count = feed.rows.len() * self.output_width();
+        let count = feed.rows.len().saturating_mul(self.output_width());
+        let bytes = count.checked_mul(3 * size_of::<f64>());
+        memory::expect_room(bytes, || format!("means and deviations of {count} predictions")).map_err(|e| e.at("predict"))?;
         let (mut mean, mut squares, mut one) = (vec![0.0; count], vec![0.0; count], Vec::with_capacity(count));
         for sample in 0..samples {
             one.clear();

@@ -1,6 +1,6 @@
 //! A data set with augmented copies of its rows, and a picture of what a recipe does.
 
-use nabla_error::{Code, Error, Result};
+use nabla_error::{Error, Result, memory};
 use nabla_formats::image::{Image, encode_png};
 use nabla_kernels::Real;
 use rayon::prelude::*;
@@ -111,10 +111,9 @@ fn enlarged<R: Real, S: Copy + Default + Send + Sync>(
     store: impl Fn(R) -> S + Sync,
 ) -> Result<Vec<S>> {
     let width = augmenter.width;
-    let length = rows.len() * width * (copies + 1);
-    let mut all: Vec<S> = Vec::new();
-    all.try_reserve_exact(length)
-        .map_err(|_| Error::new(Code::OutOfMemory, format!("no memory for {length} values")))?;
+    let length = copies.saturating_add(1).saturating_mul(rows.len()).saturating_mul(width);
+    let what = || format!("{copies} copies of {} rows of {width} values", rows.len());
+    let mut all: Vec<S> = memory::room_for(length, what).map_err(|e| e.at("augmented"))?;
     for &row in rows {
         all.extend_from_slice(&values[row as usize * width..][..width]);
     }

@@ -28,6 +28,7 @@ impl Default for ArgMax {
 
 impl Op for ArgMax {
     const NAMES: &'static [&'static str] = &["argMax"];
+    const HINT: &'static str = "an axis other than the batch, with at least one element.";
     const INPUTS: usize = 1;
     attributes_by_serde!();
 

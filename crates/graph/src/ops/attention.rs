@@ -75,6 +75,8 @@ fn share<T: Real>(io: &Io<T>, heads: usize, scratch: usize, run: impl Fn(usize, 
 
 impl Op for Attention {
     const NAMES: &'static [&'static str] = &["attention"];
+    const HINT: &'static str =
+        "queries, keys and values are packed in [batch, time, 3·channels] with at least one step; heads divide the channels.";
     const INPUTS: usize = 1;
     attributes_by_serde!();
 
@@ -189,6 +191,7 @@ impl Default for AttentionGradient {
 
 impl Op for AttentionGradient {
     const NAMES: &'static [&'static str] = &["attentionGradient"];
+    const HINT: &'static str = "queries, keys and values are [batch, time, 3·channels], the gradient [batch, time, channels].";
     const INPUTS: usize = 2;
     attributes_by_serde!();
 

@@ -31,6 +31,8 @@ fn dot<T: Real>(a: &[T], b: &[T]) -> T {
 
 impl Op for AttentionStep {
     const NAMES: &'static [&'static str] = &["attentionStep"];
+    const HINT: &'static str =
+        "x is [batch, 1, 3·channels], the cache [batch, time, 2·channels], the position [batch, 1]; heads divide the channels.";
     const INPUTS: usize = 3;
     attributes_by_serde!();
 

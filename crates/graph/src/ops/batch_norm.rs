@@ -11,7 +11,7 @@ use nabla_error::{Code, Error, Result};
 use nabla_kernels::{Real, norm, reduce};
 use serde::{Deserialize, Serialize};
 
-use super::{At, Gradients, Io, Op, Sample, attributes_by_serde, no_attributes};
+use super::{At, Gradients, Io, Op, Sample, attributes_by_serde, by_decomposition, no_attributes};
 use crate::builder::Builder;
 use crate::ir::Id;
 use crate::ops::elementwise::{BinaryKind, UnaryKind};
@@ -120,6 +120,7 @@ pub struct Count {
 
 impl Op for Count {
     const NAMES: &'static [&'static str] = &["count"];
+    const HINT: &'static str = "axes are whole numbers from −rank to rank − 1.";
     const INPUTS: usize = 1;
     attributes_by_serde!();
 
@@ -210,6 +211,7 @@ impl ColumnMoments {
 
 impl Op for ColumnMoments {
     const NAMES: &'static [&'static str] = &["columnMoments"];
+    const HINT: &'static str = "x is [batch, …, channels] with at least one channel.";
     const INPUTS: usize = 1;
 
     fn parse(name: &str, attributes: serde_json::Value) -> Result<Self> {
@@ -328,6 +330,7 @@ fn expect_scale_and_shift(x: &[&Shape]) -> Result<Dim> {
 
 impl Op for BatchNorm {
     const NAMES: &'static [&'static str] = &["batchNorm"];
+    const HINT: &'static str = "x is [batch, …, channels], scale and shift [channels], moments [2, channels].";
     const INPUTS: usize = 4;
     attributes_by_serde!();
 
@@ -409,6 +412,7 @@ pub struct BatchNormTraining(pub BatchNorm);
 
 impl Op for BatchNormTraining {
     const NAMES: &'static [&'static str] = &["batchNormTraining"];
+    const HINT: &'static str = "x is [batch, …, channels], scale and shift [channels], moments [2, channels].";
     const INPUTS: usize = 3;
     attributes_by_serde!();
 
@@ -504,6 +508,7 @@ pub struct BatchNormSums(pub BatchNorm);
 
 impl Op for BatchNormSums {
     const NAMES: &'static [&'static str] = &["batchNormSums"];
+    const HINT: &'static str = "x and its gradient have one shape [batch, …, channels], moments [2, channels].";
     const INPUTS: usize = 3;
     attributes_by_serde!();
 
@@ -515,8 +520,8 @@ impl Op for BatchNormSums {
         Ok(pair(c))
     }
 
-    fn gradient(&self, _b: &mut Builder, _at: &At) -> Result<Gradients> {
-        Err(Error::new(Code::NoGradient, "the gradient of batchNorm has no derivative").at("batchNormSums"))
+    fn gradient(&self, b: &mut Builder, at: &At) -> Result<Gradients> {
+        by_decomposition(self, b, at)
     }
 
     fn decompose(&self, b: &mut Builder, inputs: &[Id]) -> Option<Result<Id>> {
@@ -592,6 +597,7 @@ pub struct ColumnAffine;
 
 impl Op for ColumnAffine {
     const NAMES: &'static [&'static str] = &["columnAffine"];
+    const HINT: &'static str = "both values have one shape [batch, …, channels], coefficients are [3, channels].";
     const INPUTS: usize = 3;
 
     fn parse(name: &str, attributes: serde_json::Value) -> Result<Self> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::elementwise::{Binary, BinaryKind, Strides, Unary, UnaryKind};
-use super::{At, Gradients, Io, Op, Sample, attribute_error};
+use super::{At, Gradients, Io, Op, Sample, attribute_error, by_decomposition};
 use crate::builder::Builder;
 use crate::ir::Id;
 use crate::shape::Shape;
@@ -261,6 +261,8 @@ impl Chain {
 
 impl Op for Chain {
     const NAMES: &'static [&'static str] = &["chain"];
+    const HINT: &'static str =
+        "one to eight element-wise steps on inputs that broadcast to one shape, each reading inputs or steps before it.";
     const INPUTS: usize = INPUTS;
 
     fn parse(name: &str, attributes: Value) -> Result<Self> {
@@ -301,12 +303,8 @@ impl Op for Chain {
         Ok(whole)
     }
 
-    fn gradient(&self, _b: &mut Builder, _at: &At) -> Result<Gradients> {
-        Err(Error::new(
-            Code::NoGradient,
-            "the operator \"chain\" has no derivative: it is made after differentiation",
-        )
-        .at("chain"))
+    fn gradient(&self, b: &mut Builder, at: &At) -> Result<Gradients> {
+        by_decomposition(self, b, at)
     }
 
     fn decompose(&self, b: &mut Builder, inputs: &[Id]) -> Option<Result<Id>> {

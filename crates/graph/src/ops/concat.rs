@@ -25,6 +25,7 @@ impl Default for Concat {
 
 impl Op for Concat {
     const NAMES: &'static [&'static str] = &["concat"];
+    const HINT: &'static str = "equal sizes on all axes but the one that is joined, which is not the batch axis.";
     const INPUTS: usize = 2;
     attributes_by_serde!();
 

@@ -16,7 +16,7 @@ use nabla_kernels::matmul::Activation;
 use serde::{Deserialize, Serialize};
 
 use super::linear::Rides;
-use super::{At, Gradients, Io, Op, Sample, attributes_by_serde};
+use super::{At, Gradients, Io, Op, Sample, attributes_by_serde, by_decomposition};
 use crate::builder::Builder;
 use crate::ir::Id;
 use crate::ops::elementwise::BinaryKind;
@@ -156,6 +156,7 @@ sharing!(ConvKernel);
 
 impl Op for Conv {
     const NAMES: &'static [&'static str] = &["conv"];
+    const HINT: &'static str = "x is [batch, size…, channels] and the kernel [k…, channels/groups, filters]; reshape([height, width, 1]) gives images an axis of channels.";
     const INPUTS: usize = 2;
     attributes_by_serde!();
 
@@ -217,6 +218,8 @@ impl Op for Conv {
 
 impl Op for ConvInput {
     const NAMES: &'static [&'static str] = &["convInput"];
+    const HINT: &'static str =
+        "the gradient is [batch, size…, filters] and the kernel [k…, channels/groups, filters], with the sizes that the convolution gives.";
     const INPUTS: usize = 2;
     attributes_by_serde!();
 
@@ -277,6 +280,8 @@ impl Op for ConvInput {
 
 impl Op for ConvKernel {
     const NAMES: &'static [&'static str] = &["convKernel"];
+    const HINT: &'static str =
+        "x is [batch, size…, channels] and the gradient [batch, out…, filters], with the sizes that the convolution gives.";
     const INPUTS: usize = 2;
     attributes_by_serde!();
 
@@ -350,6 +355,7 @@ pub struct ConvLinear {
 
 impl Op for ConvLinear {
     const NAMES: &'static [&'static str] = &["convLinear"];
+    const HINT: &'static str = "as a convolution, with a bias of [filters].";
     const INPUTS: usize = 3;
     attributes_by_serde!();
 
@@ -365,12 +371,8 @@ impl Op for ConvLinear {
         Ok(y)
     }
 
-    fn gradient(&self, _b: &mut Builder, _at: &At) -> Result<Gradients> {
-        Err(Error::new(
-            Code::NoGradient,
-            "the operator \"convLinear\" has no derivative: it is made after differentiation",
-        )
-        .at("convLinear"))
+    fn gradient(&self, b: &mut Builder, at: &At) -> Result<Gradients> {
+        by_decomposition(self, b, at)
     }
 
     fn decompose(&self, b: &mut Builder, inputs: &[Id]) -> Option<Result<Id>> {

@@ -37,6 +37,7 @@ pub struct SoftmaxCrossEntropy;
 
 impl Op for SoftmaxCrossEntropy {
     const NAMES: &'static [&'static str] = &["softmaxCrossEntropy"];
+    const HINT: &'static str = "logits are […, classes] with at least one class, class indices have the axes before: the last layer needs as many units as there are classes.";
     const INPUTS: usize = 2;
 
     fn parse(name: &str, attributes: Value) -> Result<Self> {
@@ -117,6 +118,7 @@ pub struct SoftmaxCrossEntropyGradient;
 
 impl Op for SoftmaxCrossEntropyGradient {
     const NAMES: &'static [&'static str] = &["softmaxCrossEntropyGradient"];
+    const HINT: &'static str = "logits are […, classes], class indices have the axes before.";
     const INPUTS: usize = 3;
 
     fn parse(name: &str, attributes: Value) -> Result<Self> {

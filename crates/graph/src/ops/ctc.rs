@@ -9,8 +9,10 @@ use nabla_error::{Code, Error, Result};
 use nabla_kernels::Real;
 use serde::{Deserialize, Serialize};
 
-use super::{At, Gradients, Io, Op, Sample, attributes_by_serde};
+use super::{At, Gradients, Io, Op, Sample, attributes_by_serde, ctc_composed};
 use crate::builder::Builder;
+use crate::ir::Id;
+use crate::passes::differentiate::of_gradient;
 use crate::shape::Shape;
 
 /// The loss of each row.
@@ -192,6 +194,8 @@ fn sizes_of(blank: usize, x: &Shape, labels: &Shape) -> Sizes {
 
 impl Op for Ctc {
     const NAMES: &'static [&'static str] = &["ctc"];
+    const HINT: &'static str =
+        "logits are [batch, time, classes] with at least one step, labels [batch, most]; blank is one of the classes.";
     const INPUTS: usize = 2;
     attributes_by_serde!();
 
@@ -202,6 +206,10 @@ impl Op for Ctc {
     fn gradient(&self, b: &mut Builder, at: &At) -> Result<Gradients> {
         let op = CtcGradient { blank: self.blank };
         Ok(vec![Some(b.apply(op.into(), &[at.inputs[0], at.inputs[1], at.dy])?), None])
+    }
+
+    fn decompose(&self, b: &mut Builder, inputs: &[Id]) -> Option<Result<Id>> {
+        Some(ctc_composed::loss(b, self.blank, inputs[0], inputs[1]))
     }
 
     fn scratch(&self, x: &[&Shape], _batch: usize) -> usize {
@@ -269,6 +277,7 @@ pub struct CtcGradient {
 
 impl Op for CtcGradient {
     const NAMES: &'static [&'static str] = &["ctcGradient"];
+    const HINT: &'static str = "logits are [batch, time, classes], labels [batch, most], and the gradient has one number a row.";
     const INPUTS: usize = 3;
     attributes_by_serde!();
 
@@ -282,8 +291,11 @@ impl Op for CtcGradient {
         Ok(x[0].clone())
     }
 
-    fn gradient(&self, _b: &mut Builder, _at: &At) -> Result<Gradients> {
-        Err(Error::new(Code::NoGradient, "a second derivative through ctc").at("ctcGradient"))
+    fn gradient(&self, b: &mut Builder, at: &At) -> Result<Gradients> {
+        let (x, labels, dl) = (at.inputs[0], at.inputs[1], at.inputs[2]);
+        let loss = ctc_composed::loss(b, self.blank, x, labels)?;
+        let found = of_gradient(b, loss, x, dl, at.dy)?;
+        Ok(vec![found[0], None, found[1]])
     }
 
     fn scratch(&self, x: &[&Shape], _batch: usize) -> usize {

@@ -49,6 +49,7 @@ pub enum Kind {
 
 impl Op for Dropout {
     const NAMES: &'static [&'static str] = &["dropout"];
+    const HINT: &'static str = "a rate of 0 leaves everything, 0.5 drops half; gaussianNoise takes a deviation of at least 0.";
     const INPUTS: usize = 1;
     attributes_by_serde!();
 
@@ -144,6 +145,7 @@ pub struct DropoutMask {
 
 impl Op for DropoutMask {
     const NAMES: &'static [&'static str] = &["dropoutMask"];
+    const HINT: &'static str = "a rate of 0 leaves everything, 0.5 drops half; gaussianNoise takes a deviation of at least 0.";
     const INPUTS: usize = 1;
     attributes_by_serde!();
 

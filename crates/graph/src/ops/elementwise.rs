@@ -63,6 +63,7 @@ impl Unary {
 
 impl Op for Unary {
     const NAMES: &'static [&'static str] = &UNARY_NAMES;
+    const HINT: &'static str = "one value of any shape.";
     const INPUTS: usize = 1;
 
     fn name(&self) -> &'static str {
@@ -229,6 +230,7 @@ impl Binary {
 
 impl Op for Binary {
     const NAMES: &'static [&'static str] = &BINARY_NAMES;
+    const HINT: &'static str = "sizes are equal, or one of them is 1, axis by axis from the last one: reshape() or sum(axis, { keepDims: true }) makes an axis of size 1.";
     const INPUTS: usize = 2;
 
     fn name(&self) -> &'static str {

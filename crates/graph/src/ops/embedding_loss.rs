@@ -11,6 +11,8 @@ use nabla_error::{Code, Error, Result};
 use nabla_kernels::Real;
 use serde::{Deserialize, Serialize};
 
+use super::embedding_curvature::EmbeddingLossCurvature;
+use super::slice::slice;
 use super::{At, Gradients, Io, Op, Sample, attributes_by_serde};
 use crate::builder::Builder;
 use crate::shape::Shape;
@@ -45,7 +47,7 @@ impl Default for EmbeddingLoss {
     }
 }
 
-fn expect_shapes(name: &str, margin: f64, x: &Shape, labels: &Shape) -> Result<()> {
+pub(super) fn expect_shapes(name: &str, margin: f64, x: &Shape, labels: &Shape) -> Result<()> {
     if !(margin > 0.0 && margin.is_finite()) {
         return Err(Error::option("margin", "in (0, ∞)", margin));
     }
@@ -60,7 +62,7 @@ fn expect_shapes(name: &str, margin: f64, x: &Shape, labels: &Shape) -> Result<(
     .received(format!("{x} and {labels}")))
 }
 
-fn distance<T: Real>(x: &[T], width: usize, i: usize, j: usize) -> f64 {
+pub(super) fn distance<T: Real>(x: &[T], width: usize, i: usize, j: usize) -> f64 {
     let (a, b) = (&x[i * width..(i + 1) * width], &x[j * width..(j + 1) * width]);
     let square = a.iter().zip(b).fold(0.0, |sum, (a, b)| {
         let d = a.to_f64() - b.to_f64();
@@ -73,7 +75,7 @@ fn distance<T: Real>(x: &[T], width: usize, i: usize, j: usize) -> f64 {
 type Neighbour = (usize, f64);
 
 /// The hardest triplet of a row: the farthest of its class and the nearest of another, with their distances; the first of equals.
-fn hardest<T: Real>(x: &[T], labels: &[T], width: usize, i: usize) -> Option<(Neighbour, Neighbour)> {
+pub(super) fn hardest<T: Real>(x: &[T], labels: &[T], width: usize, i: usize) -> Option<(Neighbour, Neighbour)> {
     let mut positive: Option<Neighbour> = None;
     let mut negative: Option<Neighbour> = None;
     for j in (0..labels.len()).filter(|&j| j != i) {
@@ -114,6 +116,7 @@ impl EmbeddingLoss {
 
 impl Op for EmbeddingLoss {
     const NAMES: &'static [&'static str] = &["embeddingLoss"];
+    const HINT: &'static str = "embeddings are [batch, width] with a class index a row, [batch]; the margin is above 0.";
     const INPUTS: usize = 2;
     attributes_by_serde!();
 
@@ -131,7 +134,7 @@ impl Op for EmbeddingLoss {
     }
 
     fn work(&self, x: &[&Shape], _y: &Shape, batch: usize) -> usize {
-        x[0].elements(batch) * x[1].elements(batch) * 3
+        x[0].elements(batch).saturating_mul(x[1].elements(batch)).saturating_mul(3)
     }
 
     fn run<T: Real>(&self, io: &Io<T>) {
@@ -162,7 +165,7 @@ impl Op for EmbeddingLoss {
     }
 }
 
-fn samples(op: impl Fn(Kind, f64) -> super::Operator, with_gradient: bool) -> Vec<Sample> {
+pub(super) fn samples(op: impl Fn(Kind, f64) -> super::Operator, with_gradient: bool) -> Vec<Sample> {
     let mut all = Vec::new();
     for kind in [Kind::Triplet, Kind::Contrastive] {
         for (rows, width, margin) in [(7i64, 3i64, 1.0), (1, 2, 1.0), (0, 3, 1.0), (-1, 5, 4.0), (12, 1, 0.3)] {
@@ -198,6 +201,7 @@ impl Default for EmbeddingLossGradient {
 
 impl Op for EmbeddingLossGradient {
     const NAMES: &'static [&'static str] = &["embeddingLossGradient"];
+    const HINT: &'static str = "embeddings are [batch, width] with a class index a row, [batch]; the margin is above 0.";
     const INPUTS: usize = 3;
     attributes_by_serde!();
 
@@ -207,12 +211,24 @@ impl Op for EmbeddingLossGradient {
         Ok(x[0].clone())
     }
 
-    fn gradient(&self, _b: &mut Builder, _at: &At) -> Result<Gradients> {
-        Err(Error::new(Code::NoGradient, "a second derivative through a loss of pairs").at("embeddingLossGradient"))
+    fn gradient(&self, b: &mut Builder, at: &At) -> Result<Gradients> {
+        let loss = EmbeddingLoss {
+            kind: self.kind,
+            margin: self.margin,
+        };
+        let width = b.shape(at.inputs[0]).0[1].size;
+        let both = b.apply(
+            EmbeddingLossCurvature(loss).into(),
+            &[at.inputs[0], at.inputs[1], at.inputs[2], at.dy],
+        )?;
+        let of_x = slice(b, both, 1, 0, width)?;
+        let of_dl = slice(b, both, 1, width, width + 1)?;
+        let rows = b.shape(at.inputs[2]).clone();
+        Ok(vec![Some(of_x), None, Some(b.reshape(of_dl, rows)?)])
     }
 
     fn work(&self, x: &[&Shape], _y: &Shape, batch: usize) -> usize {
-        x[0].elements(batch) * x[1].elements(batch) * 6
+        x[0].elements(batch).saturating_mul(x[1].elements(batch)).saturating_mul(6)
     }
 
     /// One member does it all: a row's pairs reach other rows.

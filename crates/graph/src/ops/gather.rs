@@ -24,6 +24,8 @@ pub struct Gather;
 
 impl Op for Gather {
     const NAMES: &'static [&'static str] = &["gather"];
+    const HINT: &'static str =
+        "the table is [rows, …] of fixed size, indices have any shape: take elements of rows in a batch by takeAlong.";
     const INPUTS: usize = 2;
 
     fn parse(name: &str, attributes: Value) -> Result<Self> {
@@ -101,6 +103,7 @@ pub struct ScatterAdd {
 
 impl Op for ScatterAdd {
     const NAMES: &'static [&'static str] = &["scatterAdd"];
+    const HINT: &'static str = "values have the axes of the indices, then those of a row.";
     const INPUTS: usize = 2;
     attributes_by_serde!();
 

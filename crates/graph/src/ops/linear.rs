@@ -8,7 +8,7 @@ use nabla_kernels::matmul::{Activation, Epilogue, Left};
 use serde::{Deserialize, Serialize};
 
 use super::matmul::{Matmul, Sizes, product};
-use super::{At, Gradients, Io, Op, Sample, attributes_by_serde};
+use super::{At, Gradients, Io, Op, Sample, attributes_by_serde, by_decomposition};
 use crate::builder::Builder;
 use crate::ir::Id;
 use crate::ops::elementwise::{BinaryKind, UnaryKind};
@@ -74,6 +74,7 @@ pub struct Linear {
 
 impl Op for Linear {
     const NAMES: &'static [&'static str] = &["linear"];
+    const HINT: &'static str = "x is […, k], the kernel [k, n], the bias [n].";
     const INPUTS: usize = 3;
     attributes_by_serde!();
 
@@ -90,12 +91,8 @@ impl Op for Linear {
         Ok(y)
     }
 
-    fn gradient(&self, _b: &mut Builder, _at: &At) -> Result<Gradients> {
-        Err(Error::new(
-            Code::NoGradient,
-            "the operator \"linear\" has no derivative: it is made after differentiation",
-        )
-        .at("linear"))
+    fn gradient(&self, b: &mut Builder, at: &At) -> Result<Gradients> {
+        by_decomposition(self, b, at)
     }
 
     fn decompose(&self, b: &mut Builder, inputs: &[Id]) -> Option<Result<Id>> {

@@ -96,6 +96,7 @@ pub(super) fn split<T>(io: &Io<T>, sizes: Sizes) -> (Range<usize>, Range<usize>)
 
 impl Op for Matmul {
     const NAMES: &'static [&'static str] = &["matmul"];
+    const HINT: &'static str = "[…, m, k] · […, k, n]: transpose() or reshape() one of them; leading axes broadcast.";
     const INPUTS: usize = 2;
     attributes_by_serde!();
 

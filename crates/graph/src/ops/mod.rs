@@ -10,14 +10,17 @@ pub mod concat;
 pub mod convolution;
 pub mod cross_entropy;
 pub mod ctc;
+mod ctc_composed;
 pub mod dropout;
 pub mod elementwise;
+pub mod embedding_curvature;
 pub mod embedding_loss;
 pub mod gather;
 pub mod io;
 pub mod linear;
 pub mod matmul;
 mod matmul_batched;
+pub mod max_pool_pick;
 pub mod normalize;
 pub mod one_hot;
 pub mod pool;
@@ -41,6 +44,7 @@ use serde_json::Value;
 
 use crate::builder::Builder;
 use crate::ir::Id;
+use crate::passes::differentiate::of_decomposition;
 use crate::shape::Shape;
 pub use io::Io;
 
@@ -63,6 +67,8 @@ pub type Gradients = Vec<Option<Id>>;
 pub trait Op: Clone + Debug + PartialEq + Sized {
     /// The names it goes by (several for a table).
     const NAMES: &'static [&'static str];
+    /// What fits, and what to do where something does not: the hint of a refusal that has no closer one.
+    const HINT: &'static str;
     /// How many inputs it takes.
     const INPUTS: usize;
 
@@ -163,6 +169,30 @@ impl Sample {
 /// An error for attributes that cannot be read.
 fn attribute_error(name: &str, error: &serde_json::Error) -> Error {
     Error::new(Code::InvalidOption, format!("{name}: {error}")).at(name)
+}
+
+/// The derivative of an operator by that of its decomposition: for those that are differentiated rarely, such as the backward passes.
+fn by_decomposition(op: &impl Op, b: &mut Builder, at: &At) -> Result<Gradients> {
+    let y = op
+        .decompose(b, at.inputs)
+        .ok_or_else(|| Error::internal(format!("{} has no decomposition", op.name())))??;
+    of_decomposition(b, y, at.inputs, at.dy)
+}
+
+/// A refusal of a shape rule, with every shape that came and a hint.
+fn refusal(mut error: Error, name: &str, hint: &str, x: &[&Shape]) -> Error {
+    let shapes: Vec<String> = x.iter().map(ToString::to_string).collect();
+    let told = error.received.take();
+    let known = |shape: &String| told.as_ref().is_some_and(|r| r.contains(shape.as_str()));
+    error.received = Some(match told {
+        Some(text) if shapes.iter().all(known) => text,
+        Some(text) => format!("{text} for {}", shapes.join(" and ")),
+        None => shapes.join(" and "),
+    });
+    match error.hint {
+        None => error.hint(format!("{name}: {hint}")),
+        Some(_) => error,
+    }
 }
 
 /// Attributes of an operator without any.
@@ -299,15 +329,18 @@ macro_rules! registry {
                 }
             }
 
-            /// The shape rule, after the number of inputs is checked.
+            /// The shape rule, after the number of inputs is checked. A refusal says what came and what to do.
             pub fn shape(&self, x: &[&Shape]) -> Result<Shape> {
-                if x.len() != self.arity() {
-                    return Err(Error::new(Code::InvalidOption, format!("{} takes {} values, got {}", self.name(), self.arity(), x.len())));
-                }
-                match self {
-                    Operator::Source(_) | Operator::Constant(_) => Err(Error::internal("a source has no shape rule")),
-                    $(Operator::$variant(op) => op.shape(x)),*
-                }
+                let (found, hint) = match self {
+                    Operator::Source(_) | Operator::Constant(_) => return Err(Error::internal("a source has no shape rule")),
+                    _ if x.len() != self.arity() => (Err(self.count_error(x.len())), ""),
+                    $(Operator::$variant(op) => (op.shape(x), <$op as Op>::HINT)),*
+                };
+                found.map_err(|error| refusal(error, self.name(), hint, x))
+            }
+
+            fn count_error(&self, count: usize) -> Error {
+                Error::new(Code::InvalidOption, format!("{} takes {} values, got {count}", self.name(), self.arity()))
             }
 
             /// The derivative rule.
@@ -388,6 +421,7 @@ registry! {
     ConvLinear(convolution::ConvLinear),
     Pool(pool::Pool),
     MaxPoolGradient(pool::MaxPoolGradient),
+    MaxPoolPick(max_pool_pick::MaxPoolPick),
     AveragePoolGradient(pool::AveragePoolGradient),
     Normalize(normalize::Normalize),
     NormalizeGradient(normalize::NormalizeGradient),
@@ -407,6 +441,7 @@ registry! {
     SoftmaxCrossEntropyGradient(cross_entropy::SoftmaxCrossEntropyGradient),
     EmbeddingLoss(embedding_loss::EmbeddingLoss),
     EmbeddingLossGradient(embedding_loss::EmbeddingLossGradient),
+    EmbeddingLossCurvature(embedding_curvature::EmbeddingLossCurvature),
     Ctc(ctc::Ctc),
     CtcGradient(ctc::CtcGradient),
     Dropout(dropout::Dropout),

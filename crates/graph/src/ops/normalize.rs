@@ -209,6 +209,7 @@ fn bad_samples() -> Vec<(Normalize, Vec<i64>)> {
 
 impl Op for Normalize {
     const NAMES: &'static [&'static str] = &["normalize"];
+    const HINT: &'static str = "x is [batch, …, channels] with at least one element after the batch axis; groups divide the channels.";
     const INPUTS: usize = 1;
     attributes_by_serde!();
 
@@ -278,6 +279,7 @@ pub struct NormalizeGradient(pub Normalize);
 
 impl Op for NormalizeGradient {
     const NAMES: &'static [&'static str] = &["normalizeGradient"];
+    const HINT: &'static str = "x is [batch, …, channels] with at least one element after the batch axis, its gradient has the same shape.";
     const INPUTS: usize = 2;
     attributes_by_serde!();
 

@@ -18,6 +18,7 @@ pub struct OneHot {
 
 impl Op for OneHot {
     const NAMES: &'static [&'static str] = &["oneHot"];
+    const HINT: &'static str = "class indices of any shape, and the number of classes, at least 1.";
     const INPUTS: usize = 1;
     attributes_by_serde!();
 

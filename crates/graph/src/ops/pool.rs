@@ -11,6 +11,7 @@ use nabla_kernels::pool::{self, Pooling, Span};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::max_pool_pick::MaxPoolPick;
 use super::{At, Gradients, Io, Op, Sample, attribute_error, attributes_by_serde};
 use crate::builder::Builder;
 use crate::shape::{Dim, Shape};
@@ -98,7 +99,7 @@ impl Pool {
         })
     }
 
-    fn forward(&self, x: &Shape) -> Result<Pooling> {
+    pub(super) fn forward(&self, x: &Shape) -> Result<Pooling> {
         let rank = x.rank();
         if rank < 3 {
             return Err(Error::new(Code::ShapeMismatch, format!("{x} has no axes to pool over"))
@@ -108,14 +109,14 @@ impl Pool {
         self.spans(&x.0[1..rank - 1], x.0[rank - 1])
     }
 
-    fn out_shape(&self, x: &Shape) -> Result<Shape> {
+    pub(super) fn out_shape(&self, x: &Shape) -> Result<Shape> {
         let g = self.forward(x)?;
         let rank = x.rank() - 2;
         let outs = g.spans[3 - rank..].iter().map(|s| Dim::fixed(s.out));
         Ok(Shape([x.0[0]].into_iter().chain(outs).chain([x.0[rank + 1]]).collect()))
     }
 
-    fn of(kind: PoolKind, window: &[usize], stride: &[usize], padding: &[usize]) -> Pool {
+    pub(super) fn of(kind: PoolKind, window: &[usize], stride: &[usize], padding: &[usize]) -> Pool {
         Pool {
             kind,
             window: window.to_vec(),
@@ -126,7 +127,7 @@ impl Pool {
 }
 
 /// The windows' parts that lie inside.
-fn window(g: &Pooling, out: usize) -> [Range<usize>; 3] {
+pub(super) fn window(g: &Pooling, out: usize) -> [Range<usize>; 3] {
     let [s0, s1, s2] = &g.spans;
     let (rest, o2) = (out / s2.out, out % s2.out);
     let (o0, o1) = (rest / s1.out, rest % s1.out);
@@ -135,7 +136,7 @@ fn window(g: &Pooling, out: usize) -> [Range<usize>; 3] {
 
 /// Each pixel of a window in order.
 #[inline(always)]
-fn each(g: &Pooling, window: &[Range<usize>; 3], mut f: impl FnMut(usize)) {
+pub(super) fn each(g: &Pooling, window: &[Range<usize>; 3], mut f: impl FnMut(usize)) {
     let [_, s1, s2] = &g.spans;
     for i0 in window[0].clone() {
         for i1 in window[1].clone() {
@@ -152,6 +153,7 @@ fn count(window: &[Range<usize>; 3]) -> usize {
 
 impl Op for Pool {
     const NAMES: &'static [&'static str] = &["maxPool", "averagePool"];
+    const HINT: &'static str = "x is [batch, size…, channels] with one to three sizes, at least as large as the window; pad, use a smaller window, or pool less often before.";
     const INPUTS: usize = 1;
 
     fn name(&self) -> &'static str {
@@ -243,7 +245,7 @@ impl Op for Pool {
     }
 }
 
-fn cases(kind: PoolKind) -> Vec<(Pool, Vec<i64>)> {
+pub(super) fn cases(kind: PoolKind) -> Vec<(Pool, Vec<i64>)> {
     let of = |window: &[usize], stride: &[usize], padding: &[usize]| Pool::of(kind, window, stride, padding);
     vec![
         (of(&[2], &[], &[]), vec![-1, 7, 3]),
@@ -262,12 +264,13 @@ fn cases(kind: PoolKind) -> Vec<(Pool, Vec<i64>)> {
 pub struct MaxPoolGradient(pub Pool);
 
 /// A member's images: windows may overlap, so an image is one member's.
-fn images<T>(io: &Io<T>, g: &Pooling) -> Range<usize> {
+pub(super) fn images<T>(io: &Io<T>, g: &Pooling) -> Range<usize> {
     io.part(io.len() / (g.pixels() * g.channels))
 }
 
 impl Op for MaxPoolGradient {
     const NAMES: &'static [&'static str] = &["maxPoolGradient"];
+    const HINT: &'static str = "x is [batch, size…, channels], the gradient has the shape of the pooled values.";
     const INPUTS: usize = 2;
     attributes_by_serde!();
 
@@ -282,8 +285,9 @@ impl Op for MaxPoolGradient {
         Ok(x[0].clone())
     }
 
-    fn gradient(&self, _b: &mut Builder, _at: &At) -> Result<Gradients> {
-        Err(Error::new(Code::NoGradient, "the gradient of maxPool has no derivative").at("maxPoolGradient"))
+    fn gradient(&self, b: &mut Builder, at: &At) -> Result<Gradients> {
+        let dy = b.apply(MaxPoolPick(self.0.clone()).into(), &[at.inputs[0], at.dy])?;
+        Ok(vec![None, Some(dy)])
     }
 
     fn work(&self, x: &[&Shape], y: &Shape, batch: usize) -> usize {
@@ -351,6 +355,7 @@ impl AveragePoolGradient {
 
 impl Op for AveragePoolGradient {
     const NAMES: &'static [&'static str] = &["averagePoolGradient"];
+    const HINT: &'static str = "the gradient has the shape of the pooled values, [batch, out…, channels].";
     const INPUTS: usize = 1;
     attributes_by_serde!();
 

@@ -8,6 +8,7 @@ use nabla_kernels::matmul::{self, Right, panels_len};
 use nabla_kernels::recurrent::Weights;
 use nabla_kernels::{PANEL, Real};
 
+use super::elementwise::BinaryKind;
 use super::matmul::{Matmul, Sizes, pack_rows};
 use super::slice::slice;
 use super::{Io, concat};
@@ -138,6 +139,55 @@ fn stack(b: &mut Builder, steps: Vec<Id>) -> Result<Id> {
         });
     }
     all.ok_or_else(|| Error::internal("a sequence without steps"))
+}
+
+/// a, or a + b where there is a b.
+fn plus(b: &mut Builder, a: Id, other: Option<Id>) -> Result<Id> {
+    match other {
+        Some(other) => b.binary(BinaryKind::Add, a, other),
+        None => Ok(a),
+    }
+}
+
+/// dz·Uᵀ of one step.
+fn through(b: &mut Builder, dz: Id, u: Id) -> Result<Id> {
+    let turned = Matmul {
+        transpose_a: false,
+        transpose_b: true,
+    };
+    b.apply(turned.into(), &[dz, u])
+}
+
+/// Zeros [batch, width] beside a value [batch, …].
+fn zeros(b: &mut Builder, like: Id, width: usize) -> Result<Id> {
+    let rows = b.shape(like).0[0];
+    let zero = b.scalar(0.0);
+    b.broadcast_to(zero, Shape(vec![rows, Dim::fixed(width)]))
+}
+
+/// One step of a backward pass written in simpler operators: the parts of the record, what the loss wants of each (of all but the last
+/// only where dy is that of the whole record), each [batch, units].
+struct StepBack {
+    parts: Vec<Id>,
+    wants: Vec<Option<Id>>,
+}
+
+fn step_back(b: &mut Builder, record: Id, dy: Id, at: usize, units: usize) -> Result<StepBack> {
+    let (record, dy) = (step(b, record, at)?, step(b, dy, at)?);
+    let count = b.shape(record).0[1].size / units.max(1);
+    let mut parts = Vec::new();
+    for i in 0..count {
+        parts.push(slice(b, record, 1, i * units, (i + 1) * units)?);
+    }
+    let mut wants = vec![None; count];
+    if b.shape(dy) == b.shape(record) {
+        for (i, want) in wants.iter_mut().enumerate() {
+            *want = Some(slice(b, dy, 1, i * units, (i + 1) * units)?);
+        }
+    } else {
+        wants[count - 1] = Some(dy);
+    }
+    Ok(StepBack { parts, wants })
 }
 
 /// Values [batch, width] side by side along the last axis.

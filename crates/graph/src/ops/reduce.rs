@@ -61,6 +61,7 @@ impl Reduce {
 
 impl Op for Reduce {
     const NAMES: &'static [&'static str] = &["sum", "max"];
+    const HINT: &'static str = "axes are whole numbers from −rank to rank − 1, each once; without any, all axes are reduced.";
     const INPUTS: usize = 1;
 
     fn name(&self) -> &'static str {

@@ -18,6 +18,7 @@ pub struct Reshape {
 
 impl Op for Reshape {
     const NAMES: &'static [&'static str] = &["reshape"];
+    const HINT: &'static str = "the product of the sizes stays the same; −1 stands for the batch axis, which stays first.";
     const INPUTS: usize = 1;
     attributes_by_serde!();
 
@@ -86,6 +87,7 @@ pub struct Broadcast {
 
 impl Op for Broadcast {
     const NAMES: &'static [&'static str] = &["broadcast"];
+    const HINT: &'static str = "sizes are equal to those asked, or 1, axis by axis from the last one.";
     const INPUTS: usize = 1;
     attributes_by_serde!();
 

@@ -15,6 +15,7 @@ pub struct Select;
 
 impl Op for Select {
     const NAMES: &'static [&'static str] = &["select"];
+    const HINT: &'static str = "all three have one shape; where() broadcasts them.";
     const INPUTS: usize = 3;
 
     fn parse(name: &str, attributes: Value) -> Result<Self> {

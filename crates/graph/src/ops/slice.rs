@@ -77,6 +77,7 @@ impl Slice {
 
 impl Op for Slice {
     const NAMES: &'static [&'static str] = &["slice"];
+    const HINT: &'static str = "along an axis other than the batch, 0 ≤ from ≤ to ≤ its size.";
     const INPUTS: usize = 1;
     attributes_by_serde!();
 
@@ -184,6 +185,8 @@ impl Pad {
 
 impl Op for Pad {
     const NAMES: &'static [&'static str] = &["pad"];
+    const HINT: &'static str =
+        "elements to add before and after each axis other than the batch; negative numbers cut, at most what is there.";
     const INPUTS: usize = 1;
     attributes_by_serde!();
 

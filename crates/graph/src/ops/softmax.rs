@@ -58,6 +58,7 @@ pub struct Softmax;
 
 impl Op for Softmax {
     const NAMES: &'static [&'static str] = &["softmax"];
+    const HINT: &'static str = "x is […, n] with n of at least 1.";
     const INPUTS: usize = 1;
 
     fn parse(name: &str, attributes: Value) -> Result<Self> {
@@ -111,6 +112,7 @@ pub struct LogSoftmax;
 
 impl Op for LogSoftmax {
     const NAMES: &'static [&'static str] = &["logSoftmax"];
+    const HINT: &'static str = "x is […, n] with n of at least 1.";
     const INPUTS: usize = 1;
 
     fn parse(name: &str, attributes: Value) -> Result<Self> {

@@ -24,6 +24,7 @@ pub struct Steps {
 
 impl Op for Steps {
     const NAMES: &'static [&'static str] = &["steps"];
+    const HINT: &'static str = "x is [batch, time, …], the mask [batch, time].";
     const INPUTS: usize = 2;
     attributes_by_serde!();
 

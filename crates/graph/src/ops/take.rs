@@ -24,6 +24,7 @@ pub struct Take {
 
 impl Op for Take {
     const NAMES: &'static [&'static str] = &["take"];
+    const HINT: &'static str = "places from 0 below the size of an axis other than the batch.";
     const INPUTS: usize = 1;
     attributes_by_serde!();
 
@@ -109,6 +110,7 @@ pub struct Put {
 
 impl Op for Put {
     const NAMES: &'static [&'static str] = &["put"];
+    const HINT: &'static str = "as many elements along the axis as places, each place once and below the size asked.";
     const INPUTS: usize = 1;
     attributes_by_serde!();
 
@@ -216,6 +218,8 @@ fn place<T: Real>(index: T, size: usize) -> Option<usize> {
 
 impl Op for TakeAlong {
     const NAMES: &'static [&'static str] = &["takeAlong"];
+    const HINT: &'static str =
+        "indices have the sizes of the values on all axes but the one that they go along, which is not the batch axis.";
     const INPUTS: usize = 2;
     attributes_by_serde!();
 
@@ -296,6 +300,8 @@ impl Default for PutAlong {
 
 impl Op for PutAlong {
     const NAMES: &'static [&'static str] = &["putAlong"];
+    const HINT: &'static str =
+        "indices have the sizes of the values on all axes but the one that they go along, which is not the batch axis.";
     const INPUTS: usize = 2;
     attributes_by_serde!();
 

@@ -43,6 +43,7 @@ impl Transpose {
 
 impl Op for Transpose {
     const NAMES: &'static [&'static str] = &["transpose"];
+    const HINT: &'static str = "each axis once, as [0, 2, 1]; without an order the last two swap.";
     const INPUTS: usize = 1;
     attributes_by_serde!();
 

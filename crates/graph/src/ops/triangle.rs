@@ -20,6 +20,7 @@ pub struct LowerTriangle {
 
 impl Op for LowerTriangle {
     const NAMES: &'static [&'static str] = &["lowerTriangle"];
+    const HINT: &'static str = "values are […, rows, columns]: reshape or broadcast to at least two fixed last axes.";
     const INPUTS: usize = 1;
     attributes_by_serde!();
 

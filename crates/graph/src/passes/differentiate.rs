@@ -25,6 +25,18 @@ pub fn of_gradient(b: &mut Builder, y: Id, x: Id, dy: Id, seed: Id) -> Result<Ve
     }
 }
 
+/// The gradients of Σ dy·y, y being an operator on `inputs` written in others: of each input as independent of all else. An input that
+/// occurs twice gets all of it at its first place.
+pub fn of_decomposition(b: &mut Builder, y: Id, inputs: &[Id], dy: Id) -> Result<Vec<Option<Id>>> {
+    let mut found = walk(b, y, dy, inputs, true)?;
+    for i in 1..inputs.len() {
+        if inputs[..i].contains(&inputs[i]) {
+            found[i] = None;
+        }
+    }
+    Ok(found)
+}
+
 /// With `cut`, what the asked nodes were computed from is not looked at: partial derivatives.
 fn walk(b: &mut Builder, y: Id, seed: Id, of: &[Id], cut: bool) -> Result<Vec<Option<Id>>> {
     let count = y + 1;

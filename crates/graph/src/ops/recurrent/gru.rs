@@ -6,13 +6,16 @@ use nabla_kernels::Real;
 use nabla_kernels::recurrent::{Sequence, gru};
 use serde::{Deserialize, Serialize};
 
-use super::{before, join, order, resized, stack, step, transposed_len, transposed_weights, units, weight_gradient, weights};
+use super::{
+    StepBack, before, join, order, plus, resized, stack, step, step_back, through, transposed_len, transposed_weights, units,
+    weight_gradient, weights, zeros,
+};
 use crate::builder::Builder;
 use crate::ir::Id;
 use crate::ops::elementwise::{BinaryKind, UnaryKind};
 use crate::ops::matmul::Matmul;
 use crate::ops::slice::{part_of, slice};
-use crate::ops::{At, Gradients, Io, Op, Sample, attributes_by_serde};
+use crate::ops::{At, Gradients, Io, Op, Sample, attributes_by_serde, by_decomposition};
 use crate::shape::{Dim, Shape};
 
 /// The cell over time.
@@ -25,6 +28,8 @@ pub struct Gru {
 
 impl Op for Gru {
     const NAMES: &'static [&'static str] = &["gru"];
+    const HINT: &'static str =
+        "x is [batch, time, 3·units] with at least one step, recurrent weights [units, 3·units], state [batch, units], bias [units].";
     const INPUTS: usize = 4;
     attributes_by_serde!();
 
@@ -186,6 +191,7 @@ impl GruGradient {
 
 impl Op for GruGradient {
     const NAMES: &'static [&'static str] = &["gruGradient"];
+    const HINT: &'static str = "the gradient has the shape of the outputs or of the record, as the cell of that many units gives it.";
     const INPUTS: usize = 4;
     attributes_by_serde!();
 
@@ -208,8 +214,62 @@ impl Op for GruGradient {
         Ok(resized(record, self.steps(time), 6 * n))
     }
 
-    fn gradient(&self, _b: &mut Builder, _at: &At) -> Result<Gradients> {
-        Err(Error::new(Code::NoGradient, "a second derivative through a GRU").at("gruGradient"))
+    fn gradient(&self, b: &mut Builder, at: &At) -> Result<Gradients> {
+        by_decomposition(self, b, at)
+    }
+
+    /// The formulas at the kernel, step by step.
+    fn decompose(&self, b: &mut Builder, inputs: &[Id]) -> Option<Result<Id>> {
+        use BinaryKind::{Multiply, SigmoidGradient, Subtract, TanhGradient};
+        let mut build = || {
+            let (dy, record, u, state) = (inputs[0], inputs[1], inputs[2], inputs[3]);
+            let (time, n) = (b.shape(record).0[1].size, b.shape(u).0[0].size);
+            let order = order(time, self.reverse);
+            let one = b.scalar(1.0);
+            let mut dh = None;
+            let mut steps = vec![0; time];
+            for (index, &at) in order.iter().enumerate().rev() {
+                let StepBack { parts, wants } = step_back(b, record, dy, at, n)?;
+                let [r, z, new, m, _] = parts[..] else {
+                    return Err(Error::internal("a record of five parts"));
+                };
+                let before = match index.checked_sub(1) {
+                    None => state,
+                    Some(last) => {
+                        let last = step(b, record, order[last])?;
+                        slice(b, last, 1, 4 * n, 5 * n)?
+                    }
+                };
+                let dh_now = match wants[4] {
+                    Some(eh) => plus(b, eh, dh)?,
+                    None => return Err(Error::internal("dy holds that of h")),
+                };
+                let share = b.binary(Subtract, one, z)?;
+                let of_new = b.binary(Multiply, dh_now, share)?;
+                let of_new = plus(b, of_new, wants[2])?;
+                let dn = b.binary(TanhGradient, new, of_new)?;
+                let difference = b.binary(Subtract, before, new)?;
+                let of_z = b.binary(Multiply, dh_now, difference)?;
+                let of_z = plus(b, of_z, wants[1])?;
+                let dz = b.binary(SigmoidGradient, z, of_z)?;
+                let of_m = b.binary(Multiply, dn, r)?;
+                let dm = plus(b, of_m, wants[3])?;
+                let of_r = b.binary(Multiply, dn, m)?;
+                let of_r = plus(b, of_r, wants[0])?;
+                let dr = b.binary(SigmoidGradient, r, of_r)?;
+                steps[at] = join(b, &[dr, dz, dn, dr, dz, dm])?;
+                let own = join(b, &[dr, dz, dm])?;
+                let back = through(b, own, u)?;
+                let kept = b.binary(Multiply, dh_now, z)?;
+                dh = Some(b.binary(BinaryKind::Add, back, kept)?);
+            }
+            if let (true, Some(dh)) = (self.state, dh) {
+                let rest = zeros(b, dh, 5 * n)?;
+                steps.push(join(b, &[dh, rest])?);
+            }
+            stack(b, steps)
+        };
+        Some(build())
     }
 
     fn scratch(&self, x: &[&Shape], batch: usize) -> usize {

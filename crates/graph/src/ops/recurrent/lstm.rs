@@ -6,13 +6,16 @@ use nabla_kernels::Real;
 use nabla_kernels::recurrent::{Sequence, lstm};
 use serde::{Deserialize, Serialize};
 
-use super::{before, join, order, resized, stack, step, transposed_len, transposed_weights, units, weight_gradient, weights};
+use super::{
+    StepBack, before, join, order, plus, resized, stack, step, step_back, through, transposed_len, transposed_weights, units,
+    weight_gradient, weights, zeros,
+};
 use crate::builder::Builder;
 use crate::ir::Id;
 use crate::ops::elementwise::{BinaryKind, UnaryKind};
 use crate::ops::matmul::Matmul;
 use crate::ops::slice::{part_of, slice};
-use crate::ops::{At, Gradients, Io, Op, Sample, attributes_by_serde};
+use crate::ops::{At, Gradients, Io, Op, Sample, attributes_by_serde, by_decomposition};
 use crate::shape::{Dim, Shape};
 
 /// The cell over time.
@@ -25,6 +28,8 @@ pub struct Lstm {
 
 impl Op for Lstm {
     const NAMES: &'static [&'static str] = &["lstm"];
+    const HINT: &'static str =
+        "x is [batch, time, 4·units] with at least one step, recurrent weights [units, 4·units], state [batch, 2·units].";
     const INPUTS: usize = 3;
     attributes_by_serde!();
 
@@ -175,6 +180,7 @@ impl LstmGradient {
 
 impl Op for LstmGradient {
     const NAMES: &'static [&'static str] = &["lstmGradient"];
+    const HINT: &'static str = "the gradient has the shape of the outputs or of the record, as the cell of that many units gives it.";
     const INPUTS: usize = 4;
     attributes_by_serde!();
 
@@ -197,8 +203,63 @@ impl Op for LstmGradient {
         Ok(resized(record, self.steps(time), 4 * n))
     }
 
-    fn gradient(&self, _b: &mut Builder, _at: &At) -> Result<Gradients> {
-        Err(Error::new(Code::NoGradient, "a second derivative through an LSTM").at("lstmGradient"))
+    fn gradient(&self, b: &mut Builder, at: &At) -> Result<Gradients> {
+        by_decomposition(self, b, at)
+    }
+
+    /// The formulas at the kernel, step by step.
+    fn decompose(&self, b: &mut Builder, inputs: &[Id]) -> Option<Result<Id>> {
+        use BinaryKind::{Multiply, SigmoidGradient, TanhGradient};
+        let mut build = || {
+            let (dy, record, u, state) = (inputs[0], inputs[1], inputs[2], inputs[3]);
+            let (time, n) = (b.shape(record).0[1].size, b.shape(u).0[0].size);
+            let order = order(time, self.reverse);
+            let (mut dh, mut dc) = (None, None);
+            let mut steps = vec![0; time];
+            for (index, &at) in order.iter().enumerate().rev() {
+                let StepBack { parts, wants } = step_back(b, record, dy, at, n)?;
+                let [i, f, g, o, c, _] = parts[..] else {
+                    return Err(Error::internal("a record of six parts"));
+                };
+                let before = match index.checked_sub(1) {
+                    None => slice(b, state, 1, n, 2 * n)?,
+                    Some(last) => {
+                        let last = step(b, record, order[last])?;
+                        slice(b, last, 1, 4 * n, 5 * n)?
+                    }
+                };
+                let t = b.unary(UnaryKind::Tanh, c)?;
+                let dh_now = match wants[5] {
+                    Some(eh) => plus(b, eh, dh)?,
+                    None => return Err(Error::internal("dy holds that of h")),
+                };
+                let through_o = b.binary(Multiply, dh_now, o)?;
+                let of_c = b.binary(TanhGradient, t, through_o)?;
+                let of_c = plus(b, of_c, dc)?;
+                let dc_now = plus(b, of_c, wants[4])?;
+                let mut dz = Vec::new();
+                let sources = [
+                    (SigmoidGradient, i, dc_now, g, wants[0]),
+                    (SigmoidGradient, f, dc_now, before, wants[1]),
+                    (TanhGradient, g, dc_now, i, wants[2]),
+                    (SigmoidGradient, o, dh_now, t, wants[3]),
+                ];
+                for (kind, gate, d, by, want) in sources {
+                    let product = b.binary(Multiply, d, by)?;
+                    let whole = plus(b, product, want)?;
+                    dz.push(b.binary(kind, gate, whole)?);
+                }
+                steps[at] = join(b, &dz)?;
+                dc = Some(b.binary(Multiply, dc_now, f)?);
+                dh = Some(through(b, steps[at], u)?);
+            }
+            if let (true, Some(dh), Some(dc)) = (self.state, dh, dc) {
+                let rest = zeros(b, dh, 2 * n)?;
+                steps.push(join(b, &[dh, dc, rest])?);
+            }
+            stack(b, steps)
+        };
+        Some(build())
     }
 
     fn scratch(&self, x: &[&Shape], batch: usize) -> usize {

@@ -6,12 +6,12 @@ use nabla_kernels::Real;
 use nabla_kernels::recurrent::{Sequence, simple};
 use serde::{Deserialize, Serialize};
 
-use super::{before, order, stack, step, transposed_len, transposed_weights, units, weight_gradient, weights};
+use super::{before, order, plus, stack, step, through, transposed_len, transposed_weights, units, weight_gradient, weights};
 use crate::builder::Builder;
 use crate::ir::Id;
 use crate::ops::elementwise::{BinaryKind, UnaryKind};
 use crate::ops::matmul::Matmul;
-use crate::ops::{At, Gradients, Io, Op, Sample, attributes_by_serde};
+use crate::ops::{At, Gradients, Io, Op, Sample, attributes_by_serde, by_decomposition};
 use crate::shape::Shape;
 
 /// The function of the cell.
@@ -37,6 +37,7 @@ pub struct SimpleRnn {
 
 impl Op for SimpleRnn {
     const NAMES: &'static [&'static str] = &["simpleRnn"];
+    const HINT: &'static str = "x is [batch, time, units] with at least one step, recurrent weights [units, units], state [batch, units].";
     const INPUTS: usize = 3;
     attributes_by_serde!();
 
@@ -60,11 +61,7 @@ impl Op for SimpleRnn {
         }
         if at.wants[2] {
             let first = step(b, dz, if self.reverse { time - 1 } else { 0 })?;
-            let turned = Matmul {
-                transpose_a: false,
-                transpose_b: true,
-            };
-            grads[2] = Some(b.apply(turned.into(), &[first, u])?);
+            grads[2] = Some(through(b, first, u)?);
         }
         Ok(grads)
     }
@@ -158,6 +155,7 @@ pub struct SimpleRnnGradient {
 
 impl Op for SimpleRnnGradient {
     const NAMES: &'static [&'static str] = &["simpleRnnGradient"];
+    const HINT: &'static str = "gradient and output have one shape [batch, time, units], recurrent weights are [units, units].";
     const INPUTS: usize = 3;
     attributes_by_serde!();
 
@@ -175,8 +173,30 @@ impl Op for SimpleRnnGradient {
         Ok(y.clone())
     }
 
-    fn gradient(&self, _b: &mut Builder, _at: &At) -> Result<Gradients> {
-        Err(Error::new(Code::NoGradient, "a second derivative through a recurrent cell").at("simpleRnnGradient"))
+    fn gradient(&self, b: &mut Builder, at: &At) -> Result<Gradients> {
+        by_decomposition(self, b, at)
+    }
+
+    fn decompose(&self, b: &mut Builder, inputs: &[Id]) -> Option<Result<Id>> {
+        let mut build = || {
+            let (dy, y, u) = (inputs[0], inputs[1], inputs[2]);
+            let time = b.shape(y).0[1].size;
+            let kind = match self.activation {
+                CellFunction::Tanh => BinaryKind::TanhGradient,
+                CellFunction::Relu => BinaryKind::ReluGradient,
+            };
+            let mut dh = None;
+            let mut steps = vec![0; time];
+            for at in order(time, self.reverse).into_iter().rev() {
+                let own = step(b, dy, at)?;
+                let sum = plus(b, own, dh)?;
+                let h = step(b, y, at)?;
+                steps[at] = b.binary(kind, h, sum)?;
+                dh = Some(through(b, steps[at], u)?);
+            }
+            stack(b, steps)
+        };
+        Some(build())
     }
 
     fn scratch(&self, x: &[&Shape], batch: usize) -> usize {
