@@ -248,7 +248,6 @@ describe('what is wrong with names', () => {
       made({ model: network(({ pixels }) => ({ digit: dense(9)(pixels), parity: dense(1)(pixels) })) }),
       /output digit[\s\S]*one output for each of the 10 classes/,
     ],
-    ['prepared targets', made({ classWeights: 'balanced' }), /NOT_IMPLEMENTED|not built/],
   ])('refuses %s', (_, run, message) => {
     expect(run).toThrow(message);
   });

@@ -1,5 +1,6 @@
+import type { Preparation } from '../data/preparation.js';
 import { type NamedTargetSchema, type Schema, type TargetSchema, targetWidth } from '../data/schema.js';
-import { isNumber, NablaError, nearest } from '../errors/index.js';
+import { type Check, expectArgument, isListOf, isNumber, NablaError, nearest, shown } from '../errors/index.js';
 import type { NamedTensors } from '../layers/index.js';
 import type { Loss, LossLike, OutputActivation } from '../losses/index.js';
 import { resolveLoss } from '../losses/resolve.js';
@@ -39,12 +40,65 @@ export type PredictionKindOf<L> = L extends LossLike
     ? { readonly [K in keyof L]: SingleKind<L[K]> }
     : PredictionKind;
 
+/** Weights of the classes of one output: by name, or so that each has the same total. */
+export type ClassWeights = 'balanced' | Readonly<Record<string, number>>;
+
 /** One output of several, ready to be traced. */
 export interface PlannedOutput {
   readonly name: string;
   readonly loss: Loss;
   readonly weight: number;
+  readonly prepareTargets: readonly Preparation[];
+  readonly classWeights?: ClassWeights | undefined;
 }
+
+export const isPreparation = (value: unknown): string | undefined =>
+  typeof value === 'object' && value !== null && 'kind' in value && 'spec' in value && 'fit' in value
+    ? undefined
+    : 'to be a preparation such as standardize()';
+
+export const isClassWeights = (value: unknown): string | undefined => {
+  if (value === 'balanced') return undefined;
+  const plain = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return plain && Object.values(value).every((weight) => isNumber({ above: 0 })(weight) === undefined)
+    ? undefined
+    : "to be 'balanced' or an object of class names and weights above 0";
+};
+
+/** A check of a value, or of one an output. */
+export const isByOutput =
+  (check: Check): Check =>
+  (value) => {
+    const words = check(value);
+    if (words === undefined || !isPlain(value)) return words;
+    return Object.values(value).every((one) => check(one) === undefined) ? undefined : `${words}, or one such an output`;
+  };
+
+/** What a recipe says of its outputs beside their losses. */
+export interface OutputSettings {
+  readonly lossWeights?: Readonly<Record<string, number>> | undefined;
+  readonly prepareTargets?: readonly Preparation[] | Readonly<Record<string, readonly Preparation[]>> | undefined;
+  readonly classWeights?: ClassWeights | Readonly<Record<string, ClassWeights>> | undefined;
+}
+
+/** An option of a recipe with several outputs, by the name of an output each. */
+const byOutput = <T>(option: string, given: unknown, names: readonly string[], check: Check): Readonly<Record<string, T>> => {
+  if (given === undefined || (Array.isArray(given) && given.length === 0)) return {};
+  if (!isPlain(given)) {
+    throw new NablaError({
+      code: 'INVALID_OPTION',
+      place: `Trainer: ${option}`,
+      message: `a model with several outputs has its ${option} by output.`,
+      expected: `an object with some of ${names.join(', ')}`,
+      received: shown(given),
+    });
+  }
+  for (const [name, value] of Object.entries(given)) {
+    if (!names.includes(name)) throw refused(`Trainer: ${option}`, `there is no output '${name}'.`, names, name);
+    expectArgument(`Trainer: ${option}`, name, value, check);
+  }
+  return given as Readonly<Record<string, T>>;
+};
 
 const refused = (place: string, message: string, expected: readonly string[], received: string): NablaError => {
   const meant = nearest(received, expected);
@@ -65,7 +119,10 @@ const isPlain = (value: unknown): value is Readonly<Record<string, unknown>> =>
  * The losses of several outputs with their weights.
  * @throws {NablaError} `INVALID_OPTION` with the nearest name
  */
-export const resolveNamedLosses = (losses: unknown, weights: Readonly<Record<string, number>> | undefined): readonly PlannedOutput[] => {
+export const resolveNamedLosses = (
+  losses: unknown,
+  { lossWeights: weights, prepareTargets, classWeights }: OutputSettings,
+): readonly PlannedOutput[] => {
   if (!isPlain(losses) || Object.keys(losses).length === 0) {
     throw new NablaError({
       code: 'INVALID_OPTION',
@@ -88,7 +145,15 @@ export const resolveNamedLosses = (losses: unknown, weights: Readonly<Record<str
         expected: words,
       });
   }
-  return names.map((name) => ({ name, loss: resolveLoss(losses[name] as LossLike), weight: weights?.[name] ?? 1 }));
+  const steps = byOutput<readonly Preparation[]>('prepareTargets', prepareTargets, names, isListOf(isPreparation));
+  const classes = byOutput<ClassWeights>('classWeights', classWeights, names, isClassWeights);
+  return names.map((name) => ({
+    name,
+    loss: resolveLoss(losses[name] as LossLike),
+    weight: weights?.[name] ?? 1,
+    prepareTargets: steps[name] ?? [],
+    classWeights: classes[name],
+  }));
 };
 
 /** The metrics of several outputs under their full names. */
@@ -163,8 +228,20 @@ export interface OutputPlace {
 }
 
 /** The outputs of a spec as plain data. */
-export const outputSpecs = (outputs: readonly PlannedOutput[]): readonly { readonly name: string; readonly output: OutputActivation }[] =>
-  outputs.map(({ name, loss }) => ({ name, output: loss.output }));
+export const outputSpecs = (
+  outputs: readonly PlannedOutput[],
+): readonly {
+  readonly name: string;
+  readonly output: OutputActivation;
+  readonly prepareTargets?: readonly unknown[];
+  readonly classWeights?: ClassWeights;
+}[] =>
+  outputs.map(({ name, loss, prepareTargets, classWeights }) => ({
+    name,
+    output: loss.output,
+    ...(prepareTargets.length === 0 ? {} : { prepareTargets: prepareTargets.map(({ spec }) => spec) }),
+    ...(classWeights === undefined ? {} : { classWeights }),
+  }));
 
 /** One part of each row. */
 export const columnsOfOutput = (values: Float64Array, rows: number, { from, width }: OutputPlace): Float64Array => {

@@ -173,11 +173,16 @@ const planOutputs = (trace: Trace, prediction: unknown, outputs: readonly Planne
   const predictions = expectOutputs(prediction, outputs);
   const own = outputs.map((output) => ({ ...output, ...targetOf(output.name, schema), prediction: predictions[output.name] as Tensor }));
   const all = trace.input('targets', [-1, targetWidth(schema.target as TargetSchema)]);
-  const losses = own.map(({ name, loss, weight, target, at, prediction }) => {
+  const losses = own.map(({ name, loss, weight, target, at, prediction, prepareTargets, classWeights }) => {
     try {
       const shape = targetShape(loss, target);
       expectOutput(loss, prediction, target, layer);
-      return expectRows(loss(prediction, targetPart(all, at, shape))).multiply(weight);
+      if (prepareTargets.length > 0 && (target.kind !== 'numbers' || loss.targets === 'binary'))
+        throw wrongTarget(loss, 'numbers to predict, because prepareTargets is given for it', target);
+      if (classWeights !== undefined && target.kind !== 'classes')
+        throw wrongTarget(loss, 'classes, because classWeights are given for it', target);
+      const rows = expectRows(loss(prediction, targetPart(all, at, shape))).multiply(weight);
+      return classWeights === undefined ? rows : rows.multiply(trace.input(`classWeights:${name}`, [-1]));
     } catch (error) {
       if (!(error instanceof NablaError)) throw error;
       throw error.with({ place: `output ${name}` });

@@ -18,9 +18,7 @@ import {
   isOneOf,
   isString,
   NablaError,
-  notImplemented,
   optionsOf,
-  register,
 } from '../errors/index.js';
 import type { Model } from '../layers/index.js';
 import type { Loss, LossLike, OutputActivation } from '../losses/index.js';
@@ -42,6 +40,10 @@ import { Fitted, modelOf } from './fitted.js';
 import { isSignal } from './generate.js';
 import { type FinishedFit, NativeFits } from './native-fit.js';
 import {
+  type ClassWeights,
+  isByOutput,
+  isClassWeights,
+  isPreparation,
   type NamedLosses,
   type NamedMetrics,
   outputSpecs,
@@ -110,17 +112,22 @@ export interface TrainerOptions<M extends Metrics | NamedMetrics = Metrics, L ex
   /** Steps fitted on the training rows and saved with the result; `'auto'` fills missing numbers with
    * the mean, standardizes numbers and one-hot encodes categories. Default none. */
   readonly prepare?: readonly Preparation[] | 'auto';
-  /** The same for numeric targets; predictions come back in the target's own units. */
-  readonly prepareTargets?: readonly Preparation[];
+  /**
+   * The same for numeric targets, with affine steps; predictions come back in the target's own units. Of several outputs by name,
+   * `{ price: [standardize()] }`: those that are not named stay as they are.
+   */
+  readonly prepareTargets?: readonly Preparation[] | Readonly<Record<string, readonly Preparation[]>>;
   /** Changes of the training samples, each epoch anew: `[flip(), crop({ padding: 4 })]`. Rows that are scored stay as they are. */
   readonly augment?: readonly Augmentation[];
   /** What turns the model's output into predictions. Default: what fits the loss. */
   readonly output?: OutputActivation;
   /**
    * Weights of the classes in the objective, by name (1 where nothing is said); `'balanced'` gives each class of the training rows the same
-   * total, n/(k·n_c). Losses and metrics that are reported are not weighted by them.
+   * total, n/(k·n_c). Losses and metrics that are reported are not weighted by them. Of several outputs by name,
+   * `{ digit: 'balanced', parity: { odd: 2 } }`: the loss of each becomes Σ w·c·ℓ / Σ w·c over a batch, and so counts in the training loss
+   * that is reported; scores of rows that are held out are without.
    */
-  readonly classWeights?: 'balanced' | Readonly<Record<string, number>>;
+  readonly classWeights?: ClassWeights | Readonly<Record<string, ClassWeights>>;
   /** The learning rate over time: a schedule, or the rate of each step, called ahead of the fit. Default constant. */
   readonly schedule?: ScheduleLike;
   /** A limit of the gradient, penalties included. */
@@ -179,19 +186,6 @@ const isModel = (value: unknown): string | undefined =>
     ? undefined
     : 'to be a layer, sequential([…]) or network((x) => …)';
 
-const isPreparation = (value: unknown): string | undefined =>
-  typeof value === 'object' && value !== null && 'kind' in value && 'spec' in value && 'fit' in value
-    ? undefined
-    : 'to be a preparation such as standardize()';
-
-const isClassWeights = (value: unknown): string | undefined => {
-  if (value === 'balanced') return undefined;
-  const plain = typeof value === 'object' && value !== null && !Array.isArray(value);
-  return plain && Object.values(value).every((weight) => isNumber({ above: 0 })(weight) === undefined)
-    ? undefined
-    : "to be 'balanced' or an object of class names and weights above 0";
-};
-
 const isLimit = isNumber({ above: 0 });
 const clipOptions = optionsOf('Trainer: clip', { value: isLimit, norm: isLimit, globalNorm: isLimit, adaptive: isLimit });
 const groupOptions = optionsOf('Trainer: groups', {
@@ -239,10 +233,10 @@ const trainerOptions = optionsOf('Trainer', {
   batchSize: isEither(isInteger({ min: 1 }), isOneOf(['full'])),
   shuffle: isBoolean,
   prepare: isEither(isOneOf(['auto']), isListOf(isPreparation)),
-  prepareTargets: isListOf(isPreparation),
+  prepareTargets: isByOutput(isListOf(isPreparation)),
   augment: isListOf(isAugmentation),
   output: isOneOf(['softmax', 'sigmoid', 'identity']),
-  classWeights: isClassWeights,
+  classWeights: isByOutput(isClassWeights),
   schedule: isSchedule,
   clip: isAnything,
   regularizers: isListOf(isRegularizer),
@@ -254,8 +248,6 @@ const trainerOptions = optionsOf('Trainer', {
   seed: isInteger({ min: 0 }),
   precision: isOneOf(['f32', 'f64']),
 });
-
-for (const name of ['prepareTargets', 'classWeights']) register(`Trainer: ${name} of several outputs`);
 
 const isDataset = (value: unknown): string | undefined => (value instanceof Dataset ? undefined : 'to be a Dataset');
 const isFitted = (value: unknown): string | undefined => (value instanceof Fitted ? undefined : 'to be a fitted model');
@@ -426,17 +418,20 @@ export class Trainer<const M extends Metrics | NamedMetrics = readonly [], const
     if (loss === undefined) throw invalidOption('Trainer', 'loss', 'to be a name or a function of prediction and target', loss);
     this.#options = { ...options };
     this.#model = model;
-    const named = typeof loss === 'object' ? resolveNamedLosses(loss, lossWeights) : undefined;
+    const named = typeof loss === 'object' ? resolveNamedLosses(loss, { lossWeights, prepareTargets, classWeights }) : undefined;
+    if (named === undefined) {
+      if (!Array.isArray(prepareTargets))
+        throw invalidOption('Trainer', 'prepareTargets', 'to be a list of steps, by output only where there are several', prepareTargets);
+      if (classWeights !== undefined) expectArgument('Trainer', 'classWeights', classWeights, isClassWeights);
+    }
     const single = named === undefined ? resolveLoss(loss as LossLike) : undefined;
     if (named === undefined && lossWeights !== undefined)
       throw invalidOption('Trainer', 'lossWeights', 'to come with a loss for each of several outputs', lossWeights);
     if (named !== undefined && output !== undefined)
       throw invalidOption('Trainer', 'output', 'to be left out where outputs have names: the loss of each decides', output);
-    if (named !== undefined && prepareTargets.length > 0) notImplemented('Trainer: prepareTargets of several outputs');
-    if (named !== undefined && classWeights !== undefined) notImplemented('Trainer: classWeights of several outputs');
     this.#loss = single ?? (named as readonly PlannedOutput[]);
     this.#prepare = prepare === 'auto' ? prepare : [...prepare];
-    this.#prepareTargets = [...prepareTargets];
+    this.#prepareTargets = named === undefined ? [...(prepareTargets as readonly Preparation[])] : [];
     const mixing = augment.findIndex(mixes);
     if (mixing >= 0 && mixing + 1 < augment.length)
       throw invalidOption(
@@ -463,7 +458,7 @@ export class Trainer<const M extends Metrics | NamedMetrics = readonly [], const
       output: output ?? single?.output ?? 'identity',
       ...(named === undefined ? {} : { outputs: outputSpecs(named) }),
       optimizer: rule,
-      ...(classWeights === undefined ? {} : { classWeights }),
+      ...(classWeights === undefined || named !== undefined ? {} : { classWeights }),
       ...(clip === undefined ? {} : { clip: expectClip(clip) }),
       ...(averaging === undefined ? {} : { averaging: expectAveraging(averaging) }),
       groups: groups.map(expectGroup),

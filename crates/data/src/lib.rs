@@ -17,6 +17,7 @@ pub mod order;
 pub mod pipeline;
 mod power;
 pub mod prepare;
+pub mod prepare_targets;
 mod quantiles;
 mod schema;
 mod select_best;

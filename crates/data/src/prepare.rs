@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, missing_cell};
 use crate::moments::Moments;
-use crate::source::{Kind, Target};
+use crate::source::Kind;
 
 /// One step of `prepare`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -452,6 +452,26 @@ impl Fitted {
         Ok(())
     }
 
+    /// Some of the columns.
+    pub fn part(&self, columns: std::ops::Range<usize>) -> Fitted {
+        Fitted {
+            shift: self.shift[columns.clone()].to_vec(),
+            factor: self.factor[columns.clone()].to_vec(),
+            clip: self.clip.as_ref().map(|clip| clip[columns].to_vec()),
+        }
+    }
+
+    /// The columns of several side by side.
+    pub(crate) fn joined(parts: &[Fitted]) -> Fitted {
+        let clipped = parts.iter().any(|p| p.clip.is_some());
+        let clip = |p: &Fitted| p.clip.clone().unwrap_or_else(|| vec![None; p.width()]);
+        Fitted {
+            shift: parts.iter().flat_map(|p| p.shift.clone()).collect(),
+            factor: parts.iter().flat_map(|p| p.factor.clone()).collect(),
+            clip: clipped.then(|| parts.iter().flat_map(clip).collect()),
+        }
+    }
+
     fn clip_row<T: Copy>(&self, row: &mut [T], cut: impl Fn(T, [f64; 2]) -> T) {
         let Some(clip) = &self.clip else { return };
         for (value, range) in row.iter_mut().zip(clip) {
@@ -505,33 +525,6 @@ pub(crate) fn fit_affine(steps: &[Step], data: &Dataset) -> Result<Fitted> {
     })
 }
 
-/// Fits `steps` on the target numbers of a view, so predictions can go back to the target's own units.
-///
-/// # Errors
-/// As [`fit`]; `INVALID_OPTION` when the target is not numbers.
-pub fn fit_targets(steps: &[Step], data: &Dataset) -> Result<Fitted> {
-    let Some(Target::Numbers { names, width, values }) = data.source().target() else {
-        return match steps.is_empty() {
-            true => Ok(Fitted::identity(0)),
-            false => Err(Error::new(Code::InvalidOption, "only a target of numbers can be prepared").at("prepareTargets")),
-        };
-    };
-    let moments = Moments::of(data.rows(), *width, |row, out| {
-        let from = data.row_index(row) as usize * width;
-        out.copy_from_slice(&values[from..from + width]);
-    });
-    let place = |j: usize| format!("target {:?}", names[j]);
-    let missing = |j: usize| Error::internal("a target without a value in a checked data set").at(place(j));
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    if let Some(step) = steps.iter().find(|step| !step.is_affine()) {
-        return Err(Error::new(Code::InvalidOption, format!("{} cannot prepare a target", step.name()))
-            .at("prepareTargets")
-            .expected("standardize, minMax, robust or maxAbs, whose predictions go back to the target's own units"));
-    }
-    let column = |j: usize| sorted((0..data.rows()).map(|row| values[data.row_index(row) as usize * width + j]));
-    compose(steps, &moments, data.rows(), &names, &vec![true; *width], column, missing, place)
-}
-
 /// Fits affine steps on rows of `width` values, all there, whose columns have these names.
 pub(crate) fn fit_matrix(
     steps: &[Step],
@@ -549,7 +542,7 @@ pub(crate) fn fit_matrix(
 }
 
 #[expect(clippy::too_many_arguments, reason = "what the three callers know of their columns")]
-fn compose(
+pub(crate) fn compose(
     steps: &[Step],
     moments: &Moments,
     rows: usize,

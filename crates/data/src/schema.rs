@@ -82,6 +82,17 @@ pub enum TargetSchema {
     },
 }
 
+impl TargetSchema {
+    /// Numbers a row.
+    pub fn numbers(&self) -> usize {
+        match self {
+            TargetSchema::Classes { .. } => 1,
+            TargetSchema::Sequence { width, .. } | TargetSchema::Numbers { width, .. } => *width,
+            TargetSchema::Several { targets } => targets.iter().map(|t| t.target.numbers()).sum(),
+        }
+    }
+}
+
 /// One of several targets: `{ name, target }`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

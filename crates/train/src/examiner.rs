@@ -11,6 +11,7 @@ use nabla_kernels::team::{Member, Team};
 use crate::control::Control;
 use crate::feed::Feed;
 use crate::history::Scores;
+use crate::output_weights::class_weight_places;
 use crate::recipe::Recipe;
 use crate::scorer::Scorer;
 
@@ -25,6 +26,8 @@ pub struct Examiner<T: Real> {
     mask: Option<Place>,
     targets: Option<Place>,
     loss: Option<Place>,
+    /// Weights of the classes of outputs: scores are without them.
+    class_weights: Vec<Place>,
     output: Place,
     noise: Option<Noise>,
 }
@@ -42,7 +45,11 @@ pub struct Noise {
 impl<T: Real> Examiner<T> {
     /// For batches up to so many rows; with the loss or without.
     pub fn new(recipe: &Recipe, capacity: usize, loss: bool) -> Result<Examiner<T>> {
-        Self::of(recipe.inference(capacity.max(1), loss)?, loss)
+        let mut examiner = Self::of(recipe.inference(capacity.max(1), loss)?, loss)?;
+        if loss {
+            examiner.class_weights = class_weight_places(&recipe.spec, &examiner.program)?;
+        }
+        Ok(examiner)
     }
 
     /// Samples of predictions.
@@ -61,6 +68,7 @@ impl<T: Real> Examiner<T> {
             mask: program.place("mask"),
             targets: program.place("targets").filter(|_| loss),
             loss: program.place("loss").filter(|_| loss),
+            class_weights: Vec::new(),
             output: program.place("output").ok_or_else(missing)?,
             noise: None,
             program,
@@ -116,6 +124,12 @@ impl<T: Real> Examiner<T> {
                 if let (Some(place), 0) = (&self.targets, member.rank()) {
                     // SAFETY: the first member alone.
                     feed.targets(rows, unsafe { bases.write(place, n, 0..place.len.at(n)) });
+                }
+                if member.rank() == 0 {
+                    for place in &self.class_weights {
+                        // SAFETY: the first member alone.
+                        unsafe { bases.write(place, n, 0..n) }.fill(T::ONE);
+                    }
                 }
                 member.barrier();
                 // SAFETY: this program's own memory and weights of its arena, used by this team alone; n ≤ capacity by `chunks`.

@@ -12,8 +12,10 @@ use nabla_kernels::Real;
 use nabla_kernels::gather::gather_rows;
 use nabla_metrics::Truth;
 
+use crate::output_weights::weights_of;
 use crate::recipe::Recipe;
-use crate::spec::ClassWeights;
+use crate::spec::FitSpec;
+use crate::target_units::units;
 
 /// A data set as a recipe reads it.
 pub struct Feed<'a> {
@@ -22,6 +24,10 @@ pub struct Feed<'a> {
     target_preparation: &'a Fitted,
     identity: bool,
     class_weights: Option<Vec<f64>>,
+    /// Of outputs by name.
+    output_weights: Vec<(String, Vec<f64>)>,
+    /// How the target of each output by name was prepared, where it was.
+    units: Vec<(String, Fitted)>,
     /// Values a row of the program's input: more than the data set has where its longest sequence is shorter.
     wide: usize,
     changes: Option<Changes>,
@@ -79,46 +85,57 @@ impl<'a> Feed<'a> {
             }
         }
         Ok(Feed {
-            data,
             preparation,
             target_preparation,
             identity,
             class_weights: None,
+            output_weights: Vec::new(),
+            units: if recipe.spec.outputs.is_empty() {
+                Vec::new()
+            } else {
+                units(recipe, data.schema().target.as_ref(), target_preparation)
+            },
+            data,
             wide,
             changes: None,
             rows,
         })
     }
 
-    /// The same with weights of the classes in the objective.
-    pub fn with_class_weights(mut self, weights: Option<&ClassWeights>) -> Result<Feed<'a>> {
-        let Some(weights) = weights else { return Ok(self) };
-        let Some(Target::Classes { names, labels }) = self.data.source().target() else {
-            return Err(Error::option("classWeights", "with one target that is classes", "another target"));
-        };
-        self.class_weights = Some(match weights {
-            ClassWeights::Balanced(_) => {
-                let mut counts = vec![0usize; names.len()];
-                self.rows.iter().for_each(|&row| counts[labels[row as usize] as usize] += 1);
-                let present = counts.iter().filter(|c| **c > 0).count();
-                counts
-                    .iter()
-                    .map(|&c| self.rows.len() as f64 / (present * c.max(1)) as f64)
-                    .collect()
-            }
-            ClassWeights::Named(named) => {
-                if let Some(unknown) = named.keys().find(|name| !names.contains(name)) {
-                    let error = Error::option("classWeights", format!("to name classes of {names:?}"), format!("{unknown:?}"));
-                    let meant = nabla_data::nearest(unknown, names.iter().map(String::as_str));
-                    return Err(match meant {
-                        Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
-                        None => error,
-                    });
-                }
-                names.iter().map(|name| named.get(name).copied().unwrap_or(1.0)).collect()
-            }
-        });
+    /// The same with weights of the classes in the objective: of the only output, or of outputs by name.
+    pub fn with_class_weights(mut self, spec: &FitSpec) -> Result<Feed<'a>> {
+        let target = self.data.source().target();
+        if let Some(weights) = &spec.class_weights {
+            self.class_weights = Some(weights_of(weights, target, &self.rows, "classWeights")?);
+        }
+        for (name, weights) in spec.weighted_outputs() {
+            let own = target.and_then(|target| target.named(name));
+            let weights = weights_of(weights, own, &self.rows, &format!("classWeights.{name}"))?;
+            self.output_weights.push((name.to_owned(), weights));
+        }
         Ok(self)
+    }
+
+    /// What the loss of each row counts in one of the outputs whose classes have weights: with the weights w of the rows it becomes
+    /// Σ w·c·ℓ / Σ w·c.
+    pub fn fill_class_weights<T: Real>(&self, index: usize, rows: &[u32], out: &mut [T]) {
+        let Some((name, weights)) = self.output_weights.get(index) else {
+            return out.fill(T::ONE);
+        };
+        let Some(Target::Classes { labels, .. }) = self.data.source().target().and_then(|target| target.named(name)) else {
+            return out.fill(T::ONE);
+        };
+        let of_row = |row: u32| self.data.source().weights().map_or(1.0, |w| w[row as usize]);
+        let of_class = |row: u32| weights[labels[row as usize] as usize];
+        let (mut whole, mut weighted) = (0.0, 0.0);
+        for &row in rows {
+            whole += of_row(row);
+            weighted += of_row(row) * of_class(row);
+        }
+        let factor = if weighted > 0.0 { whole / weighted } else { 0.0 };
+        rows.iter()
+            .zip(out)
+            .for_each(|(&row, out)| *out = T::from_f64(of_class(row) * factor));
     }
 
     /// The same with changes of its rows, each epoch anew, by so many members at once.
@@ -302,8 +319,8 @@ impl<'a> Feed<'a> {
                 for (&row, out) in rows.iter().zip(out.chunks_exact_mut(stride)) {
                     let values = &values[row as usize * width..][..*width];
                     for (j, (value, out)) in values.iter().zip(&mut out[at..]).enumerate() {
-                        // One of several targets is not prepared.
-                        let (shift, factor) = (shift.get(j).unwrap_or(&0.0), factor.get(j).unwrap_or(&1.0));
+                        // Without steps nothing is prepared.
+                        let (shift, factor) = (shift.get(at + j).unwrap_or(&0.0), factor.get(at + j).unwrap_or(&1.0));
                         *out = T::from_f64((value - shift) * factor);
                     }
                 }
@@ -419,6 +436,12 @@ impl<'a> Feed<'a> {
             }
             Target::Several { .. } => None,
         }
+    }
+
+    /// Predictions of an output by name back in its target's own units.
+    pub fn output_to_own_units(&self, name: &str, predictions: &mut [f64]) -> Result<()> {
+        let own = self.units.iter().find(|(n, _)| n == name);
+        own.map_or(Ok(()), |(_, fitted)| fitted.inverse(predictions))
     }
 
     /// Predictions back in the target's own units.

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use nabla_data::Dataset;
 use nabla_data::pipeline::{self, Prepared};
-use nabla_data::prepare::{self, Fitted};
+use nabla_data::prepare::Fitted;
 use nabla_data::purged;
 use nabla_data::split::{HoldOutOptions, Ratios, Shares, hold_out};
-use nabla_data::{Dataset, Target};
 use nabla_error::{Code, Error, Result};
 use nabla_graph::plan::Place;
 use nabla_graph::{Bases, Memory, Moment, Program};
@@ -29,6 +29,7 @@ use crate::feed::{BatchWeights, Feed};
 use crate::history::{Epoch, Scores, Stopped};
 use crate::lsuv::{self, UnitVariance};
 use crate::model::{Model, Weights};
+use crate::output_weights::class_weight_places;
 use crate::pace::Pace;
 use crate::recipe::Recipe;
 use crate::room::expect_room;
@@ -174,6 +175,8 @@ struct Places {
     /// Targets of the samples that are mixed in, and the shares of the rows' own.
     partners: Option<(Place, Place)>,
     weights: Place,
+    /// Of the outputs whose classes have weights, in their order.
+    class_weights: Vec<Place>,
     loss: Place,
     output: Option<Place>,
     /// New values of untrained weights, and the arena's rows.
@@ -208,6 +211,9 @@ impl Places {
                     feed.changed_targets(epoch, rows, targets, other);
                 }
                 weights.fill(rows, bases.write(&self.weights, n, 0..n));
+                for (index, place) in self.class_weights.iter().enumerate() {
+                    feed.fill_class_weights(index, rows, bases.write(place, n, 0..n));
+                }
             }
         }
     }
@@ -257,13 +263,9 @@ impl<'a, T: Real> Fit<'a, T> {
             Some(model) => model.preparation.clone(),
             None => pipeline::fit(&spec.prepare, &train)?,
         };
-        let target_preparation = match train.source().target() {
-            Some(Target::Numbers { .. }) if job.keep.is_some() => {
-                job.keep.as_ref().map_or(Fitted::identity(0), |m| m.target_preparation.clone())
-            }
-            Some(Target::Numbers { .. }) => prepare::fit_targets(&spec.prepare_targets, &train)?,
-            _ if spec.prepare_targets.is_empty() => Fitted::identity(0),
-            _ => return Err(Error::option("prepareTargets", "with number targets only", "classes")),
+        let target_preparation = match &job.keep {
+            Some(model) => model.target_preparation.clone(),
+            None => spec.fit_targets(&train)?,
         };
         expect_binary(recipe, &train)?;
         let batch = spec.batch_size.of(train.rows());
@@ -275,6 +277,7 @@ impl<'a, T: Real> Fit<'a, T> {
             targets: program.place("targets"),
             partners: program.place("partnerTargets").zip(program.place("ownShares")),
             weights: program.place("rowWeights").ok_or_else(|| missing("rowWeights"))?,
+            class_weights: class_weight_places(spec, &program)?,
             loss: program.place("loss").ok_or_else(|| missing("loss"))?,
             output: program.place("output"),
             updates: recipe
@@ -332,10 +335,9 @@ impl<'a, T: Real> Fit<'a, T> {
         let (train, validation, score, test) = (self.train.clone(), self.validation.take(), job.score.as_ref(), job.test.as_ref());
         let (preparation, target_preparation) = (self.preparation.clone(), self.target_preparation.clone());
         let feed = |data| Feed::new(recipe, data, &preparation, &target_preparation, true);
-        let train_feed =
-            feed(&train)?
-                .with_class_weights(spec.class_weights.as_ref())?
-                .with_changes(&spec.augment, spec.seed, self.team.size())?;
+        let train_feed = feed(&train)?
+            .with_class_weights(spec)?
+            .with_changes(&spec.augment, spec.seed, self.team.size())?;
         let validation_feed = validation.as_ref().map(&feed).transpose()?;
         let later = [score, test].map(|data| data.map(&feed).transpose());
         let [score_feed, test_feed] = later;

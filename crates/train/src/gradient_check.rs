@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use nabla_data::{Dataset, Target, prepare};
+use nabla_data::Dataset;
 use nabla_error::{Code, Error, Result};
 use nabla_graph::{Bases, Moment};
 use nabla_kernels::Aligned;
@@ -13,6 +13,7 @@ use nabla_kernels::team::Member;
 use serde::Serialize;
 
 use crate::feed::Feed;
+use crate::output_weights::class_weight_places;
 use crate::recipe::Recipe;
 
 /// What a check found.
@@ -55,11 +56,8 @@ pub fn check_gradients(recipe: &Arc<Recipe>, data: &Dataset, epsilon: f64, limit
     }
     let spec = &recipe.spec;
     let preparation = nabla_data::pipeline::fit(&spec.prepare, data)?;
-    let targets = match data.source().target() {
-        Some(Target::Numbers { .. }) => prepare::fit_targets(&spec.prepare_targets, data)?,
-        _ => prepare::Fitted::identity(0),
-    };
-    let feed = Feed::new(recipe, data, &preparation, &targets, true)?.with_class_weights(spec.class_weights.as_ref())?;
+    let targets = spec.fit_targets(data)?;
+    let feed = Feed::new(recipe, data, &preparation, &targets, true)?.with_class_weights(spec)?;
     let rows = &feed.rows;
     let n = rows.len();
     if n == 0 {
@@ -70,6 +68,7 @@ pub fn check_gradients(recipe: &Arc<Recipe>, data: &Dataset, epsilon: f64, limit
     let arena = &recipe.arena;
     let (mut theta, mut gradient) = (Aligned::zeroed(arena.len)?, Aligned::zeroed(arena.len)?);
     arena.initialize(spec.seed, &mut theta)?;
+    let class_weights = class_weight_places(spec, &program)?;
     let missing = || Error::internal("the training program has no loss");
     let (place, weights) = (
         program.place("loss").ok_or_else(missing)?,
@@ -93,6 +92,9 @@ pub fn check_gradients(recipe: &Arc<Recipe>, data: &Dataset, epsilon: f64, limit
             }
             if let Some(place) = program.place("targets") {
                 feed.targets(rows, bases.write(&place, n, 0..place.len.at(n)));
+            }
+            for (index, place) in class_weights.iter().enumerate() {
+                feed.fill_class_weights(index, rows, bases.write(place, n, 0..n));
             }
             let row_weights = bases.write(&weights, n, 0..n);
             feed.batch_weights(rows).fill(rows, row_weights);

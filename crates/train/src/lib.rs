@@ -16,6 +16,7 @@ pub mod least_squares;
 pub mod linear;
 pub mod lsuv;
 pub mod model;
+mod output_weights;
 mod pace;
 mod pattern;
 pub mod range_test;
@@ -29,6 +30,7 @@ pub mod spec;
 pub mod stage;
 mod stage_bytes;
 pub mod start;
+mod target_units;
 mod units;
 mod update;
 

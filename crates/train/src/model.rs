@@ -20,6 +20,7 @@ use crate::feed::Feed;
 use crate::history::{Epoch, Scores};
 use crate::recipe::Recipe;
 use crate::scorer::Scorer;
+use crate::target_units::units;
 
 /// The weights, in the arena's layout.
 #[derive(Debug)]
@@ -55,6 +56,8 @@ pub struct Model {
     pub(crate) schema: Schema,
     pub(crate) preparation: Prepared,
     pub(crate) target_preparation: Fitted,
+    /// Of outputs by name.
+    units: Vec<(String, Fitted)>,
     pub(crate) weights: Weights,
     /// One record an epoch.
     pub history: Vec<Epoch>,
@@ -112,6 +115,7 @@ impl Model {
             Weights::F64(_) => Pool::F64(Mutex::default()),
         };
         Model {
+            units: units(&recipe, schema.target.as_ref(), &target_preparation),
             recipe,
             schema,
             preparation,
@@ -317,6 +321,16 @@ impl Model {
     }
 
     pub(crate) fn target_preparation_inverse(&self, predictions: &mut [f64]) -> Result<()> {
+        if !self.recipe.spec.outputs.is_empty() {
+            let stride = self.output_width().max(1);
+            for (name, fitted) in &self.units {
+                let part = self.recipe.parts.iter().find(|part| part.name.as_ref() == Some(name));
+                for row in predictions.chunks_exact_mut(stride) {
+                    part.map_or(Ok(()), |p| fitted.inverse(&mut row[p.from..p.from + p.width]))?;
+                }
+            }
+            return Ok(());
+        }
         if self.target_preparation.width() == 0 || self.target_preparation.is_identity() {
             return Ok(());
         }

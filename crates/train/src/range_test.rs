@@ -67,7 +67,7 @@ fn run<T: Real>(mut fit: Fit<'_, T>, recipe: &Arc<Recipe>, range: Range, control
     let spec = &recipe.spec;
     let (train, preparation, targets) = (fit.train.clone(), fit.preparation.clone(), fit.target_preparation.clone());
     let feed = Feed::new(recipe, &train, &preparation, &targets, true)?
-        .with_class_weights(spec.class_weights.as_ref())?
+        .with_class_weights(spec)?
         .with_changes(&spec.augment, spec.seed, fit.members())?;
     let mut scorer = Scorer::new(recipe, &[])?;
     let mut found = RangeTest {

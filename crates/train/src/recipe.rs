@@ -158,7 +158,7 @@ fn predictions(builder: &mut Builder, spec: &FitSpec) -> Result<Vec<OutputPart>>
     };
     let width = |builder: &Builder, id: usize| builder.shape(id).0[1..].iter().map(|d| d.size).product::<usize>();
     let (mut parts, mut row) = (Vec::new(), None);
-    for NamedOutput { name, output } in &spec.outputs {
+    for NamedOutput { name, output, .. } in &spec.outputs {
         let own = activated(builder, &format!("prediction:{name}"), *output)?;
         if builder.shape(own).0.first() != Some(&Dim::BATCH) {
             return Err(Error::new(Code::ShapeMismatch, "an output has one prediction a row").at(name.clone()));

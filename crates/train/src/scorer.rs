@@ -63,9 +63,10 @@ impl Scorer {
         let stride = output.len() / rows.len().max(1);
         for (part, metrics) in &self.parts {
             self.prediction.clear();
-            if part.name.is_some() {
+            if let Some(name) = &part.name {
                 let own = output.chunks_exact(stride.max(1)).flat_map(|row| &row[part.from..][..part.width]);
                 self.prediction.extend(own.map(|v| v.to_f64()));
+                feed.output_to_own_units(name, &mut self.prediction)?;
             } else {
                 self.prediction.extend(output.iter().map(|v| v.to_f64()));
                 feed.to_own_units(&mut self.prediction)?;

@@ -1,7 +1,9 @@
 //! What to fit, as plain data: it comes from TypeScript, can be saved, sent to another process or put on a queue.
 
+use nabla_data::Dataset;
 use nabla_data::augment::{self, Augmentation};
-use nabla_data::prepare::Step;
+use nabla_data::prepare::{Fitted, Step};
+use nabla_data::prepare_targets::{fit_named_targets, fit_targets};
 use nabla_error::{Code, Error, Result};
 use nabla_metrics::MetricSpec;
 use nabla_optim::{Method, Penalty, Schedule};
@@ -24,14 +26,23 @@ pub enum Output {
 }
 
 /// One of several outputs of a model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NamedOutput {
     /// Of the graph's output `prediction:<name>`, and of its target.
     pub name: String,
     /// From values to predictions.
     pub output: Output,
+    /// Fitted on the training rows, applied to its target of numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prepare_targets: Vec<Step>,
+    /// Weights of the classes of its target, by the graph's input `classWeights:<name>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_weights: Option<ClassWeights>,
 }
+
+/// The prefix of the inputs that weight the losses of single outputs, a number a row.
+pub const CLASS_WEIGHTS: &str = "classWeights:";
 
 /// How many rows a step sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -305,12 +316,28 @@ impl FitSpec {
             }
         }
         if !self.prepare_targets.is_empty() || self.class_weights.is_some() {
-            return Err(Error::new(
-                Code::NotImplemented,
-                "prepareTargets and classWeights of several outputs are not built yet",
+            return Err(Error::option(
+                "prepareTargets and classWeights",
+                "to belong to one of the outputs",
+                "those of the whole model",
             ));
         }
         Ok(())
+    }
+
+    /// Its preparation of targets, fitted on these rows.
+    pub(crate) fn fit_targets(&self, data: &Dataset) -> Result<Fitted> {
+        if self.outputs.is_empty() {
+            return fit_targets(&self.prepare_targets, data);
+        }
+        fit_named_targets(self.outputs.iter().map(|o| (o.name.as_str(), o.prepare_targets.as_slice())), data)
+    }
+
+    /// The outputs whose classes have weights.
+    pub(crate) fn weighted_outputs(&self) -> impl Iterator<Item = (&str, &ClassWeights)> {
+        self.outputs
+            .iter()
+            .filter_map(|o| o.class_weights.as_ref().map(|w| (o.name.as_str(), w)))
     }
 
     fn expect_score(&self, option: &str, monitor: &str) -> Result<()> {
@@ -376,8 +403,11 @@ impl FitSpec {
                 ));
             }
         }
-        if let Some(ClassWeights::Named(named)) = &self.class_weights {
-            named.values().try_for_each(|w| positive("classWeights", *w))?;
+        let of_outputs = self.outputs.iter().filter_map(|o| o.class_weights.as_ref());
+        for weights in self.class_weights.iter().chain(of_outputs) {
+            if let ClassWeights::Named(named) = weights {
+                named.values().try_for_each(|w| positive("classWeights", *w))?;
+            }
         }
         match self.averaging {
             Some(Averaging::Ema { decay }) if !(0.0..1.0).contains(&decay) => Err(Error::option("averaging.decay", "in [0, 1)", decay)),

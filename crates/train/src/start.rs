@@ -9,6 +9,7 @@ use nabla_params::Arena;
 use crate::model::Model;
 use crate::pattern::matches;
 use crate::recipe::Recipe;
+use crate::spec::FitSpec;
 
 /// The weights of a model that a recipe has too, by name; with patterns only those they name.
 ///
@@ -59,7 +60,8 @@ pub fn weights_from(recipe: &Recipe, model: &Model, take: Option<&[String]>) -> 
 /// `INVALID_OPTION`: other steps.
 pub fn expect_same_preparation(recipe: &Recipe, model: &Model) -> Result<()> {
     let (own, old) = (&recipe.spec, &model.recipe.spec);
-    if own.prepare == old.prepare && own.prepare_targets == old.prepare_targets {
+    let steps = |spec: &FitSpec| -> Vec<_> { spec.outputs.iter().map(|o| (o.name.clone(), o.prepare_targets.clone())).collect() };
+    if own.prepare == old.prepare && own.prepare_targets == old.prepare_targets && steps(own) == steps(old) {
         return Ok(());
     }
     Err(Error::option(

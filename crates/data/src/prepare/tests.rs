@@ -2,8 +2,10 @@ use proptest::prelude::*;
 
 use super::fit_affine as fit;
 use super::*;
+use crate::Target;
 use crate::options::from_json;
 use crate::pipeline::fit_values;
+use crate::prepare_targets::fit_targets;
 use crate::source::{Column, Matrix};
 use crate::{SourceParts, TargetParts};
 

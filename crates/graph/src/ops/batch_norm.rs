@@ -99,6 +99,14 @@ fn all_but_last(shape: &Shape) -> Vec<usize> {
     (0..shape.rank() - 1).collect()
 }
 
+/// Elements a channel of x, 1 for none: what sums are divided by.
+fn row_count(b: &mut Builder, x: Id) -> Result<Id> {
+    let axes = all_but_last(b.shape(x)).into_iter().map(|a| a as i64).collect();
+    let count = b.apply(Count { axes: Some(axes) }.into(), &[x])?;
+    let one = b.scalar(1.0);
+    b.binary(BinaryKind::Maximum, count, one)
+}
+
 /// Blocks of rows that are summed one by one: at most [`BLOCKS`], at least 64 rows each.
 fn block_rows(rows: usize) -> usize {
     rows.div_ceil(BLOCKS).max(64)
@@ -229,8 +237,7 @@ impl Op for ColumnMoments {
     /// dx = (dmean + 2·(x − mean)·dvariance)/n
     fn gradient(&self, b: &mut Builder, at: &At) -> Result<Gradients> {
         let x = at.inputs[0];
-        let axes = all_but_last(b.shape(x)).into_iter().map(|a| a as i64).collect();
-        let count = b.apply(Count { axes: Some(axes) }.into(), &[x])?;
+        let count = row_count(b, x)?;
         let (mean, first, second) = (row(b, at.y, 0)?, row(b, at.dy, 0)?, row(b, at.dy, 1)?);
         let d = b.binary(BinaryKind::Subtract, x, mean)?;
         let twice = b.scale(second, 2.0)?;
@@ -243,10 +250,7 @@ impl Op for ColumnMoments {
         let x = inputs[0];
         let mut build = || {
             let over = all_but_last(b.shape(x));
-            let axes = Some(over.iter().map(|&a| a as i64).collect());
-            let count = b.apply(Count { axes }.into(), &[x])?;
-            let one = b.scalar(1.0);
-            let count = b.binary(BinaryKind::Maximum, count, one)?;
+            let count = row_count(b, x)?;
             let total = b.sum(x, &over, false)?;
             let mean = b.binary(BinaryKind::Divide, total, count)?;
             let d = b.binary(BinaryKind::Subtract, x, mean)?;
@@ -431,8 +435,7 @@ impl Op for BatchNormTraining {
         let (first, second) = (row(b, sums, 0)?, row(b, sums, 1)?);
         let mut dx = None;
         if at.wants[0] {
-            let axes = all_but_last(b.shape(x)).into_iter().map(|a| a as i64).collect();
-            let count = b.apply(Count { axes: Some(axes) }.into(), &[x])?;
+            let count = row_count(b, x)?;
             let mean = row(b, moments, 0)?;
             let scale = inverse_deviation(b, moments, self.0.epsilon)?;
             let slope = b.binary(Multiply, gamma, scale)?;
