@@ -45,7 +45,7 @@ describe('prepareTargets by output', () => {
     const scores = await prepared.evaluate(data);
     expect(scores['price.rootMeanSquaredError']).toBeCloseTo(rmse, 8);
     expect(prepared.history.at(-1)!.validation).toEqual(scores);
-    expect((prepared.predictSync(features[2]!) as unknown as { price: number[] }).price[0]).toBeCloseTo(prices[2]!, 8);
+    expect((prepared.predictSync(features[2]!) as unknown as { price: number }).price).toBeCloseTo(prices[2]!, 8);
     const folder = await mkdtemp(join(tmpdir(), 'nabla-outputs-'));
     await prepared.save(join(folder, 'model'));
     expect(await (await Fitted.load(join(folder, 'model'))).predict(data)).toEqual(own);
@@ -57,7 +57,9 @@ describe('prepareTargets by output', () => {
     const both = { price, other: price.map((p) => p / 7) };
     const loss = { price: 'meanSquaredError', other: 'meanSquaredError' } as const;
     const fit = (prepareTargets: object) =>
-      new Trainer({ ...recipe, model, loss, prepareTargets: prepareTargets as never, epochs: 60 }).fit(Dataset.from({ features, targets: both }));
+      new Trainer({ ...recipe, model, loss, prepareTargets: prepareTargets as never, epochs: 60 }).fit(
+        Dataset.from({ features, targets: both }),
+      );
     const fitted = await fit({ price: [robust()], other: [standardize()] });
     const predicted = (await fitted.predict(features)) as unknown as Record<string, ArrayLike<number>>;
     for (let i = 0; i < count; i++) {
@@ -112,5 +114,9 @@ it.each<[object, RegExp]>([
 it('names a class that is none', async () => {
   const data = Dataset.from({ features, targets: { kind, price } });
   const run = new Trainer({ ...recipe, classWeights: { kind: { rar: 2 } } }).fit(data);
-  await expect(run).rejects.toMatchObject({ code: 'INVALID_OPTION', place: 'classWeights.kind', hint: expect.stringMatching(/rare/) as string });
+  await expect(run).rejects.toMatchObject({
+    code: 'INVALID_OPTION',
+    place: 'classWeights.kind',
+    hint: expect.stringMatching(/rare/) as string,
+  });
 });

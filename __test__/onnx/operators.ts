@@ -1,5 +1,6 @@
 /** ONNX's operators in terms of nabla's: what a node of a vector becomes when it is traced. Axes are ONNX's, channels come second there. */
 import { type Tensor, traceOf } from '../../src/trace/index.js';
+import { recurrent } from './recurrent.js';
 
 /** One value of a vector. */
 export interface Value {
@@ -14,11 +15,13 @@ export interface Node {
   readonly attributes: Readonly<Record<string, unknown>>;
   readonly x: readonly Tensor[];
   readonly given: readonly (Value | null)[];
-  /** How many outputs are wanted. */
+  /** How many outputs are wanted … */
   readonly outputs: number;
+  /** … and their ranks. */
+  readonly ranks: readonly number[];
 }
 
-type Rule = (node: Node) => Tensor | readonly Tensor[];
+export type Rule = (node: Node) => Tensor | readonly Tensor[];
 
 const numberOf = ({ attributes }: Node, name: string, normally: number): number => (attributes[name] as number | undefined) ?? normally;
 const listOf = ({ attributes, given }: Node, name: string, input = -1): number[] | undefined =>
@@ -102,6 +105,15 @@ const pool =
     const x = channelsLast(node.x[0]!);
     const window = listOf(node, 'kernel_shape')!;
     const { stride, padding } = windowOf(node, x.shape.slice(1, -1), window);
+    if (numberOf(node, 'ceil_mode', 0) === 1) {
+      // One more window hangs over the end, unless it would begin in the padding there.
+      window.forEach((size, i) => {
+        const [n, before, after, step] = [x.shape[i + 1]!, padding[2 * i]!, padding[2 * i + 1]!, stride[i]!];
+        const count = Math.ceil((n + before + after - size) / step) + 1;
+        const kept = (count - 1) * step >= n + before ? count - 1 : count;
+        padding[2 * i + 1] = Math.max(after, (kept - 1) * step + size - n - before);
+      });
+    }
     const inside = numberOf(node, 'count_include_pad', 0) === 1 && operator === 'averagePool';
     const pairs = [[0, 0] as const, ...window.map((_, i) => [padding[2 * i]!, padding[2 * i + 1]!] as const), [0, 0] as const];
     const y = traceOf(x).apply(
@@ -151,9 +163,24 @@ export const rules: Readonly<Record<string, Rule>> = {
   AveragePool: pool('averagePool'),
   BatchNormalization: (node) => {
     const [x, scale, shift, mean, variance] = node.x as [Tensor, Tensor, Tensor, Tensor, Tensor];
+    const epsilon = numberOf(node, 'epsilon', 1e-5);
+    if (numberOf(node, 'training_mode', 0) === 1) {
+      const rows = channelsLast(x);
+      const own = traceOf(x).apply('columnMoments', [rows], {}, windowOf);
+      const momentum = numberOf(node, 'momentum', 0.9);
+      const running = [mean, variance].map((old, i) =>
+        old.multiply(momentum).add(
+          own
+            .slice(0, i, i + 1)
+            .reshape(old.shape)
+            .multiply(1 - momentum),
+        ),
+      );
+      return [channelsSecond(traceOf(x).apply('batchNorm', [rows, scale, shift, own], { epsilon }, windowOf)), ...running];
+    }
     const moments = mean.reshape([1, mean.shape[0]!]).concat(variance.reshape([1, variance.shape[0]!]), { axis: 0 });
     const inputs = [channelsLast(x), scale, shift, moments];
-    return channelsSecond(traceOf(x).apply('batchNorm', inputs, { epsilon: numberOf(node, 'epsilon', 1e-5) }, windowOf));
+    return channelsSecond(traceOf(x).apply('batchNorm', inputs, { epsilon }, windowOf));
   },
   Clip: (node) => {
     const [x] = node.x as [Tensor];
@@ -190,7 +217,7 @@ export const rules: Readonly<Record<string, Rule>> = {
     // An end that is padded by less than nothing is room after it.
     const room = padding.map((n) => Math.max(0, -n));
     const inner = size.map((n, i) => n - room[2 * i]! - room[2 * i + 1]!);
-    const attributes = { stride, padding: padding.map((n) => Math.max(0, n)), dilation, groups: 1, size: inner };
+    const attributes = { stride, padding: padding.map((n) => Math.max(0, n)), dilation, groups: numberOf(node, 'group', 1), size: inner };
     const weights = kernel.transpose([...range(sizes.length).map((i) => i + 2), 1, 0]);
     const y = traceOf(x)
       .apply('convInput', [channelsLast(x), weights], attributes, windowOf)
@@ -206,7 +233,8 @@ export const rules: Readonly<Record<string, Rule>> = {
     return split.transpose(node.attributes.mode === 'CRD' ? [0, 1, 4, 2, 5, 3] : [0, 3, 4, 1, 5, 2]).reshape([n, own, h * b, w * b]);
   },
   Div: binary((a, b) => a.divide(b)),
-  Dropout: unary((x) => x.add(0)),
+  // At prediction, or with a rate of 0.
+  Dropout: (node) => [(node.x[0] as Tensor).add(0), (node.x[0] as Tensor).multiply(0).add(1)].slice(0, node.outputs),
   Elu: unary((x, node) => x.elu(numberOf(node, 'alpha', 1))),
   Equal: binary((a, b) => a.equal(b)),
   Erf: unary((x) => x.erf()),
@@ -242,6 +270,9 @@ export const rules: Readonly<Record<string, Rule>> = {
   GlobalMaxPool: unary((x) => x.max(range(x.rank).slice(2), { keepDims: true })),
   Greater: binary((a, b) => a.greater(b)),
   GreaterOrEqual: binary((a, b) => a.greaterOrEqual(b)),
+  GRU: recurrent('GRU'),
+  LSTM: recurrent('LSTM'),
+  RNN: recurrent('RNN'),
   GroupNormalization: (node) => {
     const [x, scale, shift] = node.x as [Tensor, Tensor, Tensor];
     const y = normalized(channelsLast(x), 1, numberOf(node, 'num_groups', 1), true, numberOf(node, 'epsilon', 1e-5));

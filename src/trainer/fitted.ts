@@ -13,11 +13,10 @@ import {
   isNumber,
   isString,
   NablaError,
-  notImplemented,
   optionsOf,
-  register,
 } from '../errors/index.js';
 import { callNative, type NativeData, type NativeModel, runTask } from '../native/index.js';
+import { Batcher, type BatcherOptions, batcherOptions } from './batcher.js';
 import { type Epoch, epochFrom, type Scores, scoresFrom } from './epoch.js';
 import { continuation, type GenerateOptions, isSignal } from './generate.js';
 import { classesOf, columnsOfOutput, type NamedKinds, type OutputPlace, probabilityRows } from './outputs.js';
@@ -99,8 +98,6 @@ const generateOptions = optionsOf('generate', {
   seed: isInteger({ min: 0 }),
   signal: isSignal,
 });
-
-for (const name of ['batcher']) register(`Fitted.${name}`);
 
 /** Index of the largest of `count` values from `from` on, counted from there. */
 const likeliest = (values: Float64Array, from: number, count: number): number => {
@@ -620,11 +617,24 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
     return continuation(encode('prompt', tokens as readonly string[], text), target.names, this.session(), options);
   }
 
-  /** Joins single requests into batches, off the event loop. */
-  batcher(_options: { readonly maxBatch?: number; readonly maxWaitMs?: number; readonly maxQueue?: number } = {}): {
-    predict(row: NumberArray, options?: { readonly signal?: AbortSignal }): Promise<Prediction<Kind>>;
-  } {
-    return notImplemented('Fitted.batcher', this.batcher);
+  /**
+   * Joins single requests of a server into native calls of up to `maxBatch` rows, off the event loop. Each request has the bits that it has
+   * alone, and a row that cannot be read rejects its own request only.
+   *
+   * A request waits `maxWaitMs` at most for others; where more than `maxQueue` have no answer yet, another is refused with `OVERLOADED`.
+   * @example
+   * const batcher = fitted.batcher({ maxBatch: 64, maxWaitMs: 2, maxQueue: 1000 });
+   * const digit = await batcher.predict(pixels, { signal: AbortSignal.timeout(50) });
+   */
+  batcher(options: BatcherOptions = {}): Batcher<Kind> {
+    expectOptions('batcher', options, batcherOptions, this.batcher);
+    return new Batcher<Kind>(
+      {
+        check: (asked) => void this.#expectProbabilities('batcher.predict', asked),
+        predict: (rows, asked) => this.predict(rows as never, asked as never),
+      },
+      options,
+    );
   }
 
   /** Frees the native memory early; never needed. */

@@ -1,3 +1,4 @@
+export type { BatchedOptions, BatchedRow, Batcher, BatcherOptions } from './batcher.js';
 export { type EnsembleMembers, type EnsembleOptions, ensemble, type FittedEnsemble } from './ensemble.js';
 export type { Epoch, Scores } from './epoch.js';
 export type { Estimator, EstimatorFitOptions, FittedEstimator } from './estimator.js';

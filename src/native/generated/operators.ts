@@ -31,6 +31,7 @@ export interface Operators {
   readonly dropout: { readonly kind: string; readonly rate: number };
   readonly dropoutMask: { readonly form: string; readonly kind: string; readonly purpose: number; readonly slot: number };
   readonly embeddingLoss: { readonly kind: string; readonly margin: number };
+  readonly embeddingLossCurvature: { readonly kind: string; readonly margin: number };
   readonly embeddingLossGradient: { readonly kind: string; readonly margin: number };
   readonly equal: NoAttributes;
   readonly erf: NoAttributes;
@@ -55,6 +56,7 @@ export interface Operators {
   readonly max: { readonly axes: readonly number[] | null; readonly keepDims: boolean };
   readonly maxPool: { readonly padding: readonly number[]; readonly stride: readonly number[]; readonly window: readonly number[] };
   readonly maxPoolGradient: { readonly padding: readonly number[]; readonly stride: readonly number[]; readonly window: readonly number[] };
+  readonly maxPoolPick: { readonly padding: readonly number[]; readonly stride: readonly number[]; readonly window: readonly number[] };
   readonly maximum: NoAttributes;
   readonly mean: { readonly axes: readonly number[] | null; readonly keepDims: boolean };
   readonly minimum: NoAttributes;
@@ -128,6 +130,7 @@ export const operatorInputs = {
   dropout: 1,
   dropoutMask: 1,
   embeddingLoss: 2,
+  embeddingLossCurvature: 4,
   embeddingLossGradient: 3,
   equal: 2,
   erf: 1,
@@ -152,6 +155,7 @@ export const operatorInputs = {
   max: 1,
   maxPool: 1,
   maxPoolGradient: 2,
+  maxPoolPick: 2,
   maximum: 2,
   mean: 1,
   minimum: 2,

@@ -2,7 +2,6 @@ use proptest::prelude::*;
 
 use super::fit_affine as fit;
 use super::*;
-use crate::Target;
 use crate::options::from_json;
 use crate::pipeline::fit_values;
 use crate::prepare_targets::fit_targets;
