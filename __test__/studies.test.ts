@@ -97,8 +97,20 @@ describe('study', () => {
     whole(toSvg());
   });
 
+  it('search: a grid tries few rates, and the others find less loss', async () => {
+    const { data, toSvg } = await study.search();
+    const [byGrid, byChance, zoomed] = data.map(({ best }) => [...best].sort((a, b) => a - b)[best.length >> 1]!);
+    expect(data.map(({ rates, trials }) => [rates, trials.length])).toEqual([
+      [5, 25],
+      [25, 25],
+      [25, 25],
+    ]);
+    expect(byChance).toBeLessThan(byGrid!);
+    expect(zoomed).toBeLessThan(byGrid!);
+    whole(toSvg());
+  });
+
   it('takes a seed and nothing else', async () => {
     await expect(study.ridge({ seed: -1 })).rejects.toMatchObject({ code: 'INVALID_OPTION' });
-    expect(() => study.search()).toThrow(expect.objectContaining({ code: 'NOT_IMPLEMENTED' }) as Error);
   });
 });

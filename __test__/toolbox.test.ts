@@ -1,17 +1,7 @@
 /** The training toolbox through the public interface: what the options do, and what is wrong with them. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { minMax, standardize } from '../src/data/index.js';
-import {
-  checkGradients,
-  Dataset,
-  ensemble,
-  learningRateTest,
-  norm,
-  ridge,
-  sequential,
-  Trainer,
-  type TrainerOptions,
-} from '../src/index.js';
+import { checkGradients, Dataset, learningRateTest, norm, ridge, sequential, Trainer, type TrainerOptions } from '../src/index.js';
 import { lsuv, zeros } from '../src/initializers/index.js';
 import { activation, batchNorm, dense, reshape } from '../src/layers/index.js';
 import { contrastive, ctc, triplet } from '../src/losses/index.js';
@@ -201,6 +191,23 @@ describe('the training step', () => {
     expect(() => trainer({ clip: { norm: -1 } })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }) as Error);
   });
 
+  it('adds noise to gradients', async () => {
+    const noisy = (gradientNoise: { variance: number; decay?: number }, threads: number) =>
+      trainer({ gradientNoise, epochs: 3 }).fit(train, { threads });
+    const weights = async (...from: Parameters<typeof noisy>) => (await noisy(...from)).weights().get('dense/kernel');
+    const found = await weights({ variance: 0.01 }, 1);
+    expect(await weights({ variance: 0.01, decay: 0.55 }, 2)).toEqual(found);
+    expect(await weights({ variance: 0.01, decay: 0 }, 1)).not.toEqual(found);
+    expect((await trainer({ epochs: 3 }).fit(train)).weights().get('dense/kernel')).not.toEqual(found);
+    expect(() => trainer({ gradientNoise: { variance: 0 } })).toThrow(/variance above 0/);
+    expect(() => trainer({ gradientNoise: {} as never })).toThrow(/variance above 0/);
+    expect(() => trainer({ gradientNoise: { variance: 1, decay: -1 } })).toThrow(/decay ≥ 0/);
+    await expect(trainer({ gradientNoise: { variance: 1 }, optimizer: lbfgs(), batchSize: 'full' }).fit(train)).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      place: 'gradientNoise',
+    });
+  });
+
   it('regularizes all layers or one, with zeros that are exact', async () => {
     const sparse = await trainer({ regularizers: [l1(0.04)], optimizer: sgd({ learningRate: 0.1 }), epochs: 60 }).fit(train);
     const shares = sparse.sparsity();
@@ -331,7 +338,22 @@ it('learns embeddings of classes, and labels of sequences', async () => {
     const model = sequential([dense(16, { activation: 'tanh' }), dense(2)]);
     const fitted = await new Trainer({ prepare: 'auto', model, loss, epochs: 40, batchSize: 30, seed: 1 }).fit(train);
     expect(fitted.history.at(-1)!.train.loss).toBeLessThan(0.75 * fitted.history[0]!.train.loss);
+    // What it predicts are embeddings, in which neighbours are of one class.
+    const [seen, asked] = (await Promise.all([train, test].map((rows) => fitted.predict(rows)))) as unknown as Float64Array[];
+    expect(asked).toHaveLength(2 * test.rows);
+    expect([...(fitted.predictSync(test.features().slice(0, 4)) as Float64Array)]).toEqual([...asked!.slice(0, 2)]);
+    const [names, truth] = [train.labels(), test.labels()];
+    const far = (i: number, j: number) => Math.hypot(asked![2 * i]! - seen![2 * j]!, asked![2 * i + 1]! - seen![2 * j + 1]!);
+    const nearest = truth.map((_, i) => names.map((_, j) => far(i, j)).reduce((best, d, j, all) => (d < all[best]! ? j : best), 0));
+    expect(nearest.filter((j, i) => names[j] === truth[i]).length / test.rows).toBeGreaterThan(0.85);
+    expect(fitted.classes).toEqual([]);
+    await expect(fitted.predict(test, { probabilities: true as never })).rejects.toThrow(/predicts numbers/);
+    expect((await fitted.evaluate(test)).loss).toBeGreaterThanOrEqual(0);
+    expect(() => new Trainer({ model, loss, metrics: ['accuracy'] })).toThrow(/no metric compares them/);
   }
+  expect(() => new Trainer({ model: dense(3), loss: 'ctc', metrics: ['meanSquaredError'] })).toThrow(/no metric compares them/);
+  const named = { model: () => ({}) as never, loss: { a: 'triplet', b: 'meanSquaredError' } } as const;
+  expect(() => new Trainer({ ...named, metrics: { a: ['accuracy'] } })).toThrow(/no metric compares them/);
   // Which of two signals stands at each of eight steps; runs of one signal are one label.
   const rows = Array.from({ length: 64 }, (_, i) => Array.from({ length: 8 }, (_, t) => ((i >> (t >> 1)) >> 1) & 1));
   const labels = rows.map((row) => {
@@ -356,6 +378,13 @@ it('goes on from another model', async () => {
   const part = await still.fit(train, { from: old, take: ['dense2'] });
   expect(part.taken).toEqual(['dense2/bias', 'dense2/kernel']);
   expect(part.weights().get('dense/kernel')).not.toEqual(old.weights().get('dense/kernel'));
+  expect([old.notTaken, whole.notTaken]).toEqual([[], []]);
+  expect(part.notTaken).toEqual(['dense/kernel', 'dense/bias'].map((name) => ({ name, why: 'unnamed' })));
+  const head = trainer({ epochs: 1, model: sequential([dense(8, { activation: 'tanh' }), dense(3, { name: 'head' })]) });
+  expect((await head.fit(train, { from: old })).notTaken).toEqual([
+    ...['head/kernel', 'head/bias'].map((name) => ({ name, why: 'new' })),
+    ...['dense2/kernel', 'dense2/bias'].map((name) => ({ name, why: 'unused' })),
+  ]);
   await expect(still.fit(train, { from: old, take: ['conv'] })).rejects.toMatchObject({ code: 'INVALID_OPTION', place: 'take' });
   expect(() => still.fit(train, { take: ['dense'] })).toThrow(/from/);
 });
@@ -396,32 +425,4 @@ it('tests a range of rates', async () => {
   expect(toSvg()).toMatch(/^<svg.*<\/svg>\s*$/s);
   expect(toSvg()).not.toMatch(/NaN/);
   await expect(learningRateTest(trainer(), train, { from: 1, to: 0.1 })).rejects.toMatchObject({ code: 'INVALID_OPTION' });
-});
-
-describe('ensembles', () => {
-  it.each(['average', 'vote'] as const)('by %s', async (combine) => {
-    const seeds = [1, 2, 3].map((seed) => trainer({ seed }));
-    const fitted = await ensemble(seeds, { combine, weights: [1, 1, 2] }).fit(train, { threads: 2 });
-    expect(fitted.members).toHaveLength(3);
-    expect((await fitted.evaluate(test)).accuracy).toBeGreaterThan(0.85);
-    const rows = await fitted.probabilities(test);
-    for (const row of rows) expect(row.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 6);
-  });
-
-  it('of copies: seeds of their own, or rows too', async () => {
-    const seeds = await ensemble({ of: trainer({ epochs: 5 }), count: 2 }).fit(train);
-    const [first, second] = seeds.members;
-    expect(first!.weights()).toEqual((await trainer({ epochs: 5 }).fit(train)).weights());
-    expect(second!.weights()).not.toEqual(first!.weights());
-    const bagged = await ensemble({ of: trainer(), count: 3, sampling: 'bootstrap' }).fit(train);
-    expect(bagged.members[0]!.weights()).not.toEqual((await trainer().fit(train)).weights());
-    expect((await bagged.evaluate(test)).accuracy).toBeGreaterThan(0.85);
-  });
-
-  it('refuses what cannot be combined', async () => {
-    expect(() => ensemble([])).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }) as Error);
-    expect(() => ensemble([trainer()], { weights: [1, 2] })).toThrow(/one a member/);
-    expect(() => ensemble({ of: trainer(), count: 0 })).toThrow(/count/);
-    expect(() => ensemble({ of: { fit: () => Promise.reject(new Error('never')) }, count: 2 })).toThrow(/bootstrap/);
-  });
 });

@@ -68,6 +68,16 @@ else:
         ("copy", lambda: y.copy_(x)),
     ):
         row(f"{name} 10M", call)
-    p = torch.nn.Parameter(torch.from_numpy(normal(NUMBERS)))
-    p.grad = torch.from_numpy(normal(NUMBERS))
-    row("adam 10M", torch.optim.Adam([p], fused=True).step)
+    third = torch.from_numpy(normal(NUMBERS))
+    row("triad 10M", lambda: torch.add(x, third, alpha=3.0, out=y))
+    for name, make in (
+        ("adam", lambda p: torch.optim.Adam([p], fused=True)),
+        ("adam amsgrad", lambda p: torch.optim.Adam([p], amsgrad=True, fused=True)),
+        ("adamw", lambda p: torch.optim.AdamW([p], fused=True)),
+        ("sgd", lambda p: torch.optim.SGD([p], lr=1e-3, fused=True)),
+        ("sgd momentum", lambda p: torch.optim.SGD([p], lr=1e-3, momentum=0.9, fused=True)),
+        ("adagrad", lambda p: torch.optim.Adagrad([p], fused=True)),
+    ):
+        p = torch.nn.Parameter(torch.from_numpy(normal(NUMBERS)))
+        p.grad = torch.from_numpy(normal(NUMBERS))
+        row(f"{name} 10M", make(p).step)

@@ -1,4 +1,3 @@
-import { planned } from '../errors/index.js';
 import { biasVariance } from './bias-variance.js';
 import { earlyStopping } from './early-stopping.js';
 import { initialization } from './initialization.js';
@@ -6,15 +5,15 @@ import { optimizers } from './optimizers.js';
 import { penalties } from './penalties.js';
 import { ridge } from './ridge.js';
 import { scaling } from './scaling.js';
+import { search } from './search.js';
 import type { StudyOptions, StudyPicture } from './study.js';
 
 export type { CapacityPanel, CapacityPoint } from './bias-variance.js';
 export type { DepthPanel } from './initialization.js';
 export type { Race, RacePath } from './optimizers.js';
 export type { ScalingPanel, ScalingRow } from './scaling.js';
+export type { SearchPanel } from './search.js';
 export type { StudyOptions, StudyPicture } from './study.js';
-
-type Study = (options?: StudyOptions) => Promise<StudyPicture>;
 
 /**
  * Classic experiments as short programs that draw their picture: `await writeFile('race.svg', (await study.optimizers()).toSvg())`.
@@ -35,6 +34,6 @@ export const study = {
   earlyStopping,
   /** Bias and variance against capacity. */
   biasVariance,
-  /** Random against grid search. */
-  search: planned<Study>('study/search'),
+  /** A grid, random search and coarse to fine, where one of two hyperparameters matters. */
+  search,
 } as const;

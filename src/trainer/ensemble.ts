@@ -1,5 +1,6 @@
 import { type Dataset, schemaOf } from '../data/dataset.js';
 import {
+  expectArgument,
   expectOptions,
   invalidOption,
   isAnything,
@@ -17,12 +18,17 @@ import type { Estimator, EstimatorFitOptions, FittedEstimator } from './estimato
 import { Fitted, type PredictInput } from './fitted.js';
 import { expectOneOutput } from './outputs.js';
 import type { PredictionKind } from './predictions.js';
-import { expectDataset, recipeOf, Trainer } from './trainer.js';
+import { expectCycles, fitSnapshots } from './snapshots.js';
+import { type AnyTrainer, expectDataset, isTrainer, recipeOf, Trainer } from './trainer.js';
 
-/** The members of an ensemble: trainers whose seeds, models or data preparation differ; or copies of one on resampled rows. */
+/**
+ * The members of an ensemble: trainers whose seeds, models or data preparation differ; copies of one, with seeds or rows of their own; or one
+ * fit in so many cycles of its rate, with the weights kept at the end of each.
+ */
 export type EnsembleMembers =
   | readonly Estimator[]
-  | { readonly of: Estimator; readonly count: number; readonly sampling?: 'bootstrap' | 'none' };
+  | { readonly of: Estimator; readonly count: number; readonly sampling?: 'bootstrap' | 'none' }
+  | { readonly of: AnyTrainer; readonly snapshots: number };
 
 /** Options of `ensemble`. */
 export interface EnsembleOptions {
@@ -38,7 +44,10 @@ const copyOptions = optionsOf('ensemble', {
   sampling: isOneOf(['bootstrap', 'none']),
 });
 
-type Copies = Exclude<EnsembleMembers, readonly Estimator[]>;
+const snapshotOptions = optionsOf('ensemble', { of: isTrainer, snapshots: isInteger({ min: 1, max: 10_000 }) });
+
+type Copies = Extract<EnsembleMembers, { readonly count: number }>;
+type Snapshots = Extract<EnsembleMembers, { readonly snapshots: number }>;
 
 /** Rows drawn with replacement, as many as there are. Efron 1979. */
 const resampled = (data: Dataset, seed: number): Dataset => {
@@ -122,52 +131,81 @@ const combined = (
   return Object.freeze({ members, classes, predict, probabilities, evaluate });
 };
 
+/** One trainer fitted in cycles, and how many. */
+const snapshotsOf = (members: unknown): Snapshots | undefined => {
+  if (typeof members !== 'object' || members === null || !('snapshots' in members)) return undefined;
+  expectOptions('ensemble', members, snapshotOptions, ensemble);
+  const { of, snapshots } = members as Snapshots;
+  expectArgument('ensemble', 'of', of, isTrainer, ensemble);
+  expectCycles(of, snapshots, ensemble);
+  return { of, snapshots };
+};
+
+/** Fits all members, a few at a time; the first error ends the others. */
+const fitMembers = async (list: readonly Estimator[], data: Dataset, options: EstimatorFitOptions): Promise<unknown[]> => {
+  const threads = options.threads ?? native().defaultThreads();
+  const cores = Math.min(threads, list.length);
+  const failed = new AbortController();
+  const signal = options.signal === undefined ? failed.signal : AbortSignal.any([options.signal, failed.signal]);
+  const fitted: unknown[] = new Array(list.length);
+  let next = 0;
+  const work = async (): Promise<void> => {
+    for (let m = next++; m < list.length; m = next++)
+      fitted[m] = await (list[m] as Estimator).fit(data, { ...options, signal, threads: Math.max(1, Math.floor(threads / cores)) });
+  };
+  const workers = Array.from({ length: cores }, () =>
+    work().catch((error: unknown) => {
+      next = list.length;
+      failed.abort(error);
+      throw error;
+    }),
+  );
+  await Promise.allSettled(workers);
+  await Promise.all(workers);
+  return fitted;
+};
+
 /**
  * Several estimators as one. Members are fitted on the same rows, one a core; what they predict is averaged (probabilities or numbers) or
- * voted on, with weights. An error of one member is the ensemble's. Hansen & Salamon 1990; Breiman 1996 for the average.
+ * voted on, with weights. An error of one member is the ensemble's, and ends the others. Hansen & Salamon 1990; Breiman 1996 for the average.
+ *
+ * With `snapshots` one fit gives all members: its rate falls from the optimizer's to 0 by a cosine in each of so many cycles of equal length,
+ * which divide the trainer's epochs, and the weights at the end of each are kept. Huang et al. 2017, arXiv:1704.00109.
  * @throws {NablaError} `INVALID_OPTION`
  * @example
  * const seeds = [1, 2, 3].map((seed) => new Trainer({ ...recipe, seed }));
  * const fitted = await ensemble(seeds).fit(train);
  * @example
  * const bagged = await ensemble({ of: trainer, count: 10, sampling: 'bootstrap' }).fit(train); // Breiman 1996
+ * const snapshots = await ensemble({ of: trainer, snapshots: 5 }).fit(train); // five members for the cost of one
  */
 export const ensemble = (members: EnsembleMembers, options: EnsembleOptions = {}): Estimator<FittedEnsemble> => {
-  const copies = Array.isArray(members) ? undefined : copiesOf(members as Copies);
-  const list = copies ?? [...(members as readonly Estimator[])];
-  if (list.length === 0 || !list.every((member) => typeof member === 'object' && member !== null && typeof member.fit === 'function'))
+  const cycles = snapshotsOf(members);
+  const copies = Array.isArray(members) || cycles !== undefined ? undefined : copiesOf(members as Copies);
+  const list = copies ?? (cycles === undefined ? [...(members as readonly Estimator[])] : []);
+  if (cycles === undefined && (list.length === 0 || !list.every((m) => typeof m === 'object' && m !== null && typeof m.fit === 'function')))
     throw invalidOption('ensemble', 'members', 'to be an array of at least one trainer', members, ensemble);
   expectOptions('ensemble', options, ensembleOptions, ensemble);
-  const { combine = 'average', weights = list.map(() => 1) } = options;
-  if (weights.length !== list.length)
-    throw invalidOption('ensemble', 'weights', `to be ${list.length} numbers, one a member`, weights, ensemble);
+  const count = cycles?.snapshots ?? list.length;
+  const { combine = 'average', weights = new Array<number>(count).fill(1) } = options;
+  if (weights.length !== count) throw invalidOption('ensemble', 'weights', `to be ${count} numbers, one a member`, weights, ensemble);
   return {
     async fit(data: Dataset, fitOptions: EstimatorFitOptions = {}): Promise<FittedEnsemble> {
       expectDataset('fit', data);
       expectOneOutput('ensemble', schemaOf(data));
-      const threads = fitOptions.threads ?? native().defaultThreads();
-      const cores = Math.min(threads, list.length);
-      const fitted: Fitted<string, PredictionKind>[] = new Array(list.length);
-      let next = 0;
-      const work = async (): Promise<void> => {
-        for (let m = next++; m < list.length; m = next++) {
-          const member: unknown = await (list[m] as Estimator).fit(data, {
-            ...fitOptions,
-            threads: Math.max(1, Math.floor(threads / cores)),
+      const all = cycles === undefined ? await fitMembers(list, data, fitOptions) : await fitSnapshots(cycles.of, count, data, fitOptions);
+      const fitted = all.map((member, m): Fitted<string, PredictionKind> => {
+        if (!(member instanceof Fitted)) {
+          throw new NablaError({
+            code: 'INVALID_OPTION',
+            place: 'ensemble',
+            message: `member ${m} is no trainer: only their models can be combined.`,
+            expected: 'a Trainer',
           });
-          if (!(member instanceof Fitted)) {
-            throw new NablaError({
-              code: 'INVALID_OPTION',
-              place: 'ensemble',
-              message: `member ${m} is no trainer: only their models can be combined.`,
-              expected: 'a Trainer',
-            });
-          }
-          expectOneOutput('ensemble', member);
-          fitted[m] = member as Fitted<string, PredictionKind>;
         }
-      };
-      await Promise.all(Array.from({ length: cores }, work));
+        expectOneOutput('ensemble', member);
+        return member as Fitted<string, PredictionKind>;
+      });
       const classes = (fitted[0] as Fitted).classes;
       if (combine === 'vote' && classes.length === 0)
         throw invalidOption('ensemble', 'combine', "to be 'average' where the target is numbers", combine);

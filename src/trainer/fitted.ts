@@ -63,8 +63,10 @@ export interface FitSummary {
   readonly bestEpoch: number | null;
   /** Why the fit ended. */
   readonly stopped: 'epochs' | 'early' | 'stop';
-  /** Names of the weights that came from another model. */
+  /** Names of the weights that came from another model, */
   readonly taken?: readonly string[];
+  /** and of all that it has. */
+  readonly offered?: readonly string[];
   /** What `lsuv` did. */
   readonly scaled?: readonly UnitVariance[];
 }
@@ -81,6 +83,20 @@ export interface UnitVariance {
   /** in so many corrections. */
   readonly corrections: number;
 }
+
+/** A weight that a fit did not take from another model, and why. */
+export interface NotTaken {
+  readonly name: string;
+  /**
+   * `'new'`: only this model has it, and it started from its initializer; `'unnamed'`: both have it, and `take` does not name it, so it
+   * started from its initializer too; `'unused'`: only the other model has it.
+   */
+  readonly why: 'new' | 'unnamed' | 'unused';
+}
+
+/** Names of the weights of a model. */
+export const weightNames = (model: NativeModel): string[] =>
+  (JSON.parse(callNative(() => model.weights())) as { name: string }[]).map(({ name }) => name);
 
 /** The native side of a model. */
 export let modelOf: (fitted: Fitted) => NativeModel;
@@ -173,7 +189,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
     return this.#knownInfo;
   }
 
-  /** Names of the classes, in the order of the probabilities; empty when the target is numbers. */
+  /** Names of the classes, in the order of the probabilities; empty where predictions are numbers (embeddings too). */
   get classes(): readonly string[] {
     return this.#info.classes ?? [];
   }
@@ -202,6 +218,18 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
   /** Names of the weights that this fit took `from` another model; what is not among them started from its initializer. */
   get taken(): readonly string[] {
     return this.#summary?.taken ?? [];
+  }
+
+  /** What this fit did not take `from` another model, and why; empty where there was none. */
+  get notTaken(): readonly NotTaken[] {
+    const { taken = [], offered } = this.#summary ?? {};
+    if (offered === undefined) return [];
+    const own = weightNames(this.#native);
+    const fresh = own.filter((name) => !taken.includes(name));
+    return [
+      ...fresh.map((name): NotTaken => ({ name, why: offered.includes(name) ? 'unnamed' : 'new' })),
+      ...offered.filter((name) => !own.includes(name)).map((name): NotTaken => ({ name, why: 'unused' })),
+    ];
   }
 
   /** What the initializer `lsuv` did to each kernel that asked for it, in the order of the layers. */
@@ -277,7 +305,13 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
       (_, task) => model.predictSamples(task, data, samples, seed),
       (task) => task.takeNumbers(),
     );
-    return sampledFrom(values, (JSON.parse(data.schema()) as Schema).rows, this.#info.outputs, this.#info.schema.target);
+    return sampledFrom(
+      values,
+      (JSON.parse(data.schema()) as Schema).rows,
+      this.#info.outputs,
+      this.#info.schema.target,
+      this.classes.length,
+    );
   }
 
   /** Predictions of several outputs, each under its name. */
@@ -286,7 +320,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
     return Object.fromEntries(
       outputs.map((output) => {
         const own = columnsOfOutput(values, rows, output);
-        const classes = classesOf(output.name, schema.target);
+        const classes = classesOf(output, schema.target);
         if (classes.length === 0) return [output.name, own];
         if (probabilities) return [output.name, probabilityRows(own, rows)];
         const { width } = output;
@@ -448,8 +482,8 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
     const model = this.#native;
     const native = readInput(data, this.#info.schema);
     const { target } = schemaOf(data);
-    const { classes } = this;
     const own = this.#info.schema.target;
+    const classes = own?.kind === 'classes' ? own.names : [];
     const several = own?.kind === 'several';
     const wanted =
       own?.kind === 'sequence'

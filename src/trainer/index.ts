@@ -10,7 +10,7 @@ export {
   type LearningRateTestOptions,
   learningRateTest,
 } from './examine.js';
-export { Fitted, type PredictInput, type PredictOptions, type SampleOptions } from './fitted.js';
+export { Fitted, type NotTaken, type PredictInput, type PredictOptions, type SampleOptions } from './fitted.js';
 export type { GenerateOptions } from './generate.js';
 export type { NamedKinds, NamedLosses, NamedMetrics, PredictionKindOf, ScoreName } from './outputs.js';
 export type {
@@ -29,6 +29,7 @@ export {
   type Clip,
   type EarlyStopping,
   type FitOptions,
+  type GradientNoise,
   type ParameterGroup,
   Trainer,
   type TrainerOptions,

@@ -9,7 +9,7 @@ import {
   startTask,
 } from '../native/index.js';
 import { type Epoch, epochFrom, type Scores, scoresFrom } from './epoch.js';
-import { type FitSummary, Fitted } from './fitted.js';
+import { type FitSummary, Fitted, weightNames } from './fitted.js';
 import type { PredictionKind } from './predictions.js';
 
 /** The data sets of one fit. */
@@ -54,7 +54,7 @@ export interface FinishedFit {
   readonly paused: PausedFit | undefined;
 }
 
-const finished = (result: FitResult): FinishedFit => {
+const finished = (result: FitResult, { from }: Job): FinishedFit => {
   const error = result.error();
   if (error !== null) throw nativeError(error);
   const model = result.model();
@@ -62,7 +62,7 @@ const finished = (result: FitResult): FinishedFit => {
   const { scores, testScores, ...rest } = JSON.parse(result.summary()) as NativeSummary;
   rest.history.forEach(epochFrom);
   return {
-    fitted: new Fitted(model, rest),
+    fitted: new Fitted(model, from === undefined ? rest : { ...rest, offered: weightNames(from) }),
     scores: scores ? scoresFrom(scores) : undefined,
     testScores: testScores ? scoresFrom(testScores) : undefined,
     paused: result.paused() ?? undefined,
@@ -97,7 +97,7 @@ export class NativeFits {
     if (this.#stopped) this.#task.stop();
     if (this.#aborted) this.#task.abort();
     try {
-      return (await this.#task.answer).map(finished);
+      return (await this.#task.answer).map((result, i) => finished(result, jobs[i] as Job));
     } finally {
       this.#task = undefined;
     }

@@ -29,7 +29,16 @@ export type NamedKinds = Readonly<Record<string, PredictionKind>>;
 
 type SingleKind<L> = L extends 'crossEntropy' | 'focal'
   ? 'classes'
-  : L extends 'meanSquaredError' | 'meanAbsoluteError' | 'huber' | 'logCosh' | 'poisson'
+  : L extends
+        | 'meanSquaredError'
+        | 'meanAbsoluteError'
+        | 'huber'
+        | 'logCosh'
+        | 'poisson'
+        | 'klDivergence'
+        | 'triplet'
+        | 'contrastive'
+        | 'ctc'
     ? 'numbers'
     : PredictionKind;
 
@@ -156,6 +165,21 @@ export const resolveNamedLosses = (
   }));
 };
 
+/** A loss whose predictions no metric can compare with the targets: embeddings of classes, or time steps of labels. */
+export const expectComparable = (loss: Loss, metrics: readonly unknown[], place: string): void => {
+  if (metrics.length === 0 || (loss.targets !== 'labels' && loss.targets !== 'sequences')) return;
+  const what =
+    loss.targets === 'labels' ? 'embeddings, and its targets are classes' : 'scores by time step, and its targets are labels without time';
+  throw new NablaError({
+    code: 'INVALID_OPTION',
+    place,
+    message: `a model of the loss ${loss.kind} gives ${what}: no metric compares them.`,
+    expected: 'no metrics',
+    received: `${metrics.length}`,
+    hint: `Watch the loss, and judge what \`predict\` gives${loss.targets === 'labels' ? ', for instance by the class of the nearest neighbour' : ''}.`,
+  });
+};
+
 /** The metrics of several outputs under their full names. */
 export const resolveNamedMetrics = (metrics: unknown, outputs: readonly PlannedOutput[]): readonly ResolvedMetric[] => {
   if (Array.isArray(metrics) && metrics.length === 0) return [];
@@ -170,7 +194,9 @@ export const resolveNamedMetrics = (metrics: unknown, outputs: readonly PlannedO
   }
   return Object.entries(metrics).flatMap(([output, list]) => {
     if (!names.includes(output)) throw refused('Trainer: metrics', `there is no output '${output}'.`, names, output);
-    return resolveMetrics(list as Metrics, `metrics.${output}`).map((metric) => ({ ...metric, name: `${output}.${metric.name}` }));
+    const resolved = resolveMetrics(list as Metrics, `metrics.${output}`);
+    expectComparable(outputs.find(({ name }) => name === output)!.loss, resolved, `metrics.${output}`);
+    return resolved.map((metric) => ({ ...metric, name: `${output}.${metric.name}` }));
   });
 };
 
@@ -225,6 +251,8 @@ export interface OutputPlace {
   readonly name: string;
   readonly from: number;
   readonly width: number;
+  /** Its values say nothing of single classes, whatever its target. */
+  readonly embeds: boolean;
 }
 
 /** The outputs of a spec as plain data. */
@@ -258,8 +286,9 @@ export const probabilityRows = (values: Float64Array, rows: number): Float64Arra
   return Array.from(values, (p) => Float64Array.of(1 - p, p));
 };
 
-/** Class names of the target of an output; none where it is numbers. */
-export const classesOf = (name: string, target: TargetSchema | null): readonly string[] => {
+/** Class names of what an output predicts; none where that is numbers. */
+export const classesOf = ({ name, embeds }: OutputPlace, target: TargetSchema | null): readonly string[] => {
+  if (embeds) return [];
   const own = target?.kind === 'several' ? target.targets.find((one) => one.name === name)?.target : undefined;
   return own?.kind === 'classes' ? own.names : [];
 };

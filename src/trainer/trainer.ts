@@ -41,6 +41,7 @@ import { isSignal } from './generate.js';
 import { type FinishedFit, NativeFits } from './native-fit.js';
 import {
   type ClassWeights,
+  expectComparable,
   isByOutput,
   isClassWeights,
   isPreparation,
@@ -88,6 +89,17 @@ export interface ParameterGroup {
  */
 export type Clip = { readonly value: number } | { readonly norm: number } | { readonly globalNorm: number } | { readonly adaptive: number };
 
+/**
+ * Normal noise on each number of the (clipped) gradient, whose variance in step t, from 0, is `variance`/(1 + t)^`decay`. Neelakantan et al.
+ * 2015, arXiv:1511.06807, with `decay` 0.55 (the default) and a `variance` of 0.01, 0.3 or 1. The same bits on any number of threads.
+ */
+export interface GradientNoise {
+  /** η, above 0. */
+  readonly variance: number;
+  /** γ ≥ 0, default 0.55; 0 keeps the variance. */
+  readonly decay?: number;
+}
+
 /** The recipe. */
 export interface TrainerOptions<M extends Metrics | NamedMetrics = Metrics, L extends LossLike | NamedLosses = LossLike | NamedLosses> {
   /** A layer, `sequential([…])` or `network((x) => …)`. */
@@ -132,6 +144,8 @@ export interface TrainerOptions<M extends Metrics | NamedMetrics = Metrics, L ex
   readonly schedule?: ScheduleLike;
   /** A limit of the gradient, penalties included. */
   readonly clip?: Clip;
+  /** Noise added to the gradient, less from step to step. Default none. */
+  readonly gradientNoise?: GradientNoise;
   /** Penalties and constraints on all weights but biases and the scales of norms; `regularizer` of a layer is for its kernel alone. */
   readonly regularizers?: readonly Regularizer[];
   /**
@@ -172,7 +186,7 @@ export interface FitOptions<Name extends string = string> {
   readonly resume?: boolean;
   /** Records the health of gradients each so many steps. */
   readonly health?: boolean | { readonly every: number };
-  /** Starts from the weights of another model, by name: all that both have. `fitted.taken` tells which. */
+  /** Starts from the weights of another model, by name: all that both have. `fitted.taken` and `notTaken` tell which. */
   readonly from?: Fitted;
   /** With `from`: the layers or parameters whose weights are taken, `*` for anything. */
   readonly take?: readonly string[];
@@ -188,6 +202,7 @@ const isModel = (value: unknown): string | undefined =>
 
 const isLimit = isNumber({ above: 0 });
 const clipOptions = optionsOf('Trainer: clip', { value: isLimit, norm: isLimit, globalNorm: isLimit, adaptive: isLimit });
+const noiseOptions = optionsOf('Trainer: gradientNoise', { variance: isLimit, decay: isNumber({ min: 0 }) });
 const groupOptions = optionsOf('Trainer: groups', {
   match: isString,
   learningRate: isNumber({ min: 0 }),
@@ -199,6 +214,13 @@ const expectClip = (clip: Clip): Clip => {
   expectOptions('Trainer: clip', clip, clipOptions);
   if (Object.values(clip).filter((limit) => limit !== undefined).length === 1) return { ...clip };
   throw invalidOption('Trainer', 'clip', 'to have one of value, norm, globalNorm, adaptive', clip);
+};
+
+const expectNoise = (noise: GradientNoise): GradientNoise => {
+  expectOptions('Trainer: gradientNoise', noise, noiseOptions);
+  expectArgument('Trainer: gradientNoise', 'variance', noise.variance, isLimit);
+  const { variance, decay = 0.55 } = noise;
+  return { variance, decay };
 };
 
 const expectGroup = (group: ParameterGroup): ParameterGroup => {
@@ -239,6 +261,7 @@ const trainerOptions = optionsOf('Trainer', {
   classWeights: isByOutput(isClassWeights),
   schedule: isSchedule,
   clip: isAnything,
+  gradientNoise: isAnything,
   regularizers: isListOf(isRegularizer),
   averaging: isEither(isOneOf(['swa', 'ema']), (value) =>
     typeof value === 'object' && value !== null ? undefined : 'to be an object with kind',
@@ -407,6 +430,7 @@ export class Trainer<const M extends Metrics | NamedMetrics = readonly [], const
       classWeights,
       schedule,
       clip,
+      gradientNoise,
       regularizers = [],
       averaging,
       groups = [],
@@ -442,6 +466,7 @@ export class Trainer<const M extends Metrics | NamedMetrics = readonly [], const
       );
     this.#mixes = mixing >= 0;
     this.#metrics = named === undefined ? resolveMetrics((metrics ?? []) as Metrics) : resolveNamedMetrics(metrics ?? [], named);
+    if (single !== undefined) expectComparable(single, this.#metrics, 'Trainer: metrics');
     this.#epochs = epochs;
     this.#batchSize = batchSize;
     const names = this.#metrics.map(({ name }) => name);
@@ -460,6 +485,7 @@ export class Trainer<const M extends Metrics | NamedMetrics = readonly [], const
       optimizer: rule,
       ...(classWeights === undefined || named !== undefined ? {} : { classWeights }),
       ...(clip === undefined ? {} : { clip: expectClip(clip) }),
+      ...(gradientNoise === undefined ? {} : { gradientNoise: expectNoise(gradientNoise) }),
       ...(averaging === undefined ? {} : { averaging: expectAveraging(averaging) }),
       groups: groups.map(expectGroup),
       metrics: this.#metrics,

@@ -1,5 +1,7 @@
-//! W11 of the benchmarks on a team of threads, one JSON line a row: products, element-wise functions over 10 million numbers, a copy as
-//! their limit, and a step of Adam on 10 million parameters. `cargo bench -p nabla-optim --bench primitives -- [--threads 2] [--quick]`
+//! W11 of the benchmarks on a team of threads, one JSON line a row: products, element-wise functions over 10 million numbers, a copy and a
+//! triad as their limits, and a step of every optimizer on 10 million parameters, with the bytes it moves and how long they would take at the
+//! triad's rate (`of_bound`, the median against that).
+//! `cargo bench -p nabla-optim --bench primitives -- [--threads 2] [--quick] [--only adam]`
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -7,9 +9,10 @@ use std::time::Instant;
 use nabla_kernels::elementwise::{Unary, unary_at};
 use nabla_kernels::matmul::{Epilogue, Left, Product, Right, matmul, pack_panels, unpack_panels};
 use nabla_kernels::philox::{Stream, fill_normal};
+use nabla_kernels::simd::{Kernel, Lanes, dispatch};
 use nabla_kernels::team::{Member, Team};
 use nabla_kernels::{Aligned, panels_len};
-use nabla_optim::{Adam, Optimizer, Step};
+use nabla_optim::{Optimizer, Step};
 
 const NUMBERS: usize = 10_000_000;
 
@@ -43,15 +46,43 @@ fn normal(len: usize, seed: u64) -> Aligned<f32> {
     x
 }
 
+/// a ← b + s·c. McCalpin 1995, STREAM; three numbers of four bytes each are counted, though a cache line of `a` is read before it is written.
+struct Triad<'a> {
+    a: &'a mut [f32],
+    b: &'a [f32],
+    c: &'a [f32],
+}
+
+impl Kernel<f32> for Triad<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<f32>>(self) {
+        let s = L::splat(3.0);
+        let (a, _) = self.a.as_chunks_mut::<16>();
+        let ((b, _), (c, _)) = (self.b.as_chunks::<16>(), self.c.as_chunks::<16>());
+        for ((a, b), c) in a.iter_mut().zip(b).zip(c) {
+            s.mul_add(L::load(c), L::load(b)).store(a);
+        }
+    }
+}
+
 struct Rows {
     team: Team,
     threads: usize,
     repeats: usize,
+    only: Option<String>,
+    /// Bytes a second of the triad.
+    rate: f64,
 }
 
 impl Rows {
-    /// Times a call, many in a row where one is short, and prints the repeats in ms.
-    fn row(&mut self, name: &str, operations: usize, work: &(dyn Fn(&Member) + Sync)) {
+    fn wants(&self, name: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| name.contains(only.as_str()))
+    }
+
+    /// Times a call, many in a row where one is short, and prints the repeats in ms. Gives the median in seconds.
+    fn row(&mut self, name: &str, (operations, bytes): (usize, usize), work: &(dyn Fn(&Member) + Sync)) -> f64 {
         let mut call = || {
             if self.threads == 1 {
                 work(&Member::alone());
@@ -72,11 +103,16 @@ impl Rows {
             .collect();
         times.sort_by(f64::total_cmp);
         let median = times[times.len() / 2];
-        let speed = if operations > 0 {
-            format!(",\"gflops\":{:.1}", operations as f64 / median * 1e-6)
-        } else {
-            String::new()
-        };
+        let mut speed = String::new();
+        if operations > 0 {
+            speed += &format!(",\"gflops\":{:.1}", operations as f64 / median * 1e-6);
+        }
+        if bytes > 0 {
+            speed += &format!(",\"gbytes\":{:.1}", bytes as f64 / median * 1e-6);
+        }
+        if bytes > 0 && self.rate > 0.0 {
+            speed += &format!(",\"of_bound\":{:.3}", median * 1e-3 / (bytes as f64 / self.rate));
+        }
         println!(
             "{{\"work\":\"W11 {name}\",\"library\":\"nabla\",\"part\":\"kernel\",\"version\":\"{}\",\"threads\":{},\"unit\":\"ms\",\"median\":{median:.5},\"min\":{:.5},\"repeats\":{},\"data\":\"normal\"{speed}}}",
             env!("CARGO_PKG_VERSION"),
@@ -84,22 +120,41 @@ impl Rows {
             times[0],
             times.len(),
         );
+        median * 1e-3
     }
+}
+
+/// The default of every kind, and the options that move other bytes.
+fn rules() -> Vec<(String, Optimizer)> {
+    let of = |name: &str, json: &str| (name.to_owned(), serde_json::from_str(json).expect("a rule"));
+    let mut all: Vec<(String, Optimizer)> = Optimizer::NAMES
+        .iter()
+        .map(|name| of(name, &format!("{{\"kind\":\"{name}\"}}")))
+        .collect();
+    all.push(of("sgd momentum", r#"{"kind":"sgd","momentum":0.9}"#));
+    all.push(of("adam amsgrad", r#"{"kind":"adam","amsgrad":true}"#));
+    all.push(of(
+        "rmsprop centered momentum",
+        r#"{"kind":"rmsprop","centered":true,"momentum":0.9}"#,
+    ));
+    all
 }
 
 fn main() {
     let words: Vec<String> = std::env::args().collect();
-    let threads: usize = words
-        .iter()
-        .position(|w| w == "--threads")
-        .and_then(|at| words.get(at + 1)?.parse().ok())
-        .unwrap_or(2);
+    let after = |word: &str| words.iter().position(|w| w == word).and_then(|at| words.get(at + 1));
+    let threads: usize = after("--threads").and_then(|n| n.parse().ok()).unwrap_or(2);
     let mut rows = Rows {
         team: Team::new(threads, || {}),
         threads,
         repeats: if words.iter().any(|w| w == "--quick") { 5 } else { 30 },
+        only: after("--only").cloned(),
+        rate: 0.0,
     };
     for (m, k, n) in [(32, 784, 128), (128, 784, 512), (512, 512, 512), (1024, 1024, 1024)] {
+        if !rows.wants("sgemm") {
+            break;
+        }
         // The right operand lies in panels, as weights always do.
         let (a, plain) = (normal(m * k, 1), normal(k * n, 2));
         let mut b = Aligned::zeroed(panels_len(k, n)).expect("memory");
@@ -114,7 +169,7 @@ fn main() {
             out: Right::panels(m),
         };
         let out = Shared(c.as_mut_ptr());
-        rows.row(&format!("sgemm {m}x{k}x{n}"), 2 * m * k * n, &|member: &Member| {
+        rows.row(&format!("sgemm {m}x{k}x{n}"), (2 * m * k * n, 0), &|member: &Member| {
             // SAFETY: the buffers have the lengths of their layouts; members take disjoint panels.
             unsafe {
                 matmul(
@@ -147,21 +202,49 @@ fn main() {
         ("sigmoid", Unary::Sigmoid),
         ("copy", Unary::Identity),
     ] {
-        rows.row(&format!("{name} 10M"), 0, &|member: &Member| {
+        if !rows.wants(name) {
+            continue;
+        }
+        rows.row(&format!("{name} 10M"), (0, 0), &|member: &Member| {
             let part = part(member);
             // SAFETY: members take disjoint parts.
             unsafe { unary_at(black_box(op), x.as_ptr().add(part.start), out.start().add(part.start), part.len()) }
         });
     }
-    let mut buffers = [normal(NUMBERS, 4), normal(NUMBERS, 5)].into_iter().collect::<Vec<_>>();
-    buffers.extend((0..2).map(|_| Aligned::zeroed(NUMBERS).expect("memory")));
-    let [theta, g, m, v] = [0, 1, 2, 3].map(|i| Shared(buffers[i].as_mut_ptr()));
-    let rule = Optimizer::Adam(Adam::default());
-    let at = Step::first(&rule, 1e-3);
-    rows.row("adam 10M", 0, &|member: &Member| {
+    let third = normal(NUMBERS, 4);
+    let seconds = rows.row("triad 10M", (0, 3 * 4 * NUMBERS), &|member: &Member| {
         let part = part(member);
         // SAFETY: members take disjoint parts.
-        let (theta, g, m, v) = unsafe { (theta.part(part.clone()), g.part(part.clone()), m.part(part.clone()), v.part(part)) };
-        rule.step(at, theta, g, &mut [m, v]);
+        let a = unsafe { out.part(part.clone()) };
+        dispatch(Triad {
+            a,
+            b: &x[part.clone()],
+            c: &third[part],
+        });
     });
+    rows.rate = (3 * 4 * NUMBERS) as f64 / seconds;
+    for (name, rule) in rules().into_iter().filter(|(name, _)| rows.wants(name)).collect::<Vec<_>>() {
+        let count = rule.state_count();
+        let mut buffers = [normal(NUMBERS, 4), normal(NUMBERS, 5)].into_iter().collect::<Vec<_>>();
+        buffers.extend((0..count).map(|_| Aligned::zeroed(NUMBERS).expect("memory")));
+        let all: Vec<Shared> = buffers.iter_mut().map(|b| Shared(b.as_mut_ptr())).collect();
+        let at = Step::first(&rule, 1e-3);
+        // θ and the state are read and written, the gradient is read; a rule of whole parameters reads all but that twice more, and writes θ.
+        let once = 2 * (1 + count) + 1;
+        let bytes = (once + if rule.by_row() { 2 * (1 + count) + 1 } else { 0 }) * 4 * NUMBERS;
+        rows.row(&format!("{name} 10M"), (0, bytes), &|member: &Member| {
+            let part = part(member);
+            let mut state: Vec<&mut [f32]> = Vec::with_capacity(4);
+            // SAFETY: members take disjoint parts.
+            unsafe {
+                state.extend(all[2..].iter().map(|s| s.part(part.clone())));
+                rule.step(at, all[0].part(part.clone()), all[1].part(part.clone()), &mut state);
+                if rule.by_row() {
+                    let state: Vec<&[f32]> = state.iter().map(|s| &**s).collect();
+                    let norms = rule.row_sums(at, all[0].part(part.clone()), &state);
+                    rule.row_move(at, norms, all[0].part(part), &state);
+                }
+            }
+        });
+    }
 }

@@ -11,6 +11,7 @@ mod feed;
 pub mod fit;
 pub mod fits;
 pub mod gradient_check;
+mod gradient_noise;
 pub mod history;
 pub mod least_squares;
 pub mod linear;

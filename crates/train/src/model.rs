@@ -95,6 +95,13 @@ struct InfoOutput<'a> {
     name: &'a str,
     from: usize,
     width: usize,
+    /// Its values say nothing of single classes.
+    embeds: bool,
+}
+
+/// Losses that compare rows by their classes.
+fn is_embedding(loss: &serde_json::Value) -> bool {
+    matches!(loss["kind"].as_str(), Some("triplet" | "contrastive"))
 }
 
 /// Rows of small calls: a program of this capacity keeps one row's memory in the first cache level.
@@ -130,7 +137,7 @@ impl Model {
     /// What it says of itself.
     pub fn info(&self) -> Info<'_> {
         let classes = match &self.schema.target {
-            Some(TargetSchema::Classes { names }) => Some(names.as_slice()),
+            Some(TargetSchema::Classes { names }) if !self.embeds(&self.recipe.spec.loss, names.len()) => Some(names.as_slice()),
             _ => None,
         };
         Info {
@@ -142,10 +149,12 @@ impl Model {
                 .parts
                 .iter()
                 .filter_map(|part| {
+                    let name = part.name.as_deref()?;
                     Some(InfoOutput {
-                        name: part.name.as_deref()?,
+                        name,
                         from: part.from,
                         width: part.width,
+                        embeds: is_embedding(&self.recipe.spec.loss[name]),
                     })
                 })
                 .collect(),
@@ -156,6 +165,12 @@ impl Model {
             best_epoch: self.best_epoch,
             precision: self.recipe.spec.precision,
         }
+    }
+
+    /// Whether what it gives of a row of classes are numbers: by its loss, or by their count (of a loss of the user's own).
+    fn embeds(&self, loss: &serde_json::Value, classes: usize) -> bool {
+        let width: usize = self.recipe.parts.iter().map(|part| part.width).sum();
+        is_embedding(loss) || !(width == classes || width == 1 && classes == 2)
     }
 
     /// Values a row of features has.

@@ -6,7 +6,7 @@ use nabla_data::prepare::{Fitted, Step};
 use nabla_data::prepare_targets::{fit_named_targets, fit_targets};
 use nabla_error::{Code, Error, Result};
 use nabla_metrics::MetricSpec;
-use nabla_optim::{Method, Penalty, Schedule};
+use nabla_optim::{GradientNoise, Method, Penalty, Schedule};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -223,6 +223,9 @@ pub struct FitSpec {
     /// A limit of the gradient.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip: Option<Clip>,
+    /// Noise added to the clipped gradient.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gradient_noise: Option<GradientNoise>,
     /// Penalties and constraints.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub regularizers: Vec<Regularizer>,
@@ -379,6 +382,7 @@ impl FitSpec {
             Some(Clip::Adaptive(x)) => positive("clip.adaptive", x)?,
             None => {}
         }
+        self.gradient_noise.as_ref().map_or(Ok(()), GradientNoise::validate)?;
         self.regularizers.iter().try_for_each(|r| r.penalty.validate())?;
         if self.optimizer.lbfgs.is_some() {
             self.validate_line_search()?;
@@ -426,6 +430,9 @@ impl FitSpec {
         }
         if self.clip.is_some() {
             return refuse("clip", "The line search bounds the step already.");
+        }
+        if self.gradient_noise.is_some() {
+            return refuse("gradientNoise", "Its line search compares losses along an exact gradient.");
         }
         let smooth = |penalty: &Penalty| matches!(penalty, Penalty::L2 { .. }) || matches!(penalty, Penalty::Lq { q, .. } if *q > 1.0);
         if self.regularizers.iter().any(|r| !smooth(&r.penalty)) {

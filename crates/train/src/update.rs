@@ -19,6 +19,7 @@ use nabla_optim::{Optimizer, Step};
 use nabla_params::{Arena, Layout};
 
 use crate::apart::Apart;
+use crate::gradient_noise;
 use crate::history::Scores;
 use crate::pattern::matches;
 use crate::spec::{Averaging, Clip, FitSpec};
@@ -380,6 +381,15 @@ impl<T: Real> Turn<'_, T> {
         if let Some(clip) = update.clip {
             // SAFETY: as the caller promises.
             unsafe { self.clip(clip, arena, buffers, member) };
+        }
+        if let Some(noise) = &spec.gradient_noise {
+            let t = update.at.t - 1;
+            let deviation = noise.deviation(t);
+            for (row, range) in ranges(arena, member, false) {
+                // SAFETY: members' ranges are disjoint.
+                let gradient = unsafe { buffers.gradient.part(range.clone()) };
+                gradient_noise::add(&arena.rows[row], range, (spec.seed, t), deviation, gradient);
+            }
         }
         for (row, range) in ranges(arena, member, update.uniform) {
             let Setting { rule, factor, terms } = &update.settings[row];

@@ -64,6 +64,10 @@ fn all_options() -> Vec<(&'static str, Value)> {
         ("clip norm", json!({ "clip": { "norm": 0.01 } })),
         ("clip global norm", json!({ "clip": { "globalNorm": 0.01 } })),
         ("clip adaptive", json!({ "clip": { "adaptive": 0.01 } })),
+        (
+            "gradient noise",
+            json!({ "gradientNoise": { "variance": 0.01 }, "clip": { "globalNorm": 0.1 } }),
+        ),
         ("l1", json!({ "regularizers": [{ "penalty": { "kind": "l1", "lambda": 0.01 } }] })),
         (
             "lq",
@@ -139,6 +143,32 @@ fn options_that_do_nothing_change_no_bit() {
         json!({ "epochs": 3, "groups": [{ "match": "dense*", "learningRate": 0.1 }] }),
     ] {
         assert!(weight_bits(&fitted(nothing.clone())) == plain, "{nothing}");
+    }
+}
+
+#[test]
+fn noise_on_the_gradient_has_its_deviation_whatever_the_clip() {
+    let variance = 4.0;
+    let moved = |extra: Value, seed: u64| -> Vec<f64> {
+        let mut changes = json!({ "gradientNoise": { "variance": variance }, "seed": seed });
+        extra.as_object().unwrap().iter().for_each(|(k, v)| changes[k] = v.clone());
+        let mut still = changes.clone();
+        still.as_object_mut().unwrap().remove("gradientNoise");
+        let (noisy, plain) = (weights(&fitted(changes)), weights(&fitted(still)));
+        noisy
+            .iter()
+            .flat_map(|(n, w)| w.iter().zip(&plain[n]).map(|(a, b)| (a - b) / -0.1))
+            .collect()
+    };
+    let noise: Vec<f64> = (0..20).flat_map(|seed| moved(json!({}), seed)).collect();
+    // 20 fits of 65 weights: within four standard errors.
+    let (n, mean) = (noise.len() as f64, noise.iter().sum::<f64>() / noise.len() as f64);
+    let square = noise.iter().map(|x| x * x).sum::<f64>() / n;
+    assert!(mean.abs() < 4.0 * (variance / n).sqrt(), "{mean}");
+    assert!((square / variance - 1.0).abs() < 4.0 * (2.0 / n).sqrt(), "{square}");
+    let clipped = moved(json!({ "clip": { "globalNorm": 1e-3 } }), 0);
+    for (a, b) in clipped.iter().zip(&moved(json!({}), 0)) {
+        assert!((a - b).abs() < 1e-12, "the noise comes after the clip");
     }
 }
 
