@@ -130,6 +130,10 @@ describe('losses of classes', () => {
   it.each([0, 0.5, 1, 2, 3])('focal with γ = %d', (gamma) => {
     const expected = right.map((log) => -0.25 * (1 - Math.exp(log)) ** gamma * log);
     expectClose(rows(focal({ gamma, alpha: 0.25 }), logits, labels, [-1]), expected);
+    const smoothed = logProbabilities.map((row, i) =>
+      row.reduce((sum, log, j) => sum - ((j === labels[i] ? 0.7 : 0) + 0.1) * (1 - Math.exp(log)) ** gamma * log, 0),
+    );
+    expectClose(rows(focal({ gamma, labelSmoothing: 0.3 }), logits, labels, [-1]), smoothed);
   });
 
   it('klDivergence is Σ p·(log p − log q)', () => {

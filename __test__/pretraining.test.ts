@@ -59,6 +59,31 @@ it('a Boltzmann machine gives its rows back better than it began', async () => {
   expect(Math.sqrt(values.reduce((sum, w) => sum + w * w, 0) / values.length)).toBeGreaterThan(0.1);
 });
 
+it('sees standardized numbers by Gaussian units', async () => {
+  const still = new Trainer({ ...recipe(), prepare: [standardize()], optimizer: sgd({ learningRate: 0 }), epochs: 1 });
+  const options = { method: 'restrictedBoltzmann', visible: 'gaussian', unlabelled: train } as const;
+  const handed = await pretrain(still, { ...options, epochs: 20, learningRate: 0.005 }).fit(few, { threads: 1 });
+  const weights = handed.weights();
+  const [kernel, bias] = ['dense/kernel', 'dense/bias'].map((name) => weights.get(name)!.values) as [Float64Array, Float64Array];
+  // One half step of Gibbs sampling, by its mean: the hidden units tell of the row what its mean does not.
+  const rows = standardize()
+    .fit(Array.from({ length: train.rows }, (_, i) => [...train.features().slice(64 * i, 64 * i + 64)]))
+    .transform(Array.from({ length: 50 }, (_, i) => [...test.features().slice(64 * i, 64 * i + 64)])) as number[][];
+  let [left, whole] = [0, 0];
+  for (const row of rows) {
+    const hidden = Array.from(bias, (b, j) => 1 / (1 + Math.exp(-row.reduce((z, v, i) => z + v * kernel[i * 48 + j]!, b))));
+    row.forEach((v, i) => {
+      // The bias of what is seen stays near 0, the mean of the rows less what the hidden units add.
+      const back = hidden.reduce((z, h, j) => z + (h - 0.5) * kernel[i * 48 + j]!, 0);
+      left += (v - back) ** 2;
+      whole += v ** 2;
+    });
+  }
+  expect(left / whole).toBeLessThan(0.8);
+  const tuned = await pretrain(new Trainer({ ...recipe(), prepare: [standardize()] }), { ...options, epochs: 5 }).fit(few, { threads: 1 });
+  expect((await tuned.evaluate(test)).accuracy).toBeGreaterThan(0.7);
+});
+
 it('is an estimator like any other', async () => {
   const estimator = pretrain(new Trainer({ ...recipe('relu'), epochs: 5 }), { method: 'denoisingAutoencoder', epochs: 2 });
   const report = await crossValidate(estimator as never, few, { splitter: kFold({ k: 3 }) });
@@ -80,6 +105,8 @@ it('refuses what it cannot train', async () => {
   refused(new Trainer({ ...recipe(), model: sequential([dense(10)]) }), { method: 'denoisingAutoencoder' }, /before the last/);
   refused(new Trainer(recipe('relu')), { method: 'restrictedBoltzmann' }, /sigmoid/);
   refused(new Trainer(recipe()), { method: 'denoisingAutoencoder', corruption: 1 }, /corruption/);
+  refused(new Trainer(recipe()), { method: 'denoisingAutoencoder', visible: 'gaussian' }, /visible to be left out/);
+  refused(new Trainer(recipe()), { method: 'restrictedBoltzmann', visible: 'grey' }, /visible/);
   const standardized = pretrain(new Trainer({ ...recipe(), prepare: [standardize()] }), { method: 'restrictedBoltzmann' });
   await expect(standardized.fit(few)).rejects.toThrow(/from 0 to 1/);
   expect(() => pretrain(new Trainer(recipe()), { method: 'denoisingAutoencoder' }).fit(few, { take: ['dense'] })).toThrow(NablaError);

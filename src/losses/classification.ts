@@ -1,5 +1,5 @@
 import { expectOptions, isBoolean, isNumber, optionsOf } from '../errors/index.js';
-import { traceOf } from '../trace/index.js';
+import { type Tensor, traceOf } from '../trace/index.js';
 import { type LogitsOptions, type Loss, loss, meanOfRow, sumOfRow } from './loss.js';
 
 /**
@@ -20,26 +20,44 @@ export interface FocalOptions {
   gamma?: number;
   /** Multiplies the loss, default 1. The paper's class-wise α is the trainer's `classWeights`. */
   alpha?: number;
+  /** Share ε of each target that is spread evenly over all classes, in [0, 1); default 0. */
+  labelSmoothing?: number;
 }
 
-const focalOptions = optionsOf('losses/focal', { gamma: isNumber({ min: 0 }), alpha: isNumber({ above: 0 }) });
+const focalOptions = optionsOf('losses/focal', {
+  gamma: isNumber({ min: 0 }),
+  alpha: isNumber({ above: 0 }),
+  labelSmoothing: isNumber({ min: 0, below: 1 }),
+});
 
 /**
  * −α·(1−p)^γ·log p, p the softmax probability of the right class: what is already right counts little.
- * Lin et al. 2017, arXiv:1708.02002, equation 5, for any number of classes.
+ * Lin et al. 2017, arXiv:1708.02002, equation 5, for any number of classes. With label smoothing ε each class counts by its share of the target,
+ * Σⱼ qⱼ·(1−pⱼ)^γ·(−log pⱼ) with q = (1−ε)·target + ε/classes, as in Keras's `CategoricalFocalCrossentropy`.
  *
- * Shapes: logits [batch, classes], class indices [batch] → [batch].
+ * Shapes: logits [batch, classes], class indices [batch] → [batch]; of sequences [batch, time, classes], [batch, time] → the mean over time.
  */
 export const focal = (options: FocalOptions = {}): Loss => {
   expectOptions('focal', options, focalOptions, focal);
-  const { gamma = 2, alpha = 1 } = options;
-  return loss('focal', { targets: 'classes', output: 'softmax', options: { gamma, alpha } }, (prediction, target) => {
-    const entropy = traceOf(prediction).apply('softmaxCrossEntropy', [prediction, target], {}, focal);
-    if (gamma === 0) return entropy.multiply(alpha);
+  const { gamma = 2, alpha = 1, labelSmoothing = 0 } = options;
+  const about = { targets: 'classes', output: 'softmax', options: { gamma, alpha, labelSmoothing } } as const;
+  // (1−p)^γ·(−log p). x^γ = exp(γ·log x), and log 0 is −∞: 1e-12 squared is still a normal f32.
+  const focused = (entropy: Tensor): Tensor => {
+    if (gamma === 0) return entropy;
     const missing = entropy.negate().exp().negate().add(1);
-    // x^γ = exp(γ·log x), and log 0 is −∞: 1e-12 squared is still a normal f32.
     const factor = gamma === 1 ? missing : gamma === 2 ? missing.square() : missing.maximum(1e-12).log().multiply(gamma).exp();
-    return factor.multiply(entropy).multiply(alpha);
+    return factor.multiply(entropy);
+  };
+  return loss('focal', about, (prediction, target) => {
+    const right = focused(traceOf(prediction).apply('softmaxCrossEntropy', [prediction, target], {}, focal));
+    if (labelSmoothing === 0) return meanOfRow(right.multiply(alpha));
+    const all = focused(prediction.logSoftmax().negate()).mean(-1);
+    return meanOfRow(
+      right
+        .multiply(1 - labelSmoothing)
+        .add(all.multiply(labelSmoothing))
+        .multiply(alpha),
+    );
   });
 };
 

@@ -21,9 +21,17 @@ export interface PretrainOptions {
    * deep belief network. `'denoisingAutoencoder'`: each hidden layer gives back its input from a part of it, with tied weights.
    */
   readonly method: 'restrictedBoltzmann' | 'denoisingAutoencoder';
+  /**
+   * What a Boltzmann machine of the first layer sees: `'binary'` units (default), inputs from 0 to 1 as probabilities; `'gaussian'` ones of
+   * variance 1, for numbers that are standardized. The layers above see binary units.
+   */
+  readonly visible?: 'binary' | 'gaussian';
   /** Passes over the rows for each layer, default 10. */
   readonly epochs?: number;
-  /** Default 0.05 for Boltzmann machines (momentum 0.5), 0.001 for autoencoders (Adam). */
+  /**
+   * Default 0.05 for Boltzmann machines (momentum 0.5), 0.001 for one of Gaussian units, which is left by too large steps (Hinton 2010,
+   * section 13.2), 0.001 for autoencoders (Adam).
+   */
   readonly learningRate?: number;
   /** Rows a step, default 32. */
   readonly batchSize?: number;
@@ -38,6 +46,7 @@ export interface PretrainOptions {
 const isDataset = (value: unknown): string | undefined => (value instanceof Dataset ? undefined : 'to be a Dataset');
 const pretrainOptions = optionsOf('pretrain', {
   method: isOneOf(['restrictedBoltzmann', 'denoisingAutoencoder']),
+  visible: isOneOf(['binary', 'gaussian']),
   epochs: isInteger({ min: 1 }),
   learningRate: isNumber({ above: 0 }),
   batchSize: isInteger({ min: 1 }),
@@ -55,6 +64,20 @@ const bernoulli = (p: Tensor): Tensor => {
   return p.greater(uniform.add(2 ** -9));
 };
 
+/**
+ * x to the nearest 1/512, within ±16, bit by bit: comparisons have no gradient, so neither has what is made of them.
+ */
+const withoutGradient = (x: Tensor): Tensor => {
+  let rest = x.add(16 + 2 ** -10);
+  let sum: Tensor | undefined;
+  for (let k = 4; k >= -9; k--) {
+    const part = rest.greaterOrEqual(2 ** k).multiply(2 ** k);
+    rest = rest.subtract(part);
+    sum = sum === undefined ? part : sum.add(part);
+  }
+  return sum!.subtract(16);
+};
+
 /** What a layer that is being pre-trained has: its weights, and a bias for what it sees. */
 const machine = (v: Tensor, parts: DenseParts, { parameter }: LayerContext, ownInitializer: boolean) => {
   const width = v.shape.at(-1)!;
@@ -68,13 +91,18 @@ const machine = (v: Tensor, parts: DenseParts, { parameter }: LayerContext, ownI
 
 /**
  * Free energy of a row less that of its reconstruction, F(v) = −b·v − Σ log(1 + exp(vW + c)); the reconstruction is a sample without a
- * gradient, so the gradient is that of CD-k. Hinton 2002; Hinton 2010, "A practical guide to training restricted Boltzmann machines".
+ * gradient, so the gradient is that of CD-k. Gaussian units of variance 1 have ½‖v − b‖² in place of −b·v, and are given back by their mean.
+ * Hinton 2002; Hinton 2010, "A practical guide to training restricted Boltzmann machines", sections 3 and 13.2.
  */
-const boltzmann = (v: Tensor, parts: DenseParts, context: LayerContext, steps: number): Tensor => {
+const boltzmann = (v: Tensor, parts: DenseParts, context: LayerContext, steps: number, gaussian: boolean): Tensor => {
   const { visible, up, down } = machine(v, parts, context, false);
-  const energy = (x: Tensor): Tensor => x.multiply(visible).sum(-1).add(up(x).softplus().sum(-1)).negate();
+  const seen = (x: Tensor): Tensor => (gaussian ? x.subtract(visible).square().sum(-1).multiply(-0.5) : x.multiply(visible).sum(-1));
+  const energy = (x: Tensor): Tensor => seen(x).add(up(x).softplus().sum(-1)).negate();
   let sample = v;
-  for (let k = 0; k < steps; k++) sample = bernoulli(down(bernoulli(up(sample).sigmoid())).sigmoid());
+  for (let k = 0; k < steps; k++) {
+    const mean = down(bernoulli(up(sample).sigmoid()));
+    sample = gaussian ? withoutGradient(mean) : bernoulli(mean.sigmoid());
+  }
   return energy(v).subtract(energy(sample));
 };
 
@@ -142,7 +170,8 @@ const withTarget = (data: Dataset): Dataset => {
 /**
  * Greedy pre-training, layer by layer, then fine-tuning of the whole by `trainer`: an estimator like any other. The trainer's model is a
  * `sequential([…])` of `dense` layers; all but the last are pre-trained, each on what the ones below make of the rows. Preparation is fitted
- * on the rows of the pre-training and kept. Boltzmann machines want inputs in [0, 1] (`prepare: [minMax()]`) and sigmoid layers.
+ * on the rows of the pre-training and kept. Boltzmann machines want sigmoid layers and inputs in [0, 1] (`prepare: [minMax()]`), or
+ * standardized ones with `visible: 'gaussian'`.
  *
  * Hinton, Osindero & Teh 2006, "A fast learning algorithm for deep belief nets"; Bengio et al. 2007; Vincent et al. 2010.
  * @throws {NablaError} `INVALID_OPTION`: a model without hidden dense layers, inputs out of range, an activation that is not binary
@@ -156,10 +185,12 @@ export const pretrain = (
 ): { fit(data: Dataset, options?: FitOptions): Run<Fitted<string, PredictionKind>, Epoch> } => {
   expectArgument('pretrain', 'the trainer', trainer, isTrainer, pretrain);
   expectOptions('pretrain', options, pretrainOptions, pretrain);
-  const { method, epochs = 10, batchSize = 32, corruption = 0.3, steps: gibbs = 1, unlabelled } = options;
+  const { method, visible = 'binary', epochs = 10, batchSize = 32, corruption = 0.3, steps: gibbs = 1, unlabelled } = options;
   if (method === undefined)
     throw invalidOption('pretrain', 'method', "to be 'restrictedBoltzmann' or 'denoisingAutoencoder'", method, pretrain);
   const boltzmannMachines = method === 'restrictedBoltzmann';
+  if (visible === 'gaussian' && !boltzmannMachines)
+    throw invalidOption('pretrain', 'visible', 'to be left out for autoencoders, which take any numbers', visible, pretrain);
   const recipe = recipeOf(trainer);
   const steps = stepsOf(recipe.model);
   const hidden = steps === undefined ? [] : hiddenLayers(steps);
@@ -182,16 +213,19 @@ export const pretrain = (
       );
     if (!parts.bias) throw invalidOption('pretrain', 'the bias of a hidden layer', 'to be there', false, pretrain);
   }
-  const optimizer = boltzmannMachines
-    ? sgd({ learningRate: options.learningRate ?? 0.05, momentum: 0.5 })
-    : adam({ learningRate: options.learningRate ?? 1e-3 });
+  const gaussianAt = (index: number): boolean => index === 0 && visible === 'gaussian';
+  const optimizerOf = (index: number) =>
+    boltzmannMachines
+      ? sgd({ learningRate: options.learningRate ?? (gaussianAt(index) ? 1e-3 : 0.05), momentum: 0.5 })
+      : adam({ learningRate: options.learningRate ?? 1e-3 });
 
   /** The trainer of one hidden layer: what lies below it runs as it is, frozen. */
   const stage = (index: number, binary: boolean, frozen: readonly string[]): AnyTrainer => {
     const { at, parts, name } = hidden[index]!;
     const own = layer(
       'dense',
-      (v, context) => (boltzmannMachines ? boltzmann(v, parts, context, gibbs) : autoencoder(v, parts, context, corruption, binary)),
+      (v, context) =>
+        boltzmannMachines ? boltzmann(v, parts, context, gibbs, gaussianAt(index)) : autoencoder(v, parts, context, corruption, binary),
       name === undefined ? {} : { name },
     );
     return new Trainer({
@@ -200,7 +234,7 @@ export const pretrain = (
         return own(below).reshape([-1, 1]);
       }),
       loss: (prediction) => prediction.reshape([-1]),
-      optimizer,
+      optimizer: optimizerOf(index),
       epochs,
       batchSize,
       ...(recipe.prepare === undefined ? {} : { prepare: recipe.prepare }),
@@ -213,14 +247,14 @@ export const pretrain = (
   const run = async (data: Dataset, fitOptions: FitOptions, emit: (epoch: Epoch) => void, hold: (run: Run<unknown, unknown>) => void) => {
     const rows = unlabelled ?? data;
     const unit = inUnitRange(trainer, rows);
-    if (boltzmannMachines && !unit) {
+    if (boltzmannMachines && visible === 'binary' && !unit) {
       throw new NablaError({
         code: 'INVALID_OPTION',
         place: 'pretrain',
         message: 'Boltzmann machines of binary units need inputs from 0 to 1.',
         expected: 'inputs from 0 to 1',
         received: 'other numbers',
-        hint: "Use prepare: [minMax()], or method: 'denoisingAutoencoder'.",
+        hint: "Use prepare: [minMax()]; visible: 'gaussian' with prepare: [standardize()]; or method: 'denoisingAutoencoder'.",
       });
     }
     const some = withTarget(rows);

@@ -11,6 +11,9 @@ struct Fixture {
     matrix: Vec<Vec<f64>>,
     #[serde(default)]
     vector: Vec<f64>,
+    /// Which steps' points there are; all, where nothing is said.
+    #[serde(default)]
+    steps: Vec<usize>,
     cases: Vec<Case>,
 }
 
@@ -40,11 +43,17 @@ fn follow(fixture: &Fixture, gradient: impl Fn(&[f64]) -> Vec<f64>) -> f64 {
         let mut theta = fixture.start.clone();
         let mut state = vec![vec![0.0; theta.len()]; case.spec.state_count()];
         let mut at = Step::first(&case.spec, case.spec.learning_rate());
-        for (i, point) in case.points.iter().enumerate() {
+        let steps = fixture.steps.last().copied().unwrap_or(case.points.len());
+        let mut points = case.points.iter();
+        for i in 0..steps {
             let g = gradient(&theta);
             let mut state: Vec<&mut [f64]> = state.iter_mut().map(|s| &mut s[..]).collect();
             case.spec.update(at, &mut theta, &g, &mut state);
             at = at.next(&case.spec, case.spec.learning_rate());
+            if !fixture.steps.is_empty() && !fixture.steps.contains(&(i + 1)) {
+                continue;
+            }
+            let point = points.next().expect("a point for each step");
             let size = point.iter().map(|x| x * x).sum::<f64>().sqrt();
             let error = theta.iter().zip(point).map(|(a, b)| (a - b).abs() / size).fold(0.0, f64::max);
             // mission: 1e-6; rounding alone stays far below
@@ -88,6 +97,16 @@ fn in_rosenbrocks_valley() {
     assert!(worst < 1e-11, "worst relative error {worst:e}");
     // Some of these swing from wall to wall, which enlarges rounding: `follow` holds them to the mission's 1e-6.
     rosenbrock(&fixture!("optimizers-adaptive-rosenbrock"));
+}
+
+#[test]
+fn with_every_combination_of_options() {
+    let fixture = fixture!("optimizers-combinations");
+    let worst = quadratic(&fixture);
+    assert!(worst < 1e-9, "worst relative error {worst:e}");
+    for name in Optimizer::NAMES {
+        assert!(fixture.cases.iter().filter(|c| c.spec.name() == *name).count() >= 4, "{name}");
+    }
 }
 
 #[test]
