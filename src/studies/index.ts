@@ -6,7 +6,6 @@ import { penalties } from './penalties.js';
 import { ridge } from './ridge.js';
 import { scaling } from './scaling.js';
 import { search } from './search.js';
-import type { StudyOptions, StudyPicture } from './study.js';
 
 export type { CapacityPanel, CapacityPoint } from './bias-variance.js';
 export type { DepthPanel } from './initialization.js';

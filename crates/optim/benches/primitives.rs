@@ -149,7 +149,7 @@ fn processor_time() -> Option<f64> {
         let mut time = Time::default();
         // SAFETY: the C library's function writes one timespec.
         let failed = unsafe { clock_gettime(THREAD, &mut time) } != 0;
-        (!failed).then(|| time.seconds as f64 + time.nanoseconds as f64 * 1e-9)
+        (!failed).then_some(time.seconds as f64 + time.nanoseconds as f64 * 1e-9)
     }
     #[cfg(not(target_os = "linux"))]
     None
