@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { Dataset, sequential, Trainer } from 'nabla';
-import { minMax, standardize } from 'nabla/data';
+import { type Augmentation, minMax, standardize } from 'nabla/data';
 import {
   activation,
   batchNorm,
@@ -128,8 +128,9 @@ const block = (filters: number, stride: number) => [
 ];
 
 /** W3: a ResNet of three basic blocks on 32×32×3. */
-export const resnetTrainer = ({ epochs }: { readonly epochs: number }) =>
+export const resnetTrainer = ({ epochs, augment = [] }: { readonly epochs: number; readonly augment?: readonly Augmentation[] }) =>
   new Trainer({
+    augment,
     model: sequential([
       conv2d(16, { kernel: 3, padding: 1, bias: false }),
       batchNorm(),

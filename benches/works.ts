@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { Dataset } from 'nabla';
-import { standardize } from 'nabla/data';
+import { crop, flip, standardize } from 'nabla/data';
 import { rocAuc } from 'nabla/metrics';
 import { integer, logUniform, tune } from 'nabla/tuning';
 import { crossValidate, holdOut, kFold } from 'nabla/validation';
@@ -112,13 +112,14 @@ const networkStep = async (
   work: string,
   trainer: (options: { readonly epochs: number }) => ReturnType<typeof cnnTrainer>,
   { threads, quick }: Options,
+  part = 'step',
 ): Promise<void> => {
   const { data, source } = work === 'W3' ? { data: noise(), source: 'random' } : await mnist();
   const { history } = await trainer({ epochs: quick ? 2 : 6 }).fit(source === 'random' ? data : data.take(6400), { threads });
   const losses = history.map(({ train }) => rounded(train.loss));
   if (source === 'mnist') expectLearned(losses.at(-1)! < losses[0]!, `losses ${losses.join(', ')}`);
   const steps = history.slice(1).map(({ seconds, batches }) => (1e3 * seconds) / batches);
-  report(work, 'step', threads, 'ms a step', steps, { data: source, loss: [losses[0], losses.at(-1)] });
+  report(work, part, threads, 'ms a step', steps, { data: source, loss: [losses[0], losses.at(-1)] });
 };
 
 /** The tiny fit: the epochs alone, and everything from `new Trainer` to the awaited result; the first call of the process apart. */
@@ -281,7 +282,15 @@ const works: Readonly<Record<string, (options: Options) => void | Promise<void>>
   W1b: (options) => mlpStep('W1b', 128, options),
   W1c: (options) => networkStep('W1c', wideTrainer, options),
   W2: (options) => networkStep('W2', cnnTrainer, options),
-  W3: (options) => networkStep('W3', resnetTrainer, options),
+  W3: async (options) => {
+    await networkStep('W3', resnetTrainer, options);
+    await networkStep(
+      'W3',
+      ({ epochs }) => resnetTrainer({ epochs, augment: [flip(), crop({ padding: 4 })] }),
+      options,
+      'step, flip and crop',
+    );
+  },
   W4: (options) => languageStep('W4', options),
   W5: (options) => languageStep('W5', options),
   W6: tinyFit,
