@@ -3,6 +3,16 @@
 export * as data from './data/index.js';
 export { Dataset } from './data/index.js';
 export { type Code, type ErrorData, NablaError } from './errors/index.js';
+export {
+  GradientHealth,
+  type HealthFinding,
+  type HealthRecord,
+  type HealthVerdict,
+  healthThresholds,
+  type LayerHealth,
+  type ParameterHealth,
+  type Statistics,
+} from './health/index.js';
 export * as initializers from './initializers/index.js';
 export * as layers from './layers/index.js';
 export { layer, network, sequential } from './layers/index.js';
@@ -25,10 +35,14 @@ export {
   Fitted,
   type FittedEstimator,
   type GenerateOptions,
+  type GradientHealthOptions,
+  gradientHealth,
+  type LayerArrays,
   learningRateTest,
   Run,
   type Scores,
   type Session,
+  type StepArrays,
   Trainer,
   type TrainerOptions,
 } from './trainer/index.js';

@@ -181,6 +181,10 @@ export interface Binding {
   leastSquares(task: number, features: Float64Array, targets: Float64Array, weights: Float64Array | null, settings: string): Task;
   checkGradients(task: number, spec: string, data: NativeData, settings: string): Task;
   learningRateTest(task: number, spec: string, data: NativeData, settings: string): Task;
+  /** A few steps of a recipe, looked at: JSON `{ records, broke }`. */
+  examineHealth(task: number, spec: string, job: FitJob, settings: string): Task;
+  /** Mean, deviation, norm, extremes, zeros and a histogram, as JSON. */
+  numberStatistics(values: Float64Array): string;
   loadModel(task: number, folder: string): Task;
   metric(spec: string, truth: Float64Array, prediction: Float64Array, width: number, classes: number, weights: Float64Array | null): number;
   /** P(|T| ≥ |t|) of Student's t distribution. */

@@ -1,3 +1,6 @@
+import { GradientHealth } from '../health/index.js';
+import { type HealthRecord, recordFrom } from '../health/record.js';
+
 /** Scores by name: the loss and the metrics that the recipe names. */
 export type Scores<Name extends string = string> = { readonly [K in Name]: number } & { readonly loss: number };
 
@@ -12,6 +15,8 @@ export const scoresFrom = <Name extends string>(crossed: Readonly<Record<string,
 export const epochFrom = (crossed: Epoch): Epoch => {
   scoresFrom(crossed.train);
   if (crossed.validation !== undefined) scoresFrom(crossed.validation);
+  const watched = crossed as { health?: readonly HealthRecord[] | GradientHealth };
+  if (Array.isArray(watched.health)) watched.health = new GradientHealth(watched.health.map(recordFrom));
   return crossed;
 };
 
@@ -25,4 +30,6 @@ export interface Epoch<Name extends string = string> {
   readonly learningRate: number;
   readonly seconds: number;
   readonly batches: number;
+  /** What was seen of its gradients, where the fit looks at them and did in this epoch. */
+  readonly health?: GradientHealth;
 }

@@ -15,6 +15,7 @@ import {
   NablaError,
   optionsOf,
 } from '../errors/index.js';
+import { GradientHealth } from '../health/index.js';
 import { callNative, type NativeData, type NativeModel, runTask } from '../native/index.js';
 import { Batcher, type BatcherOptions, batcherOptions } from './batcher.js';
 import { type Epoch, epochFrom, type Scores, scoresFrom } from './epoch.js';
@@ -69,6 +70,8 @@ export interface FitSummary {
   readonly offered?: readonly string[];
   /** What `lsuv` did. */
   readonly scaled?: readonly UnitVariance[];
+  /** What looks like a mistake. */
+  readonly warnings?: readonly string[];
 }
 
 /** What `lsuv` did to one kernel, on rows of the training data. */
@@ -230,6 +233,20 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
       ...fresh.map((name): NotTaken => ({ name, why: offered.includes(name) ? 'unnamed' : 'new' })),
       ...offered.filter((name) => !own.includes(name)).map((name): NotTaken => ({ name, why: 'unused' })),
     ];
+  }
+
+  /**
+   * What looks like a mistake, such as a hidden layer that starts at 0; each text is said once a process as a warning too
+   * (`process.on('warning')`), before the first step.
+   */
+  get warnings(): readonly string[] {
+    return this.#summary?.warnings ?? [];
+  }
+
+  /** The health of its gradients, where the fit looked at them. */
+  get health(): GradientHealth | undefined {
+    const records = this.history.flatMap(({ health }) => health?.records ?? []);
+    return records.length === 0 ? undefined : new GradientHealth(records);
   }
 
   /** What the initializer `lsuv` did to each kernel that asked for it, in the order of the layers. */

@@ -12,6 +12,7 @@ export {
 } from './examine.js';
 export { Fitted, type NotTaken, type PredictInput, type PredictOptions, type SampleOptions } from './fitted.js';
 export type { GenerateOptions } from './generate.js';
+export { type GradientHealthOptions, gradientHealth, type LayerArrays, type StepArrays } from './gradient-health.js';
 export type { NamedKinds, NamedLosses, NamedMetrics, PredictionKindOf, ScoreName } from './outputs.js';
 export type {
   Prediction,

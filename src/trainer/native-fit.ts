@@ -37,7 +37,16 @@ export interface Job {
 interface NativeEvent {
   readonly job: number;
   readonly epoch?: Epoch;
+  readonly warning?: string;
 }
+
+/** Said once a process each, however many fits say it. */
+const said = new Set<string>();
+const warn = (text: string): void => {
+  if (said.has(text)) return;
+  said.add(text);
+  process.emitWarning(text, { type: 'NablaWarning' });
+};
 
 /** What the native side says of a finished fit. */
 interface NativeSummary extends FitSummary {
@@ -78,7 +87,7 @@ export class NativeFits {
   async start(
     spec: string,
     jobs: readonly Job[],
-    options: { readonly threads?: number | undefined; readonly events: boolean },
+    options: { readonly threads?: number | undefined; readonly events: boolean; readonly health?: number | undefined },
     onEpoch: (job: number, epoch: Epoch) => void,
   ): Promise<FinishedFit[]> {
     const begin = (n: Binding, task: number) => {
@@ -91,6 +100,7 @@ export class NativeFits {
     };
     const onEvent = (json: string): void => {
       const event = JSON.parse(json) as NativeEvent;
+      if (event.warning !== undefined) warn(event.warning);
       if (event.epoch !== undefined) onEpoch(event.job, epochFrom(event.epoch));
     };
     this.#task = startTask(begin, (task) => task.takeFits(), onEvent);

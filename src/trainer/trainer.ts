@@ -184,8 +184,12 @@ export interface FitOptions<Name extends string = string> {
   readonly checkpoint?: { readonly directory: string; readonly everySeconds?: number; readonly keep?: number };
   /** Goes on from the checkpoint, if there is one. */
   readonly resume?: boolean;
-  /** Records the health of gradients each so many steps. */
-  readonly health?: boolean | { readonly every: number };
+  /**
+   * Looks at the health of gradients each so many steps (`true`: 50): per layer means, deviations, norms and histograms of outputs and
+   * gradients, and how far updates move weights. `epoch.health` and `fitted.health` say what is wrong. Never changes a bit of the result;
+   * steps in between cost nothing. Takes memory for the gradients at all layers of a batch. Not saved with the model.
+   */
+  readonly health?: boolean | { readonly every?: number };
   /** Starts from the weights of another model, by name: all that both have. `fitted.taken` and `notTaken` tell which. */
   readonly from?: Fitted;
   /** With `from`: the layers or parameters whose weights are taken, `*` for anything. */
@@ -273,7 +277,19 @@ const trainerOptions = optionsOf('Trainer', {
 });
 
 const isDataset = (value: unknown): string | undefined => (value instanceof Dataset ? undefined : 'to be a Dataset');
-const isFitted = (value: unknown): string | undefined => (value instanceof Fitted ? undefined : 'to be a fitted model');
+/** What `fit` gives. */
+export const isFitted = (value: unknown): string | undefined => (value instanceof Fitted ? undefined : 'to be a fitted model');
+
+const isHealth = (value: unknown): string | undefined =>
+  typeof value === 'object' && value !== null ? undefined : 'to be true or { every }';
+const healthOptions = optionsOf('Trainer.fit: health', { every: isInteger({ min: 1 }) });
+
+/** Each how many steps are looked at. */
+const everyOf = (health: FitOptions['health'] = false): number | undefined => {
+  if (typeof health === 'boolean') return health ? 50 : undefined;
+  expectOptions('fit: health', health, healthOptions);
+  return health.every ?? 50;
+};
 
 const fitOptions = optionsOf('Trainer.fit', {
   validation: isDataset,
@@ -283,7 +299,7 @@ const fitOptions = optionsOf('Trainer.fit', {
   onEpoch: isFunction,
   checkpoint: 'planned',
   resume: 'planned',
-  health: 'planned',
+  health: isEither(isBoolean, isHealth),
   from: isFitted,
   take: isListOf(isString),
   preparation: isOneOf(['keep', 'refit']),
@@ -546,6 +562,7 @@ export class Trainer<const M extends Metrics | NamedMetrics = readonly [], const
     if (preparation !== undefined && from === undefined)
       throw invalidOption('fit', 'preparation', 'to come with from', preparation, this.fit);
     if (take !== undefined && from === undefined) throw invalidOption('fit', 'take', 'to come with from', take, this.fit);
+    const health = everyOf(options.health);
     const schema = schemaOf(data);
     const spec = this.#spec(schema);
     if (validation !== undefined) expectSameSchema('validation', schema, schemaOf(validation));
@@ -570,7 +587,7 @@ export class Trainer<const M extends Metrics | NamedMetrics = readonly [], const
       {
         async start(live, emit) {
           try {
-            const [first] = await fits.start(spec, [job], { threads, events: live }, (_, epoch) => emit(epoch as Epoch<Name>));
+            const [first] = await fits.start(spec, [job], { threads, events: live, health }, (_, epoch) => emit(epoch as Epoch<Name>));
             return (first as FinishedFit).fitted as unknown as Result;
           } finally {
             bar?.done();

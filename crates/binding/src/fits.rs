@@ -59,6 +59,21 @@ impl FitJob {
     }
 }
 
+impl FitJob {
+    /// With the weights that it starts from.
+    pub(crate) fn started(&self, recipe: &Recipe) -> Outcome<Job> {
+        let mut job = self.job.clone();
+        if let Some((model, take)) = &self.from {
+            job.from = Some(Arc::new(nabla_train::start::weights_from(recipe, model, take.as_deref())?));
+            if self.keep {
+                nabla_train::start::expect_same_preparation(recipe, model)?;
+                job.keep = Some(Arc::clone(model));
+            }
+        }
+        Ok(job)
+    }
+}
+
 /// A fit that was left after an epoch.
 #[napi]
 pub struct PausedFit {
@@ -86,6 +101,7 @@ impl PausedFit {
 struct Settings {
     threads: Option<usize>,
     events: bool,
+    health: Option<usize>,
 }
 
 impl Default for Settings {
@@ -93,6 +109,7 @@ impl Default for Settings {
         Self {
             threads: None,
             events: true,
+            health: None,
         }
     }
 }
@@ -104,6 +121,12 @@ struct EpochEvent<'a> {
     epoch: &'a Epoch,
 }
 
+#[derive(Serialize)]
+struct WarningEvent<'a> {
+    job: usize,
+    warning: &'a str,
+}
+
 /// Starts fits: one gets all threads, many get one core each.
 #[napi(catch_unwind)]
 pub fn start_fits(task: u32, spec: String, jobs: Vec<&FitJob>, settings: String) -> Result<Task> {
@@ -111,22 +134,20 @@ pub fn start_fits(task: u32, spec: String, jobs: Vec<&FitJob>, settings: String)
     let threads = settings.threads.unwrap_or_else(fits::default_threads);
     let recipe = FitSpec::from_json(&spec).and_then(Recipe::new).map_err(js)?;
     let started = |j: &FitJob| -> Outcome<Job> {
-        let mut job = j.job.clone();
-        if let Some((model, take)) = &j.from {
-            job.from = Some(Arc::new(nabla_train::start::weights_from(&recipe, model, take.as_deref())?));
-            if j.keep {
-                nabla_train::start::expect_same_preparation(&recipe, model)?;
-                job.keep = Some(Arc::clone(model));
-            }
-        }
-        Ok(job)
+        Ok(Job {
+            health: settings.health,
+            ..j.started(&recipe)?
+        })
     };
     let jobs: Vec<Job> = jobs.into_iter().map(started).collect::<Outcome<_>>().map_err(js)?;
     Task::start(task, On::Own, move |control, send| {
         let listen = |event: Event| {
-            if let (true, Event::Epoch(job, epoch)) = (settings.events, event)
-                && let Ok(text) = serde_json::to_string(&EpochEvent { job, epoch })
-            {
+            let text = match event {
+                Event::Warning(job, warning) => serde_json::to_string(&WarningEvent { job, warning }),
+                Event::Epoch(job, epoch) if settings.events => serde_json::to_string(&EpochEvent { job, epoch }),
+                _ => return,
+            };
+            if let Ok(text) = text {
                 send(text);
             }
         };
@@ -151,6 +172,7 @@ struct Summary<'a> {
     test_scores: Option<&'a Scores>,
     taken: &'a [String],
     scaled: &'a [nabla_train::lsuv::UnitVariance],
+    warnings: &'a [String],
 }
 
 impl From<Outcome<nabla_train::Outcome>> for FitResult {
@@ -164,6 +186,7 @@ impl From<Outcome<nabla_train::Outcome>> for FitResult {
                 test_scores: o.test_scores.as_ref(),
                 taken: &o.taken,
                 scaled: &o.scaled,
+                warnings: &o.warnings,
             };
             let text = json(&summary).unwrap_or_default();
             (Arc::new(o.model), text)

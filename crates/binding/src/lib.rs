@@ -12,6 +12,7 @@ mod errors;
 mod fits;
 mod function;
 mod graph;
+mod health;
 mod held;
 mod hub;
 mod instruments;

@@ -14,6 +14,7 @@ use crate::ops::Operator;
 use crate::ops::io::{Io, Moment, Slot};
 use crate::passes;
 use crate::passes::mode::Mode;
+use crate::passes::taps::Tap;
 use crate::plan::{Instruction, Place, Plan, Space, layouts, plan};
 use crate::shape::Shape;
 
@@ -42,6 +43,8 @@ pub struct Program {
     pub capacity: usize,
     /// The graph after all passes.
     pub graph: Graph,
+    /// The layers that are looked at, where the program was compiled to look.
+    pub taps: Vec<Tap>,
 }
 
 /// The arena of a graph's parameters: the same for every program of that graph, so that they share the weights.
@@ -77,6 +80,12 @@ impl Program {
         Self::compile_watched(graph, arena, purpose, &mut |_, _| {})
     }
 
+    /// The same step, and what gradient health looks at as outputs: the taps' nodes under [`VALUES`](passes::taps::VALUES), the gradients
+    /// there under [`SIGNALS`](passes::taps::SIGNALS).
+    pub fn compile_tapped(graph: &Graph, arena: &Arc<Arena>, purpose: &Purpose) -> Result<Program> {
+        Self::compiled(passes::run_tapped(graph, purpose, true, &mut |_, _| {})?, arena, purpose)
+    }
+
     /// The same; `watch` sees the graph after each pass.
     pub fn compile_watched(
         graph: &Graph,
@@ -85,7 +94,10 @@ impl Program {
         watch: &mut dyn FnMut(&'static str, &Graph),
     ) -> Result<Program> {
         fits(graph, purpose.capacity)?;
-        let (graph, rates) = passes::run(graph, purpose, watch)?;
+        Self::compiled(passes::run_tapped(graph, purpose, false, watch)?, arena, purpose)
+    }
+
+    fn compiled((graph, rates, taps): (Graph, Vec<f64>, Vec<Tap>), arena: &Arc<Arena>, purpose: &Purpose) -> Result<Program> {
         fits(&graph, purpose.capacity)?;
         let plan = plan(&graph, arena, purpose.capacity);
         if let Some(deep) = graph.nodes.iter().find(|n| n.shape.rank() > 8 || n.inputs.len() > 4) {
@@ -97,6 +109,7 @@ impl Program {
             rates,
             capacity: purpose.capacity,
             graph,
+            taps,
         })
     }
 
@@ -146,6 +159,16 @@ impl Program {
             workspace: Aligned::zeroed(self.plan.workspace)?,
             constants: Aligned::copied(&constants)?,
         })
+    }
+
+    /// Memory in which this program and another take turns: the workspace of the larger, and the other's constants, which
+    /// [`Memory::swap_constants`] puts in place.
+    pub fn shared_memory<T: Real>(&self, other: &Program) -> Result<(Memory<T>, Aligned<T>)> {
+        let mut memory = self.memory()?;
+        if other.plan.workspace > self.plan.workspace {
+            memory.workspace = Aligned::zeroed(other.plan.workspace)?;
+        }
+        Ok((memory, other.memory()?.constants))
     }
 
     /// Where a run-time input or an output lies in the workspace, if the program has it. (An output that is a weight or a constant
@@ -292,6 +315,13 @@ pub struct Memory<T: Real> {
     /// Values of one step.
     pub workspace: Aligned<T>,
     constants: Aligned<T>,
+}
+
+impl<T: Real> Memory<T> {
+    /// Puts another program's constants in place, and gives those of before.
+    pub fn swap_constants(&mut self, constants: &mut Aligned<T>) {
+        std::mem::swap(&mut self.constants, constants);
+    }
 }
 
 /// The starts of all memories, shared by a team.

@@ -3,11 +3,16 @@
 use std::ops::Range;
 
 /// The start and length of a buffer, shared by a team.
-#[derive(Clone, Copy)]
 pub struct Apart<T> {
     start: *mut T,
     len: usize,
 }
+impl<T> Clone for Apart<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Apart<T> {}
 // SAFETY: an address; `part` says who may use what.
 unsafe impl<T: Send> Send for Apart<T> {}
 // SAFETY: as above.

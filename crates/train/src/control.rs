@@ -41,6 +41,8 @@ impl Control {
 /// What a listener hears, with the number of the job.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
+    /// Something looks like a mistake; before the first step.
+    Warning(usize, &'a str),
     /// An epoch is over.
     Epoch(usize, &'a Epoch),
     /// A fit is over.

@@ -9,10 +9,7 @@ use std::time::Instant;
 use nabla_data::Dataset;
 use nabla_data::pipeline::{self, Prepared};
 use nabla_data::prepare::Fitted;
-use nabla_data::purged;
-use nabla_data::split::{HoldOutOptions, Ratios, Shares, hold_out};
 use nabla_error::{Code, Error, Result};
-use nabla_graph::plan::Place;
 use nabla_graph::{Bases, Memory, Moment, Program};
 use nabla_kernels::denormals::flush_to_zero;
 use nabla_kernels::philox::{Stream, hash_path, shuffle};
@@ -25,12 +22,14 @@ use crate::apart::Apart;
 use crate::binary_targets::expect_binary;
 use crate::control::{Control, Event, Listener};
 use crate::examiner::{BATCH, Examiner};
-use crate::feed::{BatchWeights, Feed};
+use crate::feed::Feed;
+use crate::health::{Look, Watch};
+use crate::held_out::{held_out, learnt_rows};
 use crate::history::{Epoch, Scores, Stopped};
 use crate::lsuv::{self, UnitVariance};
 use crate::model::{Model, Weights};
-use crate::output_weights::class_weight_places;
 use crate::pace::Pace;
+use crate::places::Places;
 use crate::recipe::Recipe;
 use crate::room::expect_room;
 use crate::scorer::Scorer;
@@ -38,6 +37,7 @@ use crate::spec::BatchSize;
 use crate::stage::{Paused, Progress};
 use crate::start::start_from;
 use crate::update::{Buffers, STATES, Update, ranges};
+use crate::zero_layers::zero_layers;
 
 /// Rows to fit, to watch, to score and to test.
 #[derive(Clone, Debug)]
@@ -58,6 +58,8 @@ pub struct Job {
     pub resume: Option<Arc<Paused>>,
     /// Leaves it after so many epochs in all, to go on from later; scores are those of then.
     pub until: Option<usize>,
+    /// Looks at the health of gradients each so many steps.
+    pub health: Option<usize>,
 }
 
 impl Job {
@@ -72,6 +74,7 @@ impl Job {
             keep: None,
             resume: None,
             until: None,
+            health: None,
         }
     }
 }
@@ -93,6 +96,8 @@ pub struct Outcome {
     pub scaled: Vec<UnitVariance>,
     /// With `until`: where it was left.
     pub paused: Option<Arc<Paused>>,
+    /// What looks like a mistake, in words.
+    pub warnings: Vec<String>,
 }
 
 /// Below this cost of a step (in operations at full speed, some 10 µs) one thread is faster than two that meet ten times.
@@ -106,119 +111,6 @@ pub fn fit(recipe: &Arc<Recipe>, job: &Job, number: usize, threads: usize, contr
     }
 }
 
-/// The rows that are learned from and those that stopping looks at.
-fn held_out(recipe: &Recipe, job: &Job) -> Result<(Dataset, Option<Dataset>)> {
-    let (None, Some(stop)) = (&job.validation, &recipe.spec.early_stopping) else {
-        return Ok((job.train.clone(), job.validation.clone()));
-    };
-    let (labels, groups) = (job.train.labels(), job.train.groups());
-    let options = |stratify: bool| HoldOutOptions {
-        rows: job.train.rows(),
-        ratios: Some(Ratios::Shares(Shares {
-            validation: Some(stop.validation_fraction),
-            ..Shares::default()
-        })),
-        stratify,
-        seed: recipe.spec.seed,
-        ..HoldOutOptions::default()
-    };
-    let explain =
-        |e: Error| e.hint("Early stopping holds out part of the training rows: give a validation set, more rows, or leave it out.");
-    let spans = job.train.spans();
-    let mut split = if groups.is_some() {
-        hold_out(&options(false), None, groups.as_deref()).map_err(explain)?
-    } else if spans.is_some() {
-        // The last in time: windows at random would all overlap.
-        let ordered = HoldOutOptions {
-            shuffle: false,
-            ..options(false)
-        };
-        hold_out(&ordered, None, None).map_err(explain)?
-    } else {
-        // Classes with a single row cannot be shared out: then without regard to classes.
-        let stratified = labels.as_deref().map(|l| hold_out(&options(true), Some(l), None));
-        match stratified {
-            Some(Ok(split)) => split,
-            _ => hold_out(&options(false), None, None).map_err(explain)?,
-        }
-    };
-    if let Some(spans) = &spans {
-        split.train = purged(&split.train, &split.validation, spans);
-    }
-    if split.train.is_empty() || split.validation.is_empty() {
-        let share = stop.validation_fraction;
-        return Err(explain(
-            Error::new(
-                Code::InvalidData,
-                format!("{share} of {} rows leave none to train on, or none to watch", job.train.rows()),
-            )
-            .at("earlyStopping.validationFraction")
-            .expected("at least one row on either side")
-            .received(format!("{} and {} rows", split.train.len(), split.validation.len())),
-        ));
-    }
-    Ok((job.train.select(&split.train)?, Some(job.train.select(&split.validation)?)))
-}
-
-/// How many rows take part: those of weight 0 are absent.
-fn learnt_rows(train: &Dataset) -> usize {
-    match train.source().weights() {
-        Some(weights) => train.source_rows().iter().filter(|&&row| weights[row as usize] != 0.0).count(),
-        None => train.rows(),
-    }
-}
-
-struct Places {
-    features: Option<Place>,
-    mask: Option<Place>,
-    targets: Option<Place>,
-    /// Targets of the samples that are mixed in, and the shares of the rows' own.
-    partners: Option<(Place, Place)>,
-    weights: Place,
-    /// Of the outputs whose classes have weights, in their order.
-    class_weights: Vec<Place>,
-    loss: Place,
-    output: Option<Place>,
-    /// New values of untrained weights, and the arena's rows.
-    updates: Vec<(Place, usize)>,
-}
-
-impl Places {
-    /// Writes a batch into the program's inputs: this member's rows of the features, the first member's targets and weights.
-    ///
-    /// # Safety
-    /// The program's own memory, used by one team, whose members all call this and meet before anybody reads.
-    unsafe fn fill<T: Real>(&self, bases: &Bases<T>, feed: &Feed, weights: &BatchWeights, (rows, epoch): (&[u32], usize), member: &Member) {
-        let n = rows.len();
-        if let Some(place) = &self.features {
-            let (part, width) = (member.part(n), place.len.at(1));
-            // SAFETY: members fill disjoint rows.
-            let x = unsafe { bases.write(place, n, part.start * width..part.end * width) };
-            feed.changed_features(epoch, &rows[part], member.rank(), x);
-        }
-        if member.rank() == 0 {
-            // SAFETY: the first member alone fills mask, targets and weights.
-            unsafe {
-                if let Some(place) = &self.mask {
-                    feed.mask(rows, bases.write(place, n, 0..place.len.at(n)));
-                }
-                if let Some(place) = &self.targets {
-                    let targets = bases.write(place, n, 0..place.len.at(n));
-                    let other = self
-                        .partners
-                        .as_ref()
-                        .map(|(partners, shares)| (bases.write(partners, n, 0..n), bases.write(shares, n, 0..n)));
-                    feed.changed_targets(epoch, rows, targets, other);
-                }
-                weights.fill(rows, bases.write(&self.weights, n, 0..n));
-                for (index, place) in self.class_weights.iter().enumerate() {
-                    feed.fill_class_weights(index, rows, bases.write(place, n, 0..n));
-                }
-            }
-        }
-    }
-}
-
 /// A fit in progress.
 pub(crate) struct Fit<'a, T: Real> {
     pub(crate) recipe: &'a Arc<Recipe>,
@@ -226,21 +118,23 @@ pub(crate) struct Fit<'a, T: Real> {
     validation: Option<Dataset>,
     pub(crate) preparation: Prepared,
     pub(crate) target_preparation: Fitted,
-    program: Arc<Program>,
-    places: Places,
-    memory: Memory<T>,
+    pub(crate) program: Arc<Program>,
+    pub(crate) places: Places,
+    pub(crate) memory: Memory<T>,
     pub(crate) theta: Aligned<T>,
-    gradient: Aligned<T>,
+    pub(crate) gradient: Aligned<T>,
     pub(crate) state: Vec<Aligned<T>>,
     pub(crate) update: Update<T>,
     pub(crate) curvature: Option<Curvature<T>>,
-    team: Team,
+    pub(crate) team: Team,
     pace: Pace,
     pub(crate) batch: usize,
     pub(crate) step: u64,
     /// Of the last step.
     pub(crate) rate: f64,
     scaled: Vec<UnitVariance>,
+    warnings: Vec<String>,
+    pub(crate) watch: Option<Watch<T>>,
 }
 
 impl<'a, T: Real> Fit<'a, T> {
@@ -270,22 +164,7 @@ impl<'a, T: Real> Fit<'a, T> {
         expect_binary(recipe, &train)?;
         let batch = spec.batch_size.of(train.rows());
         let program = recipe.training(batch)?;
-        let missing = |name: &str| Error::internal(format!("the training program has no place for {name}"));
-        let places = Places {
-            features: program.place("features"),
-            mask: program.place("mask"),
-            targets: program.place("targets"),
-            partners: program.place("partnerTargets").zip(program.place("ownShares")),
-            weights: program.place("rowWeights").ok_or_else(|| missing("rowWeights"))?,
-            class_weights: class_weight_places(spec, &program)?,
-            loss: program.place("loss").ok_or_else(|| missing("loss"))?,
-            output: program.place("output"),
-            updates: recipe
-                .updates
-                .iter()
-                .map(|(name, row)| program.place(name).map(|place| (place, *row)).ok_or_else(|| missing(name)))
-                .collect::<Result<_>>()?,
-        };
+        let places = Places::of(&program, recipe)?;
         let arena = &recipe.arena;
         expect_room::<T>(recipe, &program)?;
         let mut theta = Aligned::zeroed(arena.len)?;
@@ -299,11 +178,19 @@ impl<'a, T: Real> Fit<'a, T> {
         } else {
             Vec::new()
         };
+        let warnings = zero_layers(&recipe.graph, arena, &theta);
         let per_epoch = learnt_rows(&train).div_ceil(batch.max(1));
         let update = Update::new(spec, &recipe.graph, arena, &theta, per_epoch)?;
         let state = (0..spec.optimizer.rule.state_count())
             .map(|_| Aligned::zeroed(arena.trained))
             .collect::<Result<_>>()?;
+        let (memory, watch) = match job.health {
+            Some(every) => {
+                let (watch, memory) = Watch::new(recipe, &program, learnt_rows(&train), every)?;
+                (memory, Some(watch))
+            }
+            None => (program.memory()?, None),
+        };
         let members = if program.work() < SHARED_STEP { 1 } else { threads.max(1) };
         Ok(Fit {
             recipe,
@@ -312,7 +199,7 @@ impl<'a, T: Real> Fit<'a, T> {
             preparation,
             target_preparation,
             places,
-            memory: program.memory()?,
+            memory,
             program,
             theta,
             gradient: Aligned::zeroed(arena.len)?,
@@ -325,6 +212,8 @@ impl<'a, T: Real> Fit<'a, T> {
             step: 0,
             rate: 0.0,
             scaled,
+            warnings,
+            watch,
         })
     }
 
@@ -349,6 +238,9 @@ impl<'a, T: Real> Fit<'a, T> {
             .max();
         let mut examiner = largest.map(|rows| Examiner::<T>::new(recipe, rows.min(BATCH), true)).transpose()?;
 
+        for warning in &self.warnings {
+            listener(Event::Warning(number, warning));
+        }
         let mut scorer = Scorer::new(recipe, &spec.metrics)?;
         let mut examination = Scorer::new(recipe, &spec.metrics)?;
         let mut progress = match &job.resume {
@@ -395,6 +287,7 @@ impl<'a, T: Real> Fit<'a, T> {
                 learning_rate: self.rate,
                 batches,
                 seconds: started.elapsed().as_secs_f64(),
+                health: self.watch.as_mut().map(Watch::take).unwrap_or_default(),
             };
             listener(Event::Epoch(number, &epoch));
             if let (Some(stop), Some(scores)) = (&spec.early_stopping, &epoch.validation)
@@ -474,6 +367,7 @@ impl<'a, T: Real> Fit<'a, T> {
             scores,
             test_scores,
             scaled: self.scaled,
+            warnings: self.warnings,
             taken: job.from.iter().flat_map(|from| from.keys().cloned()).collect(),
             paused,
         })
@@ -484,8 +378,24 @@ impl<'a, T: Real> Fit<'a, T> {
         self.team.size()
     }
 
-    /// One step on one batch. Allocates nothing once the scorer's buffers have grown.
+    /// One step on one batch. Allocates nothing once the scorer's buffers have grown, unless it is looked at.
     pub(crate) fn learn(&mut self, rows: &[u32], feed: &Feed, scorer: &mut Scorer, epoch: usize) -> Result<()> {
+        let step = self.step;
+        let Some(watch) = self.watch.as_mut().filter(|watch| watch.wants(step)) else {
+            return self.step(rows, feed, scorer, epoch, None).map(drop);
+        };
+        watch.swap(&mut self.program, &mut self.places, &mut self.memory);
+        let look = watch.look(&self.places);
+        let loss = self.step(rows, feed, scorer, epoch, Some(look))?;
+        if let Some(watch) = &mut self.watch {
+            watch.swap(&mut self.program, &mut self.places, &mut self.memory);
+            watch.record(&self.recipe.arena, (step, epoch, rows.len()), loss, self.rate);
+        }
+        Ok(())
+    }
+
+    /// The same, looked at or not; gives the mean loss of the batch where it is.
+    fn step(&mut self, rows: &[u32], feed: &Feed, scorer: &mut Scorer, epoch: usize, look: Option<Look<T>>) -> Result<f64> {
         let (n, spec) = (rows.len(), &self.recipe.spec);
         let (theta, gradient) = (Apart::of(&mut self.theta), Apart::of(&mut self.gradient));
         // SAFETY: the whole buffers, only to take their addresses; the parts are used under the rules below.
@@ -554,11 +464,24 @@ impl<'a, T: Real> Fit<'a, T> {
                 }
             }
             member.barrier();
-            if broken.load(Ordering::Relaxed) || searches {
+            if broken.load(Ordering::Relaxed) {
                 return;
             }
-            // SAFETY: this fit's own buffers, used by this team alone; nobody reads the weights before the next step.
+            if let Some(look) = &look {
+                // SAFETY: the program is done, and the team meets before anybody writes weights or gradients.
+                unsafe { look.before(&bases, arena, (theta, gradient), n, member) };
+                member.barrier();
+            }
+            if searches {
+                return;
+            }
+            // SAFETY: this fit's own buffers, used by this team alone; nobody reads the weights before the next step, or the next barrier.
             unsafe { turn.run(spec, arena, &buffers, member) };
+            if let Some(look) = &look {
+                member.barrier();
+                // SAFETY: the update is done.
+                unsafe { look.after(arena, theta, member) };
+            }
         };
         if self.team.size() == 1 {
             step(&Member::alone());
@@ -569,7 +492,9 @@ impl<'a, T: Real> Fit<'a, T> {
             } else {
                 step(&Member::alone())
             }
-            self.pace.took(started.elapsed());
+            if look.is_none() {
+                self.pace.took(started.elapsed());
+            }
         }
         if broken.into_inner() {
             // SAFETY: the team is done; nothing was updated, so the same step can be looked at again.
@@ -583,23 +508,31 @@ impl<'a, T: Real> Fit<'a, T> {
         }
         self.rate = self.update.learning_rate();
         self.update.done(spec);
+        let loss = match look {
+            // SAFETY: the team is done.
+            Some(_) => unsafe { weighted(&bases, places, n) },
+            None => 0.0,
+        };
         if searches {
-            return self.search(rows, feed, scorer);
+            self.search(rows, feed, scorer)?;
+            if let Some(look) = &look {
+                // SAFETY: the search is done.
+                unsafe { look.after(&self.recipe.arena, Apart::of(&mut self.theta), &Member::alone()) };
+            }
+            return Ok(loss);
         }
         // SAFETY: the team is done.
         let (losses, output) = unsafe { (bases.read(&places.loss, n), places.output.as_ref().map(|p| bases.read(p, n))) };
-        scorer.update(feed, rows, losses, output)
+        scorer.update(feed, rows, losses, output)?;
+        Ok(loss)
     }
 
     /// One step of L-BFGS: the inputs of the batch lie in the program, its loss and gradient are computed. Losses and outputs are taken in
     /// first, for the search evaluates elsewhere.
     fn search(&mut self, rows: &[u32], feed: &Feed, scorer: &mut Scorer) -> Result<()> {
         let (n, places, program) = (rows.len(), &self.places, &self.program);
-        let weighted = |bases: &Bases<T>| -> f64 {
-            // SAFETY: nobody writes them now.
-            let (losses, weights) = unsafe { (bases.read(&places.loss, n), bases.read(&places.weights, n)) };
-            losses.iter().zip(weights).map(|(l, w)| l.to_f64() * w.to_f64()).sum()
-        };
+        // SAFETY: nobody writes them now.
+        let weighted = |bases: &Bases<T>| -> f64 { unsafe { weighted(bases, places, n) } };
         let bases = Bases::new(&mut self.memory, &mut self.theta, &mut self.gradient);
         // SAFETY: the team is done.
         let (losses, output) = unsafe { (bases.read(&places.loss, n), places.output.as_ref().map(|p| bases.read(p, n))) };
@@ -627,135 +560,14 @@ impl<'a, T: Real> Fit<'a, T> {
         curvature.rate = self.rate;
         curvature.step(&mut self.theta, loss, &mut self.gradient, &mut evaluate)
     }
+}
 
-    /// Running statistics of the mean of the last epochs' weights: its own, by a pass over the training rows, the mean over their batches.
-    /// (Izmailov et al. 2018, Algorithm 1.) A step gives new = m·old + (1 − m)·batch for each; with old = 0 and 1 it tells batch and m.
-    fn refresh_statistics(&mut self, (order, epoch): (&[u32], usize), feed: &Feed, control: &Control) -> Result<()> {
-        let recipe = self.recipe;
-        let (arena, spec) = (&recipe.arena, &recipe.spec);
-        if self.places.updates.is_empty() || self.update.epochs_mean(spec).is_none() {
-            return Ok(());
-        }
-        let mut theta = match self.update.epochs_mean(spec) {
-            Some(mean) => std::mem::replace(mean, Aligned::zeroed(0)?),
-            None => return Ok(()),
-        };
-        let updates = &self.places.updates;
-        let sizes: Vec<usize> = updates.iter().map(|(_, row)| arena.rows[*row].values()).collect();
-        let old: Vec<Vec<T>> = updates.iter().map(|(_, row)| arena.read(&arena.rows[*row], &theta)).collect();
-        let filled = |value: f64| -> Vec<Vec<T>> { sizes.iter().map(|&size| vec![T::from_f64(value); size]).collect() };
-        let (zeros, ones) = (filled(0.0), filled(1.0));
-        let zero = || -> Vec<Vec<f64>> { sizes.iter().map(|&size| vec![0.0; size]).collect() };
-        let (mut sums, mut kept) = (zero(), zero());
-        let mut batches = 0.0;
-        for rows in order.chunks(self.batch) {
-            control.check()?;
-            for (values, sign) in [(&ones, 1.0), (&zeros, -1.0)] {
-                if sign > 0.0 && batches > 0.0 {
-                    continue;
-                }
-                for ((_, row), values) in updates.iter().zip(values) {
-                    arena.write(&arena.rows[*row], values, &mut theta)?;
-                }
-                let bases = Bases::new(&mut self.memory, &mut theta, &mut self.gradient);
-                let moment = Moment {
-                    batch: rows.len(),
-                    seed: spec.seed,
-                    step: self.step,
-                    rates: &recipe.rates,
-                };
-                let (program, places, weights) = (&self.program, &self.places, feed.batch_weights(rows));
-                let run = |member: &Member| {
-                    // SAFETY: this fit's own memory, weights and gradients, used by this team alone; n ≤ capacity, the batch size.
-                    unsafe {
-                        places.fill(&bases, feed, &weights, (rows, epoch), member);
-                        member.barrier();
-                        program.run(&bases, &moment, member);
-                    }
-                };
-                if self.team.size() == 1 {
-                    run(&Member::alone());
-                } else {
-                    self.team.run(&run);
-                }
-                for (i, (place, _)) in updates.iter().enumerate() {
-                    // SAFETY: the team is done.
-                    for (j, value) in unsafe { bases.read(place, rows.len()) }.iter().enumerate() {
-                        let value = value.to_f64();
-                        if batches == 0.0 {
-                            kept[i][j] += sign * value;
-                        }
-                        if sign < 0.0 {
-                            sums[i][j] += value;
-                        }
-                    }
-                }
-            }
-            batches += 1.0;
-        }
-        for (i, (_, row)) in updates.iter().enumerate() {
-            let new: Vec<T> = (0..sizes[i])
-                .map(|j| {
-                    let value = sums[i][j] / batches / (1.0 - kept[i][j]);
-                    // What does not forget has no mean of its own.
-                    if value.is_finite() { T::from_f64(value) } else { old[i][j] }
-                })
-                .collect();
-            arena.write(&arena.rows[*row], &new, &mut theta)?;
-        }
-        if let Some(mean) = self.update.epochs_mean(spec) {
-            *mean = theta;
-        }
-        Ok(())
-    }
-
-    /// Loss and gradients are checked before each update; what the last update made of the weights only here.
-    fn expect_finite_weights(&self, epoch: usize) -> Result<()> {
-        let arena = &self.recipe.arena;
-        if reduce::all_finite(&self.theta[..arena.trained]) {
-            return Ok(());
-        }
-        let broken = arena.rows.iter().find(|row| !reduce::all_finite(&self.theta[row.range()]));
-        let error = Error::new(
-            Code::NotFinite,
-            format!(
-                "the weights stopped being finite at step {} (epoch {epoch})",
-                self.step.saturating_sub(1)
-            ),
-        );
-        Err(error
-            .at(broken.map_or("weights", |row| &row.spec.name))
-            .hint("Lower the learning rate, or prepare the features (standardize())."))
-    }
-
-    fn not_finite(&self, found: Option<nabla_graph::program::NotFinite>, rows: &[u32], epoch: usize) -> Error {
-        let step = self.step;
-        let error = match found {
-            Some(found) => {
-                let layer = if found.path.is_empty() {
-                    "the loss".to_owned()
-                } else {
-                    format!("layer \"{}\"", found.path)
-                };
-                let row = found
-                    .row
-                    .and_then(|r| rows.get(r))
-                    .map(|r| format!(", row {r} of the data"))
-                    .unwrap_or_default();
-                Error::new(
-                    Code::NotFinite,
-                    format!(
-                        "training stopped being finite at step {step} (epoch {epoch}): first in operator \"{}\"{row}",
-                        found.operator
-                    ),
-                )
-                .at(layer)
-            }
-            None => Error::new(
-                Code::NotFinite,
-                format!("training stopped being finite at step {step} (epoch {epoch})"),
-            ),
-        };
-        error.hint("Lower the learning rate, prepare the features (standardize()), or look for extreme values; the weights before this step were finite.")
-    }
+/// Σ weight · loss over the rows of a batch: their mean.
+///
+/// # Safety
+/// Nobody writes them meanwhile.
+unsafe fn weighted<T: Real>(bases: &Bases<T>, places: &Places, n: usize) -> f64 {
+    // SAFETY: as the caller promises.
+    let (losses, weights) = unsafe { (bases.read(&places.loss, n), bases.read(&places.weights, n)) };
+    losses.iter().zip(weights).map(|(l, w)| l.to_f64() * w.to_f64()).sum()
 }

@@ -10,6 +10,7 @@ use nabla_error::{Code, Error, Result};
 use nabla_graph::{Bases, Moment};
 use nabla_kernels::Aligned;
 use nabla_kernels::team::Member;
+use nabla_params::Arena;
 use serde::Serialize;
 
 use crate::feed::Feed;
@@ -106,7 +107,19 @@ pub fn check_gradients(recipe: &Arc<Recipe>, data: &Dataset, epsilon: f64, limit
     if !loss(&mut theta, &mut gradient).is_finite() {
         return Err(Error::new(Code::NotFinite, "the loss is not finite at the first weights").at("loss"));
     }
-    let analytic = gradient.try_clone()?;
+    Ok(compare(arena, &mut theta, &mut gradient, &mut loss, epsilon, limit))
+}
+
+/// Compares the gradient that an evaluation leaves behind with differences of its losses, at weights where it has just been evaluated.
+fn compare(
+    arena: &Arena,
+    theta: &mut [f64],
+    gradient: &mut [f64],
+    loss: &mut dyn FnMut(&mut [f64], &mut [f64]) -> f64,
+    epsilon: f64,
+    limit: usize,
+) -> GradientCheck {
+    let analytic = gradient.to_vec();
     let mut found = GradientCheck {
         max_relative_error: 0.0,
         worst_parameter: String::new(),
@@ -132,7 +145,7 @@ pub fn check_gradients(recipe: &Arc<Recipe>, data: &Dataset, epsilon: f64, limit
                 let step = epsilon * shrink * kept.abs().max(1.0);
                 let mut side = |x: f64| {
                     theta[at] = x;
-                    loss(&mut theta, &mut gradient)
+                    loss(theta, gradient)
                 };
                 let numeric = (side(kept + step) - side(kept - step)) / ((kept + step) - (kept - step));
                 theta[at] = kept;
@@ -158,5 +171,62 @@ pub fn check_gradients(recipe: &Arc<Recipe>, data: &Dataset, epsilon: f64, limit
             max_relative_error: worst,
         });
     }
-    Ok(found)
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use nabla_params::{Initializer, Layout, Spec};
+
+    use super::*;
+
+    /// ½·Σ (a·w² + b·v): with the right derivatives, but of one weight.
+    fn planted(parameter: &str, index: usize, factor: f64) -> GradientCheck {
+        let spec = |name: &str, shape: &[usize], layout: Layout| Spec {
+            name: name.to_owned(),
+            shape: shape.to_vec(),
+            initializer: Initializer::normal(0.0, 1.0),
+            trainable: true,
+            layout,
+        };
+        let arena = Arena::new(vec![
+            spec("dense/kernel", &[3, 20], Layout::Panels),
+            spec("dense/bias", &[20], Layout::RowMajor),
+        ])
+        .unwrap();
+        let wrong = arena.find(parameter).unwrap().stored(index);
+        let (mut theta, mut gradient) = (vec![0.0; arena.len], vec![0.0; arena.len]);
+        arena.initialize(1, &mut theta).unwrap();
+        let mut loss = |theta: &mut [f64], gradient: &mut [f64]| {
+            gradient.iter_mut().zip(theta.iter()).for_each(|(g, w)| *g = w.sin());
+            gradient[wrong] *= factor;
+            -theta.iter().map(|w| w.cos()).sum::<f64>()
+        };
+        loss(&mut theta, &mut gradient);
+        compare(&arena, &mut theta, &mut gradient, &mut loss, 1e-5, 200)
+    }
+
+    #[test]
+    fn a_planted_wrong_derivative_is_found_and_named() {
+        let right = planted("dense/kernel", 0, 1.0);
+        assert!(right.max_relative_error < 1e-6 && right.checked == 80, "{right:?}");
+        for (parameter, index, factor) in [
+            ("dense/kernel", 37, 1.001),
+            ("dense/kernel", 19, -1.0),
+            ("dense/bias", 11, 0.0),
+            ("dense/bias", 3, f64::NAN),
+        ] {
+            let found = planted(parameter, index, factor);
+            assert_eq!((found.worst_parameter.as_str(), found.worst_index), (parameter, index), "{found:?}");
+            let expected = (factor - 1.0).abs() / (factor.abs() + 1.0);
+            let error = found.max_relative_error;
+            assert!(
+                (error / expected - 1.0).abs() < 0.01 || (expected.is_nan() && error == f64::INFINITY),
+                "{error} {expected}"
+            );
+            for other in found.parameters.iter().filter(|p| p.name != parameter) {
+                assert!(other.max_relative_error < 1e-6, "{other:?}");
+            }
+        }
+    }
 }

@@ -4,6 +4,8 @@ use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::health::Record;
+
 /// Loss and metrics by name, in the order of the recipe; a value that is not defined crosses as `null`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scores(pub Vec<(String, f64)>);
@@ -62,6 +64,9 @@ pub struct Epoch {
     pub batches: usize,
     /// Wall-clock time.
     pub seconds: f64,
+    /// The steps whose gradients were looked at. Not saved with a model.
+    #[serde(default, skip_deserializing, skip_serializing_if = "Vec::is_empty")]
+    pub health: Vec<Record>,
 }
 
 /// Why a fit ended.

@@ -275,6 +275,16 @@ impl Recipe {
         }
     }
 
+    /// The same, where gradient health looks at it.
+    pub fn training_tapped(&self, capacity: usize) -> Result<Arc<Program>> {
+        let (graph, kind) = match &self.mixed {
+            Some(graph) => (graph, "mixed "),
+            None => (&self.graph, ""),
+        };
+        let key = format!("tapped {kind}{}", self.key);
+        self.program_by(graph, &key, self.to_train(capacity), Program::compile_tapped)
+    }
+
     /// The same of the samples as they are.
     pub fn training_unmixed(&self, capacity: usize) -> Result<Arc<Program>> {
         self.program(&self.graph, &self.key, self.to_train(capacity))
@@ -344,13 +354,23 @@ impl Recipe {
     }
 
     fn program(&self, graph: &Graph, key: &str, purpose: Purpose) -> Result<Arc<Program>> {
+        self.program_by(graph, key, purpose, Program::compile)
+    }
+
+    fn program_by(
+        &self,
+        graph: &Graph,
+        key: &str,
+        purpose: Purpose,
+        compile: fn(&Graph, &Arc<Arena>, &Purpose) -> Result<Program>,
+    ) -> Result<Arc<Program>> {
         let mut kept = PROGRAMS.lock().unwrap_or_else(|e| e.into_inner());
         if let Some((.., program)) = kept.iter().find(|(of, p, _)| *p == purpose && of == key) {
             return Ok(Arc::clone(program));
         }
         drop(kept);
         COMPILED.fetch_add(1, Ordering::Relaxed);
-        let program = Arc::new(Program::compile(graph, &self.arena, &purpose)?);
+        let program = Arc::new(compile(graph, &self.arena, &purpose)?);
         kept = PROGRAMS.lock().unwrap_or_else(|e| e.into_inner());
         if kept.len() == KEPT {
             kept.pop_front();

@@ -50,7 +50,7 @@ pub(crate) fn save(model: &Model, folder: &Path, extra: &Value) -> Result<()> {
         schema: model.schema.clone(),
         preparation: model.preparation.clone(),
         target_preparation: model.target_preparation.clone(),
-        history: model.history.clone(),
+        history: without_health(&model.history),
         best_epoch: model.best_epoch,
         extra: extra.clone(),
     };
@@ -92,6 +92,16 @@ pub(crate) fn save(model: &Model, folder: &Path, extra: &Value) -> Result<()> {
     let path = folder.join("model.json");
     remove_partial(&path)?;
     atomic_write(&path, text(true)?.as_bytes())
+}
+
+fn without_health(history: &[Epoch]) -> Vec<Epoch> {
+    let bare = |epoch: &Epoch| Epoch {
+        train: epoch.train.clone(),
+        validation: epoch.validation.clone(),
+        health: Vec::new(),
+        ..*epoch
+    };
+    history.iter().map(bare).collect()
 }
 
 pub(crate) fn load(folder: &Path) -> Result<(Model, Value)> {

@@ -159,4 +159,11 @@ fn a_step_allocates_nothing() {
     let job = |batches: usize| Job::new(class_parts(batches * batch - 3, 96, 4).build().unwrap().into());
     let (short, long) = (per_epoch(&recipe, &job(4), 2), per_epoch(&recipe, &job(40), 2));
     assert_eq!(short, long, "the toolbox: allocations an epoch of 4 and of 40 batches");
+    // The steps between those whose gradients are looked at.
+    let watched = |batches: usize| Job {
+        health: Some(1_000_000),
+        ..job(batches)
+    };
+    let (short, long) = (per_epoch(&recipe, &watched(4), 2), per_epoch(&recipe, &watched(40), 2));
+    assert_eq!(short, long, "watched: allocations an epoch of 4 and of 40 batches");
 }

@@ -122,6 +122,40 @@ fn threads_change_no_bit() {
 }
 
 #[test]
+fn looking_at_gradients_changes_no_bit() {
+    for case in cases() {
+        for every in [1, 3] {
+            let recipe = recipe(&case.graph, case.changes.clone());
+            let watched = Job {
+                health: Some(every),
+                ..case.job.clone()
+            };
+            let records = |threads: usize| -> Vec<nabla_train::health::Record> {
+                let history = train(&recipe, &watched, threads).model.history;
+                history.into_iter().flat_map(|epoch| epoch.health).collect()
+            };
+            let expected = bits(&recipe, &case.job, 1);
+            for threads in [1, 2] {
+                assert!(bits(&recipe, &watched, threads) == expected, "{} on {threads} threads", case.name);
+            }
+            let found = records(1);
+            assert_eq!(found, records(2), "{}: what is found does not depend on threads", case.name);
+            assert!(found.len() > 2 / every, "{}", case.name);
+            for record in &found {
+                assert!(record.layers.iter().any(|l| l.signal.is_some()), "{}: {record:?}", case.name);
+                let parameters: usize = record.layers.iter().map(|l| l.parameters.len()).sum();
+                assert_eq!(
+                    parameters,
+                    recipe.arena.rows.iter().filter(|r| r.spec.trainable).count(),
+                    "{}",
+                    case.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn simd_levels_change_no_bit() {
     let natural = level::level();
     for case in cases() {

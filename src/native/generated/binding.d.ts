@@ -223,6 +223,9 @@ export declare function defaultThreads(): number
 /** Every error code, as JSON. */
 export declare function errorCodes(): string
 
+/** Takes a few steps and looks at them: the task gives JSON. */
+export declare function examineHealth(task: number, spec: string, job: FitJob, settings: string): Task
+
 /** Indices of the training, validation and test rows. */
 export declare function holdOutIndices(settings: string, labels?: Uint32Array | undefined | null, groups?: Uint32Array | undefined | null): Array<Uint32Array>
 
@@ -255,6 +258,9 @@ export declare function metric(spec: string, truth: Float64Array, prediction: Fl
 
 /** ‖x‖ₚ = (Σ |xᵢ|ᵖ)^(1/p); p = 0 counts what is not 0, p = ∞ is the largest. */
 export declare function norm(values: Float32Array | Float64Array, p: number): number
+
+/** Statistics of numbers, as JSON. */
+export declare function numberStatistics(values: Float64Array): string
 
 /**
  * The registry of operators as JSON, `[{ name, inputs, attributes: [{ name, type, default }] }]`: TypeScript's names and attribute

@@ -78,18 +78,25 @@ fn walk(b: &mut Builder, y: Id, seed: Id, of: &[Id], cut: bool) -> Result<Vec<Op
 /// Adds the gradients of Σ rowWeights · loss with respect to every trainable parameter as outputs. `rowWeights` becomes an input,
 /// one value a row (wᵢ / Σ w): the mean over a batch of any size, weighted or not.
 pub fn differentiate(graph: Graph) -> Result<Graph> {
+    Ok(gradients_of_loss(graph, &[])?.0)
+}
+
+/// The same; and the gradients with respect to other values.
+pub(super) fn gradients_of_loss(graph: Graph, others: &[Id]) -> Result<(Graph, Vec<Option<Id>>)> {
     let loss = graph.output("loss")?;
     let mut b = Builder::from_graph(graph);
     let shape = b.shape(loss).clone();
     let weights = b.input("rowWeights", shape)?;
-    let (names, nodes): (Vec<String>, Vec<Id>) = b
+    let (names, mut nodes): (Vec<String>, Vec<Id>) = b
         .graph
         .parameters
         .iter()
         .filter(|p| p.trainable)
         .map(|p| (p.name.clone(), p.node))
         .unzip();
-    let found = gradients(&mut b, loss, weights, &nodes)?;
+    nodes.extend(others);
+    let mut found = gradients(&mut b, loss, weights, &nodes)?;
+    let signals = found.split_off(names.len());
     for (name, gradient) in names.into_iter().zip(found) {
         let gradient = gradient.ok_or_else(|| {
             Error::new(
@@ -101,5 +108,5 @@ pub fn differentiate(graph: Graph) -> Result<Graph> {
         })?;
         b.graph.outputs.insert(format!("{GRADIENT}{name}"), gradient);
     }
-    Ok(b.graph)
+    Ok((b.graph, signals))
 }

@@ -9,6 +9,7 @@ pub mod gathered_rows;
 pub mod mode;
 pub mod share_moments;
 pub mod step;
+pub mod taps;
 
 use std::collections::BTreeMap;
 
@@ -24,6 +25,7 @@ use fuse_linear::fuse_linear;
 use gathered_rows::gathered_rows;
 use mode::mode;
 use share_moments::share_moments;
+use taps::{SIGNALS, Tap, VALUES, tapped};
 
 /// A pass with its name.
 type Pass = (&'static str, fn(&Graph) -> Graph);
@@ -31,17 +33,34 @@ type Pass = (&'static str, fn(&Graph) -> Graph);
 /// All passes that a purpose asks for, in order, each followed by the removal of what it left unused; and the dropout rates.
 /// `watch` sees the graph after each.
 pub fn run(graph: &Graph, purpose: &Purpose, watch: &mut dyn FnMut(&'static str, &Graph)) -> Result<(Graph, Vec<f64>)> {
+    let (graph, rates, _) = run_tapped(graph, purpose, false, watch)?;
+    Ok((graph, rates))
+}
+
+/// The same; with `look`, layers' outputs and the gradients there are outputs too.
+pub(crate) fn run_tapped(
+    graph: &Graph,
+    purpose: &Purpose,
+    look: bool,
+    watch: &mut dyn FnMut(&'static str, &Graph),
+) -> Result<(Graph, Vec<f64>, Vec<Tap>)> {
     let (mut graph, rates) = mode(graph, purpose.mode)?;
     watch("mode", &graph);
     graph = dead_code(&gathered_rows(&graph, purpose.capacity));
     watch("gatheredRows", &graph);
-    if purpose.gradients {
+    let mut taps = Vec::new();
+    if look {
+        (graph, taps) = tapped(graph)?;
+    } else if purpose.gradients {
         graph = differentiate(graph)?;
+    }
+    if purpose.gradients {
         watch("differentiate", &graph);
     }
+    let derived: &[&str] = if look { &[GRADIENT, VALUES, SIGNALS] } else { &[GRADIENT] };
     graph
         .outputs
-        .retain(|name, _| purpose.outputs.contains(name) || (purpose.gradients && name.starts_with(GRADIENT)));
+        .retain(|name, _| purpose.outputs.contains(name) || (purpose.gradients && derived.iter().any(|prefix| name.starts_with(prefix))));
     for name in &purpose.outputs {
         graph.output(name)?;
     }
@@ -56,7 +75,7 @@ pub fn run(graph: &Graph, purpose: &Purpose, watch: &mut dyn FnMut(&'static str,
         graph = dead_code(&pass(&graph));
         watch(name, &graph);
     }
-    Ok((graph, rates))
+    Ok((graph, rates, taps))
 }
 
 /// A graph that is copied node by node, some nodes replaced on the way.
