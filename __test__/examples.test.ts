@@ -1,5 +1,6 @@
 /** Examples on real data reach what they promise. Those that take longer have dated results in examples/README.md. */
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, it, vi } from 'vitest';
 
@@ -36,4 +37,14 @@ it.skipIf(!found)('tabular: adult with an AUC of at least 0.905', { timeout: 120
 it.skipIf(!found)('housing: an error below 54,000 dollars in five folds', { timeout: 120_000 }, async () => {
   const text = await printed(() => import('../examples/housing.js'));
   expect(number(text, /a network: RMSE (\d+)/)).toBeLessThan(54_000);
+});
+
+it('random-or-grid: random below the grid, the zoom below random, and its report', { timeout: 120_000 }, async () => {
+  const text = await printed(() => import('../examples/random-or-grid.js'));
+  const loss = (name: string): number => number(text, new RegExp(`${name}.*best loss ([\\d.]+)`));
+  expect(text).toMatch(/grid, 6 × 6 +6 learning rates/);
+  expect(loss('random')).toBeLessThan(loss('grid'));
+  expect(loss('coarse to fine')).toBeLessThan(loss('random'));
+  const path = /its zoom in pictures: (.*)/.exec(text)?.[1] ?? '';
+  expect(await readFile(path, 'utf8')).toContain('<h2>Zoom</h2>');
 });

@@ -91,6 +91,7 @@ describe('tune', () => {
 
   it.each<[string, Sampler]>([
     ['random', random()],
+    ['grid', grid({ points: 2 })],
     ['sobol', sobol()],
     ['coarseToFine', coarseToFine({ rounds: 3 })],
     ['tiers', tiers()],
@@ -476,6 +477,27 @@ describe('spaces', () => {
     });
     expect(new Set(all.trials.map(({ params }) => `${params.a}${params.b}`)).size).toBe(6);
     expect(all.trials.length).toBe(6);
+    // What the constraint refuses is passed over, and trials of one's own take nothing away from the grid.
+    const some = await tune(iris, {
+      space: { a: integer(1, 3), b: choice(['x', 'y']) },
+      estimator: ({ a }) => formula(() => a),
+      objective: 'loss',
+      splitter: holdOut(),
+      sampler: grid(),
+      first: [{ a: 2, b: 'x' }],
+      constraint: ({ a, b }) => a > 1 || b === 'y',
+      refit: false,
+    });
+    expect(some.trials[0]?.params).toEqual({ a: 2, b: 'x' });
+    expect(
+      some.trials
+        .slice(1)
+        .map(({ params }) => `${params.a}${params.b}`)
+        .sort(),
+    ).toEqual(['1y', '2x', '2y', '3x', '3y']);
+    const none = { ...plane, a: integer(1, 3) };
+    const impossible = tune(iris, { space: none, estimator: bowl, objective: 'loss', sampler: grid(), constraint: () => false });
+    await expect(impossible).rejects.toMatchObject({ code: 'INVALID_OPTION', place: 'tune: constraint' });
   });
 
   it('warn of a best at the edge, and widen where allowed', async () => {

@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import { study } from 'nabla';
 
 const [folder = 'studies', ...wanted] = process.argv.slice(2);
-const { initialization, optimizers, scaling, ridge, penalties, earlyStopping, biasVariance, search } = study;
 await mkdir(folder, { recursive: true });
-for (const [name, run] of Object.entries({ initialization, optimizers, scaling, ridge, penalties, earlyStopping, biasVariance, search })) {
+for (const [name, run] of Object.entries(study)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   const path = join(folder, `${name}.svg`);
   await writeFile(path, (await run({ seed: 1 })).toSvg());

@@ -11,7 +11,7 @@ export type { CapacityPanel, CapacityPoint } from './bias-variance.js';
 export type { DepthPanel } from './initialization.js';
 export type { Race, RacePath } from './optimizers.js';
 export type { ScalingPanel, ScalingRow } from './scaling.js';
-export type { SearchPanel } from './search.js';
+export type { SearchPanel, SearchTrial } from './search.js';
 export type { StudyOptions, StudyPicture } from './study.js';
 
 /**
@@ -33,6 +33,6 @@ export const study = {
   earlyStopping,
   /** Bias and variance against capacity. */
   biasVariance,
-  /** A grid, random search and coarse to fine, where one of two hyperparameters matters. */
+  /** Random against grid search, and the zoom of coarse-to-fine. */
   search,
 } as const;

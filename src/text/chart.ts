@@ -43,7 +43,7 @@ export const colourOf = (index: number): string => colours[index % colours.lengt
 const fixed = (value: number): string => String(Math.round(value * 10) / 10);
 
 /** As few digits as a tick needs: 0.5, 1e-8. */
-const tickText = (value: number): string => {
+export const tickText = (value: number): string => {
   const size = Math.abs(value);
   return size !== 0 && (size < 1e-3 || size >= 1e5) ? value.toExponential(0).replace('e+', 'e') : String(Number(value.toPrecision(3)));
 };

@@ -16,3 +16,10 @@ export const middle = (values: readonly number[]): number => {
   const half = sorted.length / 2;
   return ((sorted[Math.ceil(half) - 1] as number) + (sorted[Math.floor(half)] as number)) / 2;
 };
+
+/** The mean of the folds that have got so far, epoch by epoch. */
+export const meanCurve = (curves: readonly (readonly number[])[]): number[] =>
+  Array.from({ length: Math.max(0, ...curves.map(({ length }) => length)) }, (_, epoch) => {
+    const there = curves.flatMap((curve) => curve[epoch] ?? []);
+    return there.reduce((sum, score) => sum + score, 0) / there.length;
+  });

@@ -64,9 +64,9 @@ const queueOptions = optionsOf('tuning/queue', {
  * worker does with it. What a rung or a generation has left crosses too (`carry`), so that the next part goes on on any machine. For a
  * `Trainer`. The result is the same bit for bit; `median` ends a trial between two folds there, since a fit that is out is not watched.
  * @example
- * // BullMQ on Redis: the searching side, and each worker.
+ * // BullMQ on Redis (run with BullMQ 6.7 on Redis 7.0, with a worker killed on the way): the searching side, and each worker.
  * const folds = new Queue('nabla', { connection }), events = new QueueEvents('nabla', { connection });
- * const jobs = { add: async (work) => (await folds.add('fold', work)).waitUntilFinished(events) };
+ * const jobs = { add: async (work) => (await folds.add('fold', work, { removeOnComplete: true })).waitUntilFinished(events) };
  * await tune(train, { …, executor: queue({ jobs, data: 's3://bucket/train.csv' }) });
  *
  * new Worker('nabla', (job) => fitFromQueue(job.data, load), { connection });

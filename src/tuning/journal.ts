@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { NablaError } from '../errors/index.js';
 import type { Direction } from '../metrics/names.js';
 import { runTask } from '../native/index.js';
+import { meanCurve } from './curves.js';
 import { lives } from './owner.js';
 import type { FlatSpace, Point } from './space.js';
 import type { Trial } from './trial.js';
@@ -212,7 +213,8 @@ export class Journal {
       ...(state === 'complete' && score !== undefined ? { score, standardDeviation: standardDeviation ?? Number.NaN } : {}),
       values,
       ...(error === undefined ? {} : { error }),
-      ...(curves === undefined ? {} : { curves }),
+      // A score that was no number is null in JSON.
+      ...(curves === undefined ? {} : { curves: curves.map((curve) => curve.map((score: number | null) => score ?? Number.NaN)) }),
       ...(rungs === undefined ? {} : { rungs }),
       ...(parent === undefined ? {} : { parent }),
       seconds,
@@ -253,7 +255,12 @@ export class Journal {
   async finish(trial: Trial): Promise<void> {
     const { number: trial_id, score, values, standardDeviation, error, seconds, curves, rungs, parent } = trial;
     const worker_id = this.#owner;
+    // Of a trial that was watched, Optuna sees the mean of its folds after each epoch.
+    const watched = meanCurve(curves ?? []).flatMap((intermediate_value, step) =>
+      Number.isFinite(intermediate_value) ? [{ op_code: op.intermediate, worker_id, trial_id, step, intermediate_value }] : [],
+    );
     await this.#append([
+      ...watched,
       {
         op_code: op.attribute,
         worker_id,

@@ -1,5 +1,4 @@
-import { escaped, niceTicks } from '../text/chart.js';
-import { short } from '../text/number.js';
+import { escaped, niceTicks, tickText } from '../text/chart.js';
 
 /** What a picture draws of a trial. */
 export interface Dot {
@@ -66,7 +65,7 @@ const verticalAxis = ([low, high]: readonly [number, number], left: number, top:
   niceTicks(low, high)
     .map((tick) => {
       const y = top + height * (1 - (tick - low) / (high - low));
-      return `<line class="grid" x1="${left}" x2="${left + width}" y1="${round(y)}" y2="${round(y)}"/>${text(left - 6, y + 4, short(tick), 'text-anchor="end"')}`;
+      return `<line class="grid" x1="${left}" x2="${left + width}" y1="${round(y)}" y2="${round(y)}"/>${text(left - 6, y + 4, tickText(tick), 'text-anchor="end"')}`;
     })
     .join('');
 
@@ -118,7 +117,7 @@ export const history = (dots: readonly Dot[], direction: 'max' | 'min', objectiv
 
 /** One line a trial through all its hyperparameters to its score. */
 export const parallelCoordinates = (dots: readonly Dot[], axes: readonly Axis[], rank: Rank, objective: string): string => {
-  const [left, top, height] = [40, 34, 250];
+  const [left, top, height] = [40, 52, 250];
   const gap = Math.max(110, 660 / Math.max(axes.length, 1));
   const x = (at: number): number => left + gap * at;
   const y = (share: number): number => top + height * (1 - Math.min(Math.max(share, 0), 1));
@@ -141,13 +140,18 @@ export const parallelCoordinates = (dots: readonly Dot[], axes: readonly Axis[],
       ],
     },
   ];
+  // Long names have two gaps to themselves: every other one stands higher. The outermost keep within the picture.
+  const longest = Math.floor((2 * gap) / 7.5);
   const posts = names.map(
     ({ name, ticks }, at) =>
-      `<line class="axis" x1="${round(x(at))}" x2="${round(x(at))}" y1="${top}" y2="${top + height}"/>${text(x(at), top - 14, name, 'text-anchor="middle" class="name"')}${ticks
-        .map(({ at: share, text: words }) => text(x(at) + 5, y(share) + 4, words, 'class="tick"'))
-        .join('')}`,
+      `<line class="axis" x1="${round(x(at))}" x2="${round(x(at))}" y1="${top}" y2="${top + height}"/>${text(
+        at === 0 ? 4 : x(at),
+        top - (at % 2 === 0 ? 14 : 32),
+        name.length > longest ? `…${name.slice(1 - longest)}` : name,
+        `text-anchor="${at === 0 ? 'start' : 'middle'}" class="name"`,
+      )}${ticks.map(({ at: share, text: words }) => text(x(at) + 5, y(share) + 4, words, 'class="tick"')).join('')}`,
   );
-  return svg(left + gap * axes.length + 70, 310, 'parallel coordinates', `<g class="lines">${lines.join('')}</g>${posts.join('')}`);
+  return svg(left + gap * axes.length + 70, 328, 'parallel coordinates', `<g class="lines">${lines.join('')}</g>${posts.join('')}`);
 };
 
 /** Score against each hyperparameter, a small picture each; later trials are brighter. */

@@ -1,4 +1,4 @@
-import { escaped, niceTicks } from '../text/chart.js';
+import { escaped, niceTicks, tickText } from '../text/chart.js';
 import { short } from '../text/number.js';
 import { type Axis, type Dot, history, importanceBars, parallelCoordinates, type Rank, slices, zoom } from './pictures.js';
 import { roundEnd } from './rounds.js';
@@ -17,8 +17,8 @@ body { margin: 0 auto; padding: 32px 20px 64px; max-width: 960px; background: va
 h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 18px; margin: 36px 0 8px; } p { margin: 4px 0; color: var(--soft); }
 .best { color: var(--ink); font-size: 17px; } .warning { color: var(--bad); }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; } th, td { padding: 5px 10px; text-align: right; border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child { text-align: left; } th { color: var(--soft); font-weight: 500; } .scroll { overflow-x: auto; }
-svg { max-width: 100%; height: auto; display: block; } svg text { fill: var(--soft); font: 11px system-ui, sans-serif; } svg .name { fill: var(--ink); font-size: 12px; }
+th:first-child, td:first-child { text-align: left; } th, td { white-space: nowrap; } th { color: var(--soft); font-weight: 500; } .scroll { overflow-x: auto; }
+svg { width: 100%; height: auto; display: block; } .scroll > svg { min-width: 600px; max-width: 880px; } svg text { fill: var(--soft); font: 11px system-ui, sans-serif; } svg .name { fill: var(--ink); font-size: 12px; }
 .frame { fill: none; stroke: var(--line); } .grid { stroke: var(--line); stroke-width: .5; } .axis { stroke: var(--soft); } .band { fill: var(--band); }
 .dot { fill: var(--accent); fill-opacity: .55; } svg .best { fill: none; stroke: var(--accent); stroke-width: 2; } .failed { stroke: var(--bad); } .pruned { stroke: var(--soft); }
 .lines polyline { fill: none; stroke-opacity: .6; stroke-width: 1.4; } .lines polyline:hover { stroke-width: 4; stroke-opacity: 1; } .bar { fill: var(--accent); }
@@ -36,7 +36,7 @@ const axisOf = (space: FlatSpace, at: number): Axis => {
     ? Array.from({ length: 40 }, (_, i) => 10 ** (i - 20)).filter((value) => value >= low * (1 - 1e-9) && value <= high * (1 + 1e-9))
     : niceTicks(low, high, 4);
   const values = inner.length >= 2 ? inner : [low, high];
-  return { name, ticks: [...new Set(values)].map((value) => ({ at: space.share(at, value), text: short(value) })) };
+  return { name, ticks: [...new Set(values)].map((value) => ({ at: space.share(at, value), text: tickText(value) })) };
 };
 
 const titleOf = ({ number, state, score, params, error }: Trial): string => {

@@ -26,11 +26,14 @@ const chunk = 256;
 /** Draws that a constraint may refuse for one trial. */
 const attempts = 1000;
 
-const unsatisfied = (): NablaError =>
+/** As many combinations as a grid has at most. */
+const largestGrid = 2 ** 20;
+
+const unsatisfied = (where = `in ${attempts} draws`): NablaError =>
   new NablaError({
     code: 'INVALID_OPTION',
     place: 'tune: constraint',
-    message: `no hyperparameters that satisfy the constraint were found in ${attempts} draws`,
+    message: `no hyperparameters that satisfy the constraint were found ${where}`,
     hint: 'Narrow the ranges to where it holds.',
   });
 
@@ -60,6 +63,7 @@ export class Search {
   readonly #rungs = new Map<number, number[]>();
   #journal: Journal | undefined;
   #generations: Generations | undefined;
+  #grid: readonly Point[] | undefined;
   /** Epochs of the recipe, for a pruner. */
   #epochs = 0;
   /** No further trial begins. */
@@ -120,6 +124,7 @@ export class Search {
     const { storage, timeoutMs, pruner, sampler, data, space, views, objective } = this.plan;
     const end = timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
     const isPopulation = sampler.kind === 'populationBased';
+    if (sampler.kind === 'grid') this.#lay();
     if (storage === undefined && pruner === undefined && !isPopulation) return this.#loop(end);
     const probe = this.#probe();
     this.direction = directionOf(probe, objective, this.plan.direction);
@@ -142,6 +147,16 @@ export class Search {
     } finally {
       retire(owner);
     }
+  }
+
+  /** The points of a grid that the constraint allows; there are no trials beyond them. */
+  #lay(): void {
+    const { trials, constraint, first } = this.plan;
+    const wanted = Math.max(trials - first.length, 0);
+    const points = this.#suggest(0, constraint === undefined ? wanted : largestGrid).filter((point) => this.#allowed(point));
+    if (points.length === 0 && wanted > 0) throw unsatisfied('in the whole grid');
+    this.#grid = points.slice(0, wanted);
+    this.plan = { ...this.plan, trials: Math.min(trials, first.length + points.length) };
   }
 
   /** Generations of a recipe with so many epochs; there are no trials beyond them. */
@@ -318,6 +333,7 @@ export class Search {
   #pointOf(number: number): Point | undefined {
     const { first, sampler, trials } = this.plan;
     if (number < first.length) return first[number];
+    if (this.#grid !== undefined) return this.#grid[number - first.length];
     const start = this.#visible(number);
     if (start !== this.#pointsRound || number - this.#pointsFrom >= this.#points.length || number < this.#pointsFrom) {
       const group = this.#group(number);
@@ -332,9 +348,7 @@ export class Search {
       this.#pointsRound = start;
     }
     let point = this.#points[number - this.#pointsFrom];
-    // A grid has an end, and its points are not drawn again.
     for (let attempt = 1; point !== undefined && !this.#allowed(point); attempt++) {
-      if (sampler.kind === 'grid') return undefined;
       if (attempt > attempts) throw unsatisfied();
       [point] = this.#suggest(number, 1, attempt);
     }
@@ -418,8 +432,8 @@ export class Search {
           const epoch = curve.length - 1;
           if (fold === 0 && epoch < warmup) return true;
           const seen = others.flatMap(({ trial }) => {
-            const value = pointOnCurve(trial.values, trial.curves ?? [], fold, epoch);
-            return value === undefined ? [] : [sign * value];
+            const value = pointOnCurve(trial.values, trial.curves ?? [], fold, epoch) ?? Number.NaN;
+            return Number.isNaN(value) ? [] : [sign * value];
           });
           if (number < startup || seen.length < startup) return true;
           const mine = Math.min(...curve.map((_, at) => sign * (pointOnCurve(scores, curves, fold, at) as number)));

@@ -2,14 +2,30 @@
 
 use libm::sqrt;
 
+/// Σ x·y in eight lanes, which are added by a fixed tree.
+pub fn dot(x: &[f64], y: &[f64]) -> f64 {
+    let (x, x_tail) = x.as_chunks::<8>();
+    let (y, y_tail) = y.as_chunks::<8>();
+    let mut lanes = [0.0; 8];
+    for (x, y) in x.iter().zip(y) {
+        for (lane, (x, y)) in lanes.iter_mut().zip(x.iter().zip(y)) {
+            *lane += x * y;
+        }
+    }
+    for (lane, (x, y)) in lanes.iter_mut().zip(x_tail.iter().zip(y_tail)) {
+        *lane += x * y;
+    }
+    let [a, b, c, d, e, f, g, h] = lanes;
+    ((a + b) + (c + d)) + ((e + f) + (g + h))
+}
+
 /// The lower factor L of A = L·Lᵀ in place of A's lower half; `None` where A is not positive definite.
 pub fn factor(a: &mut [f64], n: usize) -> Option<()> {
     for i in 0..n {
         for j in 0..=i {
             let (before, row) = a.split_at(i * n);
             let other = if j == i { &row[..j] } else { &before[j * n..j * n + j] };
-            let dot: f64 = other.iter().zip(&row[..j]).map(|(x, y)| x * y).sum();
-            let value = a[i * n + j] - dot;
+            let value = a[i * n + j] - dot(other, &row[..j]);
             if i == j {
                 if value.is_nan() || value <= 0.0 {
                     return None;
@@ -26,8 +42,7 @@ pub fn factor(a: &mut [f64], n: usize) -> Option<()> {
 /// x with L·x = b, in place of b.
 pub fn forward(l: &[f64], n: usize, b: &mut [f64]) {
     for i in 0..n {
-        let dot: f64 = l[i * n..i * n + i].iter().zip(&b[..i]).map(|(x, y)| x * y).sum();
-        b[i] = (b[i] - dot) / l[i * n + i];
+        b[i] = (b[i] - dot(&l[i * n..i * n + i], &b[..i])) / l[i * n + i];
     }
 }
 
@@ -42,16 +57,23 @@ pub fn backward(l: &[f64], n: usize, b: &mut [f64]) {
     }
 }
 
-/// The inverse of A from its factor, whole.
+/// The inverse of A from its factor, whole: L⁻ᵀ·L⁻¹.
 pub fn inverse(l: &[f64], n: usize) -> Vec<f64> {
-    let mut inverse = vec![0.0; n * n];
-    for (j, column) in inverse.chunks_mut(n).enumerate() {
-        column[j] = 1.0;
-        for i in j..n {
-            let dot: f64 = l[i * n + j..i * n + i].iter().zip(&column[j..i]).map(|(x, y)| x * y).sum();
-            column[i] = (column[i] - dot) / l[i * n + i];
+    // Columns of L⁻¹, one after the other.
+    let mut lower = vec![0.0; n * n];
+    for (j, column) in lower.chunks_mut(n).enumerate() {
+        column[j] = 1.0 / l[j * n + j];
+        for i in j + 1..n {
+            column[i] = -dot(&l[i * n + j..i * n + i], &column[j..i]) / l[i * n + i];
         }
-        backward(l, n, column);
+    }
+    let mut inverse = vec![0.0; n * n];
+    for i in 0..n {
+        for j in 0..=i {
+            let value = dot(&lower[i * n + i..(i + 1) * n], &lower[j * n + i..(j + 1) * n]);
+            inverse[i * n + j] = value;
+            inverse[j * n + i] = value;
+        }
     }
     inverse
 }

@@ -6,10 +6,11 @@
 
 use libm::{exp, log, sqrt};
 use nabla_error::{Error, Result};
+use nabla_kernels::elementwise::{Unary, unary_in_place};
 use serde::{Deserialize, Serialize};
 
 use crate::acquisition::choose;
-use crate::cholesky::{backward, factor, forward, inverse};
+use crate::cholesky::{backward, dot, factor, forward, inverse};
 use crate::descent::{Limits, minimize};
 use crate::draws::Draws;
 use crate::request::Past;
@@ -40,11 +41,18 @@ const LEAST_NOISE: f64 = 1e-6;
 
 pub(crate) type Coordinates = Vec<Option<f64>>;
 
-/// The correlation at a squared distance, and its derivative by it.
-fn matern(r2: f64) -> (f64, f64) {
-    let r = sqrt(5.0 * r2);
-    let e = exp(-r);
-    ((1.0 + r + 5.0 / 3.0 * r2) * e, -5.0 / 6.0 * (1.0 + r) * e)
+/// Correlations at squared distances, and their derivatives by them.
+fn matern(squares: &[f64], values: &mut Vec<f64>, slopes: &mut Vec<f64>) {
+    values.clear();
+    values.extend(squares.iter().map(|r2| -(5.0 * r2).sqrt()));
+    slopes.clear();
+    slopes.extend_from_slice(values);
+    unary_in_place(Unary::Exp, slopes);
+    for ((value, slope), r2) in values.iter_mut().zip(slopes).zip(squares) {
+        let (r, e) = (-*value, *slope);
+        *value = (1.0 + r + 5.0 / 3.0 * r2) * e;
+        *slope = -5.0 / 6.0 * (1.0 + r) * e;
+    }
 }
 
 /// Squared distance in one dimension; a choice differs or not, as does a branch that only one of two has.
@@ -64,6 +72,14 @@ pub(crate) struct Process<'a> {
     logs: Vec<f64>,
     pub xs: Vec<Coordinates>,
     pub ys: Vec<f64>,
+    /// Of each dimension with an order that all points have: its coordinates.
+    columns: Vec<Option<Vec<f64>>>,
+    /// Of each dimension: squared distances of pairs, one row a point with those before and itself.
+    squares: Vec<Vec<f64>>,
+    /// Of pairs: weighted squared distances, correlations, their derivatives.
+    distances: Vec<f64>,
+    values: Vec<f64>,
+    slopes: Vec<f64>,
     factor: Vec<f64>,
     inverse: Vec<f64>,
     alpha: Vec<f64>,
@@ -77,6 +93,7 @@ pub(crate) struct Process<'a> {
 pub(crate) struct Prediction {
     pub mean: f64,
     pub variance: f64,
+    distances: Vec<f64>,
     covariance: Vec<f64>,
     slopes: Vec<f64>,
     solved: Vec<f64>,
@@ -85,7 +102,39 @@ pub(crate) struct Prediction {
     pub variance_slopes: Vec<f64>,
 }
 
-impl Process<'_> {
+impl<'a> Process<'a> {
+    fn new(kinds: &'a [Kind]) -> Process<'a> {
+        Process {
+            kinds,
+            logs: vec![0.0; kinds.len() + 2],
+            xs: Vec::new(),
+            ys: Vec::new(),
+            columns: kinds.iter().map(|kind| (!kind.is_choice()).then(Vec::new)).collect(),
+            squares: vec![Vec::new(); kinds.len()],
+            distances: Vec::new(),
+            values: Vec::new(),
+            slopes: Vec::new(),
+            factor: Vec::new(),
+            inverse: Vec::new(),
+            alpha: Vec::new(),
+            weights: Vec::new(),
+            scale: 1.0,
+        }
+    }
+
+    fn push(&mut self, x: Coordinates, y: f64) {
+        self.xs.push(x);
+        self.ys.push(y);
+        let Some(x) = self.xs.last() else { return };
+        for (i, (column, squares)) in self.columns.iter_mut().zip(&mut self.squares).enumerate() {
+            squares.extend(self.xs.iter().map(|other| apart(self.kinds[i], x[i], other[i])));
+            match (column.as_mut(), x[i]) {
+                (Some(values), Some(value)) => values.push(value),
+                _ => *column = None,
+            }
+        }
+    }
+
     /// The length of a dimension: how far apart values are that tell little of each other.
     pub fn length(&self, dimension: usize) -> f64 {
         1.0 / sqrt(self.weights[dimension])
@@ -95,22 +144,23 @@ impl Process<'_> {
         exp(self.logs[self.kinds.len() + 1])
     }
 
-    fn distance(&self, a: &Coordinates, b: &Coordinates) -> f64 {
-        (0..self.kinds.len())
-            .map(|i| self.weights[i] * apart(self.kinds[i], a[i], b[i]))
-            .sum()
-    }
-
     /// Factors the matrix for the parameters as they are; `None` where it is not positive definite.
     fn refresh(&mut self) -> Option<()> {
         let (n, d) = (self.xs.len(), self.kinds.len());
         self.weights = self.logs[..d].iter().map(|&v| exp(v)).collect();
         self.scale = exp(self.logs[d]);
+        self.distances.clear();
+        self.distances.resize(n * (n + 1) / 2, 0.0);
+        for (weight, squares) in self.weights.iter().zip(&self.squares) {
+            self.distances.iter_mut().zip(squares).for_each(|(r2, s)| *r2 += weight * s);
+        }
+        matern(&self.distances, &mut self.values, &mut self.slopes);
         let mut a = vec![0.0; n * n];
+        let mut values = self.values.as_slice();
         for i in 0..n {
-            for j in 0..=i {
-                a[i * n + j] = self.scale * matern(self.distance(&self.xs[i], &self.xs[j])).0;
-            }
+            let (row, rest) = values.split_at(i + 1);
+            values = rest;
+            a[i * n..=i * n + i].iter_mut().zip(row).for_each(|(a, k)| *a = self.scale * k);
             a[i * n + i] += self.noise() + LEAST_NOISE;
         }
         factor(&mut a, n)?;
@@ -127,28 +177,23 @@ impl Process<'_> {
         self.refresh()?;
         let (n, d) = (self.xs.len(), self.kinds.len());
         let (scale, noise) = (self.scale, self.noise());
-        let mut value = -0.5 * self.ys.iter().zip(&self.alpha).map(|(y, a)| y * a).sum::<f64>();
+        let mut value = -0.5 * dot(&self.ys, &self.alpha);
         value -= (0..n).map(|i| log(self.factor[i * n + i])).sum::<f64>();
-        gradient.fill(0.0);
-        let mut squares = vec![0.0; d];
-        for i in 0..n {
-            for j in 0..=i {
-                // ½ tr((ααᵀ − K⁻¹)·dK), each pair off the diagonal twice.
-                let m = (self.alpha[i] * self.alpha[j] - self.inverse[i * n + j]) * if i == j { 0.5 } else { 1.0 };
-                let mut r2 = 0.0;
-                for (k, square) in squares.iter_mut().enumerate() {
-                    *square = self.weights[k] * apart(self.kinds[k], self.xs[i][k], self.xs[j][k]);
-                    r2 += *square;
-                }
-                let (k, slope) = matern(r2);
-                gradient[d] += m * scale * k;
-                for (g, s) in gradient.iter_mut().zip(&squares) {
-                    *g += m * scale * slope * s;
-                }
-                if i == j {
-                    gradient[d + 1] += m * noise;
-                }
+        // ½ tr((ααᵀ − K⁻¹)·dK), each pair off the diagonal twice.
+        let mut m = Vec::with_capacity(self.distances.len());
+        let mut trace = 0.0;
+        for (i, (a, row)) in self.alpha.iter().zip(self.inverse.chunks_exact(n)).enumerate() {
+            m.extend(self.alpha[..=i].iter().zip(row).map(|(b, k)| a * b - k));
+            if let Some(last) = m.last_mut() {
+                *last *= 0.5;
+                trace += *last;
             }
+        }
+        gradient[d] = scale * dot(&m, &self.values);
+        gradient[d + 1] = trace * noise;
+        m.iter_mut().zip(&self.slopes).for_each(|(m, slope)| *m *= slope);
+        for (k, squares) in self.squares.iter().enumerate() {
+            gradient[k] = scale * self.weights[k] * dot(&m, squares);
         }
         // Priors: lengths of about the range, a scale of about 1, little noise.
         for (slope, &w) in gradient.iter_mut().zip(&self.weights) {
@@ -201,21 +246,31 @@ impl Process<'_> {
     /// What is predicted at a point, with its slopes where they are asked for.
     pub fn predict(&self, x: &Coordinates, slopes: bool, into: &mut Prediction) {
         let n = self.xs.len();
-        into.covariance.clear();
-        into.slopes.clear();
-        for other in &self.xs {
-            let (k, slope) = matern(self.distance(x, other));
-            into.covariance.push(self.scale * k);
-            into.slopes.push(self.scale * slope);
+        into.distances.clear();
+        into.distances.resize(n, 0.0);
+        for (i, &weight) in self.weights.iter().enumerate() {
+            match (x[i], &self.columns[i]) {
+                (Some(a), Some(column)) => {
+                    let add = |(r2, b): (&mut f64, &f64)| *r2 += weight * ((a - b) * (a - b));
+                    into.distances.iter_mut().zip(column).for_each(add);
+                }
+                (a, _) => {
+                    for (r2, other) in into.distances.iter_mut().zip(&self.xs) {
+                        *r2 += weight * apart(self.kinds[i], a, other[i]);
+                    }
+                }
+            }
+        }
+        matern(&into.distances, &mut into.covariance, &mut into.slopes);
+        for (value, slope) in into.covariance.iter_mut().zip(&mut into.slopes) {
+            *value *= self.scale;
+            *slope *= self.scale;
         }
         into.solved.clear();
-        into.solved.resize(n, 0.0);
-        for (row, &k) in self.inverse.chunks_exact(n).zip(&into.covariance) {
-            into.solved.iter_mut().zip(row).for_each(|(s, r)| *s += r * k);
-        }
-        into.mean = into.covariance.iter().zip(&self.alpha).map(|(k, a)| k * a).sum();
-        let explained: f64 = into.covariance.iter().zip(&into.solved).map(|(k, s)| k * s).sum();
-        into.variance = (self.scale - explained).max(0.0) + 1e-12;
+        into.solved
+            .extend(self.inverse.chunks_exact(n).map(|row| dot(row, &into.covariance)));
+        into.mean = dot(&into.covariance, &self.alpha);
+        into.variance = (self.scale - dot(&into.covariance, &into.solved)).max(0.0) + 1e-12;
         if !slopes {
             return;
         }
@@ -264,17 +319,8 @@ impl GaussianProcess {
         order.sort_unstable();
         let xs: Vec<Coordinates> = order.iter().map(|&i| space.encode(&past[i].values)).collect();
         let ys = standardized(order.iter().map(|&i| score(i)).collect());
-        let mut process = Process {
-            logs: vec![0.0; kinds.len() + 2],
-            kinds: &kinds,
-            xs,
-            ys,
-            factor: Vec::new(),
-            inverse: Vec::new(),
-            alpha: Vec::new(),
-            weights: Vec::new(),
-            scale: 1.0,
-        };
+        let mut process = Process::new(&kinds);
+        xs.into_iter().zip(ys).for_each(|(x, y)| process.push(x, y));
         process.fit();
         let start = from / self.round * self.round;
         let mut points = Vec::new();
@@ -288,8 +334,7 @@ impl GaussianProcess {
             if process.inverse.len() == process.xs.len() * process.xs.len() {
                 let mut believed = Prediction::default();
                 process.predict(&x, false, &mut believed);
-                process.xs.push(x);
-                process.ys.push(believed.mean);
+                process.push(x, believed.mean);
             }
             if number >= from {
                 points.push(point);

@@ -51,7 +51,8 @@ fn chance_of_worse(ours: &[f64], theirs: &[f64]) -> f64 {
 /// Regrets of Optuna by problem and sampler.
 fn optuna() -> BTreeMap<(String, String), Vec<f64>> {
     let mut all: BTreeMap<(String, String), Vec<f64>> = BTreeMap::new();
-    for line in include_str!("fixtures/optuna_regret.jsonl").lines() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/optuna_regret.jsonl");
+    for line in std::fs::read_to_string(path).unwrap().lines() {
         let study: serde_json::Value = serde_json::from_str(line).unwrap();
         let word = |name: &str| study[name].as_str().unwrap().to_owned();
         all.entry((word("problem"), word("sampler")))
@@ -82,14 +83,16 @@ fn learning_beats_random_search() {
 fn no_sampler_is_behind_optunas() {
     let asked = std::env::var("SAMPLERS").unwrap_or_default();
     let seeds: u64 = std::env::var("SEEDS").ok().and_then(|s| s.parse().ok()).unwrap_or(100);
-    let first = 2000;
+    // Where the samplers are tuned, other seeds than those that test them.
+    let first: u64 = std::env::var("FIRST").ok().and_then(|s| s.parse().ok()).unwrap_or(2000);
     let theirs = optuna();
     println!(
         "| problem | sampler | median regret | Optuna | ratio | chance of being so far behind by luck | of beating random so by luck |"
     );
     println!("|---|---|---|---|---|---|---|");
     let mut behind = Vec::new();
-    for problem in problems() {
+    let only = std::env::var("PROBLEM").unwrap_or_default();
+    for problem in problems().into_iter().filter(|p| p.name.contains(&only)) {
         let mut random: Vec<f64> = Vec::new();
         for (name, sampler, round) in samplers() {
             if !asked.is_empty() && !asked.split(',').any(|a| a == name) {
