@@ -1,8 +1,9 @@
 /** Tables from Parquet, Arrow and streams: as from a CSV file. And what a CSV file says of its lines. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Dataset } from 'nabla';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -29,6 +30,39 @@ const fails = (promise: Promise<unknown>): Promise<string> =>
   );
 
 describe('Parquet', () => {
+  const cells = JSON.parse(readFileSync(new URL('fixtures/table.json', import.meta.url), 'utf8')) as Record<
+    string,
+    (number | string | boolean | null)[]
+  >;
+  const names = ['number', 'whole', 'level', 'flag', 'nothing'];
+
+  it.each(['none', 'snappy', 'gzip', 'brotli', 'lz4', 'zstd'])(
+    'compressed by %s, with nulls: in memory and in a file',
+    async (compression) => {
+      const Built = await built();
+      const path = fileURLToPath(new URL(`fixtures/table-${compression}.parquet`, import.meta.url));
+      const levels = ['blue sky', 'grün', 'red'];
+      const code = (cell: unknown): number => (cell === null ? Number.NaN : typeof cell === 'string' ? levels.indexOf(cell) : Number(cell));
+      for (const inMemory of [true, false]) {
+        const data = await Built.fromParquet(path, { inMemory });
+        expect(data.columns.map(({ name }) => name)).toEqual(names);
+        expect(data.columns[2]).toEqual({ name: 'level', kind: 'category', levels });
+        expect([...data.features()]).toEqual(cells.number!.flatMap((_, row) => names.map((name) => code(cells[name]![row]))));
+      }
+    },
+  );
+
+  it.skipIf(!found)('the real table in a file is that in memory', async () => {
+    const Built = await built();
+    const [there, here] = [
+      await Built.fromParquet(real('diamonds.parquet'), { target: 'price', inMemory: false }),
+      await Built.fromParquet(real('diamonds.parquet'), { target: 'price' }),
+    ];
+    expect(there.columns).toEqual(here.columns);
+    expect(there.features()).toEqual(here.features());
+    expect(there.targets()).toEqual(here.targets());
+  });
+
   it.skipIf(!found)('Snappy, four row groups, dictionaries: the same table as its CSV file', async () => {
     const Built = await built();
     const options = { target: 'price' };

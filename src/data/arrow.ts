@@ -1,6 +1,12 @@
+import { setImmediate } from 'node:timers/promises';
 import { NablaError } from '../errors/index.js';
+import { readingLine } from '../report/progress.js';
 import { ColumnCells, type ColumnKind, type NativeColumn } from './columns.js';
 import { described } from './features.js';
+import type { Watched } from './reading.js';
+
+/** Cells from one breath of the event loop to the next. */
+const TOGETHER = 1 << 16;
 
 /** What is needed of a column of an Arrow table. */
 export interface ArrowColumn {
@@ -57,7 +63,13 @@ export const readArrow = async (
     drop = [],
     kinds = {},
     missing = [],
-  }: { readonly drop?: readonly string[]; readonly kinds?: Readonly<Record<string, ColumnKind>>; readonly missing?: readonly string[] },
+    progress = false,
+    signal,
+  }: {
+    readonly drop?: readonly string[];
+    readonly kinds?: Readonly<Record<string, ColumnKind>>;
+    readonly missing?: readonly string[];
+  } & Watched,
 ): Promise<readonly NativeColumn[]> => {
   const table = source instanceof Uint8Array ? await tableOf(source) : source;
   if (!isTable(table)) {
@@ -80,12 +92,26 @@ export const readArrow = async (
       received: JSON.stringify(unknown),
     });
   }
-  return names
-    .filter((name) => !drop.includes(name))
-    .map((name) => {
+  const kept = names.filter((name) => !drop.includes(name));
+  const line = progress ? readingLine('cells') : undefined;
+  const columns: NativeColumn[] = [];
+  try {
+    for (const name of kept) {
       const column = table.getChild(name);
       const cells = new ColumnCells(name, table.numRows, { kind: kinds[name], missing });
-      for (let row = 0; row < table.numRows; row++) cells.put(row, column?.get(row));
-      return cells.finish();
-    });
+      for (let row = 0; row < table.numRows; row++) {
+        cells.put(row, column?.get(row));
+        if ((row + 1) % TOGETHER !== 0) continue;
+        // The loop that serves others goes on meanwhile.
+        await setImmediate();
+        signal?.throwIfAborted();
+        line?.read(columns.length * table.numRows + row + 1, kept.length * table.numRows);
+      }
+      columns.push(cells.finish());
+      line?.read(columns.length * table.numRows, kept.length * table.numRows);
+    }
+  } finally {
+    line?.done();
+  }
+  return columns;
 };

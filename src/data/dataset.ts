@@ -12,7 +12,7 @@ import {
   NablaError,
   optionsOf,
 } from '../errors/index.js';
-import { callNative, type NativeArray, type NativeData, runTask } from '../native/index.js';
+import { type Binding, callNative, type NativeArray, type NativeData, type Task as NativeTask, runTask } from '../native/index.js';
 import type { ArrowTable } from './arrow.js';
 import { type Augmentations, type AugmentedOptions, type ContactSheetOptions, enlarged, sheet } from './augmentation.js';
 import { type BuiltinName, builtinSource, builtins } from './builtin.js';
@@ -30,12 +30,14 @@ import {
   readFeatures,
 } from './features.js';
 import { type ImageOptions, imageOptions, type LabelledImage, readImages } from './images.js';
-import { type NpyArray, readNpz } from './npy.js';
+import { inputOfNpz, type NpzOptions, npzOptions, rowsOfNpz } from './npz.js';
 import { readRagged, readStepClasses } from './ragged.js';
+import { type InMemoryOptions, type ReadOptions, readChecks, readWatched, watch } from './reading.js';
 import { type Column, type NamedTargetSchema, type Schema, type TargetSchema, type Task, targetWidth } from './schema.js';
 import type { StreamRow } from './spill.js';
 import { type ExactSplit, type Part, type PartsOf, type SplitOptions, splitIndices } from './split.js';
 import {
+  type ArrowOptions,
   type CsvOptions,
   csvOptions,
   isClass,
@@ -82,7 +84,7 @@ export interface DatasetInput {
 }
 
 /** Options of `Dataset.fromIdx`. */
-export interface IdxOptions {
+export interface IdxOptions extends InMemoryOptions {
   /** The file of labels beside the file of samples. */
   readonly labels?: string;
   /** Names of the classes: `classes[i]` for label i. Default: the labels as text, in numerical order. */
@@ -116,17 +118,6 @@ const fromOptions = optionsOf('Dataset.from', {
   positiveClass: isClass,
 });
 
-/** Options of `fromNpz`. */
-export interface NpzOptions {
-  /** Name of the array of features. */
-  readonly features?: string;
-  /** Name of the array of targets. */
-  readonly targets?: string;
-  /** Whether numbers are classes. Default: words are classes, numbers are not. */
-  readonly task?: Task;
-}
-const npzOptions = optionsOf('Dataset.fromNpz', { features: isString, targets: isString, task: isTask });
-
 const windowOptions = optionsOf('windows', {
   length: isInteger({ min: 1, max: 2 ** 31 }),
   horizon: isInteger({ min: 1, max: 2 ** 31 }),
@@ -135,7 +126,9 @@ const windowOptions = optionsOf('windows', {
   gap: isInteger({ min: 0, max: 2 ** 31 }),
 });
 
-const idxOptions = optionsOf('Dataset.fromIdx', { labels: isString, classes: isListOf(isString) });
+const idxOptions = optionsOf('Dataset.fromIdx', { labels: isString, classes: isListOf(isString), inMemory: isBoolean, ...readChecks });
+const loadOptions = optionsOf('Dataset.load', { inMemory: isBoolean, ...readChecks });
+const saveOptions = optionsOf('save', readChecks);
 
 /** Takes the column `name` out of rows given as objects, or out of an object of columns. */
 const takeColumn = (features: unknown, name: string): { features: Features; targets: readonly unknown[] } => {
@@ -265,14 +258,28 @@ export class Dataset {
   }
 
   /**
-   * Reads the IDX format of MNIST, plain or gzip: `path` holds the samples, `labels` their classes.
+   * Reads the IDX format of MNIST, plain or gzip: `path` holds the samples, `labels` their classes. With `inMemory: false` the samples stay
+   * in the file, which must be plain.
    * @example const train = await Dataset.fromIdx('train-images-idx3-ubyte.gz', { labels: 'train-labels-idx1-ubyte.gz' });
    */
   static async fromIdx(path: string, options: IdxOptions = {}): Promise<Dataset> {
     expectArgument('Dataset.fromIdx', 'path', path, isString);
     expectOptions('Dataset.fromIdx', options, idxOptions);
-    const { labels = null, ...rest } = options;
-    return Dataset.#wrap(await runTask((n, task) => n.readIdxFiles(task, path, labels, JSON.stringify(rest)), taken));
+    const { labels = null, progress, signal, ...rest } = options;
+    const begin = (n: Binding, task: number): NativeTask => n.readIdxFiles(task, path, labels, JSON.stringify(rest));
+    return Dataset.#wrap(await readWatched(begin, 'bytes', { progress, signal }));
+  }
+
+  /**
+   * Reads a file that `data.save` wrote: in one pass, which compares its checksum.
+   * @throws {NablaError} `IO` with the path, `DATA_FORMAT` for another file or one that was cut or changed
+   * @example const rows = await Dataset.load('rows.data', { inMemory: false });
+   */
+  static async load(path: string, options: InMemoryOptions = {}): Promise<Dataset> {
+    expectArgument('Dataset.load', 'path', path, isString);
+    expectOptions('Dataset.load', options, loadOptions);
+    const { inMemory = true, progress, signal } = options;
+    return Dataset.#wrap(await readWatched((n, task) => n.loadData(task, path, inMemory), 'bytes', { progress, signal }));
   }
 
   /** A small real data set that comes with the package: origins and licences are in `datasets/README.md`. */
@@ -284,7 +291,8 @@ export class Dataset {
 
   /**
    * Reads a Parquet file: numbers, booleans and texts, which become categories; nulls are missing. Compressed by Snappy, Zstandard, gzip,
-   * Brotli or LZ4. Reads on a thread of its own, only the columns that are kept.
+   * Brotli or LZ4. Reads on a thread of its own, only the columns that are kept. With `inMemory: false` one row group after the other goes
+   * through two temporary files; texts are trimmed then, and an empty one is missing, as in a CSV file.
    * @throws {NablaError} `IO` with the path, `DATA_FORMAT` for a damaged file, `INVALID_DATA` for a column of something else (drop it)
    * @example const adult = await Dataset.fromParquet('adult.parquet', { target: 'income', drop: ['split'] });
    */
@@ -295,50 +303,16 @@ export class Dataset {
 
   /**
    * Reads arrays of NumPy: a `.npz` archive, or a `.npy` file of features alone. Arrays are found by name: features `features`, `x`, `X` or
-   * `data`, targets `targets`, `labels`, `y` or `Y` where there is one. Words and booleans are classes; numbers are with `task`.
+   * `data`, targets `targets`, `labels`, `y` or `Y` where there is one. Words and booleans are classes; numbers are with `task`. With
+   * `inMemory: false` the features stay in the file: an array in row order (C), of an archive one that is not compressed (`numpy.savez`).
    * @throws {NablaError} `IO`, `DATA_FORMAT` for a damaged file, `INVALID_OPTION` with the names there are
    * @example const data = await Dataset.fromNpz('mnist.npz', { features: 'x_train', targets: 'y_train', task: 'classification' });
    */
   static async fromNpz(path: string, options: NpzOptions = {}): Promise<Dataset> {
     expectArgument('Dataset.fromNpz', 'path', path, isString);
     expectOptions('Dataset.fromNpz', options, npzOptions);
-    const arrays = await readNpz(path);
-    const find = (what: 'features' | 'targets', usual: readonly string[]) => {
-      const asked = options[what];
-      const name = asked ?? (arrays.has('') && what === 'features' ? '' : usual.find((each) => arrays.has(each)));
-      const array = name === undefined ? undefined : arrays.get(name);
-      if (array !== undefined || (what === 'targets' && asked === undefined)) return array;
-      throw new NablaError({
-        code: 'INVALID_OPTION',
-        message: `there is no array ${asked === undefined ? usual.map((each) => `'${each}'`).join(', ') : `'${asked}'`}`,
-        place: `Dataset.fromNpz: ${what}`,
-        expected: `one of ${[...arrays.keys()].map((each) => `'${each}'`).join(', ')}`,
-        received: asked ?? 'no name',
-      });
-    };
-    const features = find('features', ['features', 'x', 'X', 'data']) as NpyArray;
-    const targets = find('targets', ['targets', 'labels', 'y', 'Y']);
-    if (Array.isArray(features.values) || features.shape.length === 0) {
-      throw new NablaError({ code: 'DATA_FORMAT', message: 'features are numbers, one row after another', place: path });
-    }
-    const shape = features.shape.length === 1 ? [features.shape[0] as number, 1] : features.shape;
-    const { task } = options;
-    let given: Targets | undefined;
-    if (targets !== undefined) {
-      const [rows, outputs] = [targets.shape[0] ?? 0, targets.shape[1] ?? 1];
-      const flat = targets.values as ArrayLike<number | string>;
-      given = (
-        outputs === 1
-          ? Array.from(flat, (value) => (targets.boolean ? value !== 0 : value))
-          : Array.from({ length: rows }, (_, i) => Array.from({ length: outputs }, (_, j) => flat[i * outputs + j]))
-      ) as Targets;
-    }
-    return Dataset.from({
-      features: features.values as Float64Array,
-      shape,
-      ...(given === undefined ? {} : { targets: given }),
-      ...(task === undefined ? {} : { task }),
-    });
+    if (options.inMemory === false) return Dataset.#wrap(await rowsOfNpz(path, options));
+    return Dataset.from(await inputOfNpz(path, options));
   }
 
   /**
@@ -380,7 +354,7 @@ export class Dataset {
    * @throws {NablaError} `INVALID_DATA` for a column of something else (drop it), `DATA_FORMAT` for bytes that are no table
    * @example const data = await Dataset.fromArrow(tableFromIPC(bytes), { target: 'income' });
    */
-  static async fromArrow(table: ArrowTable | Uint8Array, options: TableOptions = {}): Promise<Dataset> {
+  static async fromArrow(table: ArrowTable | Uint8Array, options: ArrowOptions = {}): Promise<Dataset> {
     return Dataset.#wrap(await tableOfArrow(table, options));
   }
 
@@ -565,6 +539,24 @@ export class Dataset {
    */
   contactSheet(recipe: Augmentations, options: ContactSheetOptions = {}): Uint8Array {
     return sheet(this.#native, recipe, options);
+  }
+
+  /**
+   * Writes the rows, in the order of this view, with targets, weights, groups and columns to one file, whole or not at all. It is a
+   * safetensors file (`features`, `target`, `weights`, `groups`, …), which NumPy reads as well. `Dataset.load` reads it; with
+   * `inMemory: false` it need not fit in memory: so a CSV or Parquet file is turned once into one that is read by position.
+   * @throws {NablaError} `IO` with path and cause
+   * @example await (await Dataset.fromCsv('large.csv', { target: 'price', inMemory: false })).save('large.data');
+   */
+  async save(path: string, options: ReadOptions = {}): Promise<void> {
+    expectArgument('save', 'path', path, isString);
+    expectOptions('save', options, saveOptions);
+    await watch(
+      (_, task) => this.#native.save(task, path),
+      (task) => task.takeDone(),
+      'bytes',
+      options,
+    );
   }
 
   get [Symbol.toStringTag](): string {

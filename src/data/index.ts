@@ -24,12 +24,12 @@ export {
   Dataset,
   type DatasetInput,
   type IdxOptions,
-  type NpzOptions,
   type WindowOptions,
 } from './dataset.js';
 export type { ColumnSummary, Description, LevelCount, TargetSummary } from './description.js';
 export type { Cell, Columns, Features, NestedRows, NumberArray, ObjectRows } from './features.js';
 export type { ImageFit, ImageOptions, LabelledImage } from './images.js';
+export type { NpzOptions } from './npz.js';
 export {
   type ColumnOptions,
   type FittedPreparation,
@@ -56,9 +56,10 @@ export {
   type UnitNormOptions,
   unitNorm,
 } from './preparation.js';
+export type { InMemoryOptions, ReadOptions } from './reading.js';
 export type { Column, Schema, TargetSchema, Task } from './schema.js';
 export type { StreamRow } from './spill.js';
 export type { Counts, Ratios, SplitOptions, TuningEffort } from './split.js';
-export type { CsvOptions, TableOptions } from './tables.js';
+export type { ArrowOptions, CsvOptions, TableOptions } from './tables.js';
 export type { Targets } from './targets.js';
 export type { LabelledText, TextOptions, Tokenizer } from './text.js';

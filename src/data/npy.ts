@@ -1,6 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { promisify } from 'node:util';
-import { inflateRaw } from 'node:zlib';
 import { NablaError } from '../errors/index.js';
 
 /** An array of NumPy, row-major. */
@@ -11,13 +8,11 @@ export interface NpyArray {
   readonly boolean: boolean;
 }
 
-const inflate = promisify(inflateRaw);
-
-const damaged = (place: string, message: string, expected = 'a .npy or .npz file of NumPy'): NablaError =>
+export const damaged = (place: string, message: string, expected = 'a .npy or .npz file of NumPy'): NablaError =>
   new NablaError({ code: 'DATA_FORMAT', message, place, expected, received: message });
 
 /** Text such as `{'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), }`. */
-const header = (text: string, place: string): { descr: string; fortran: boolean; shape: number[] } => {
+export const npyHeader = (text: string, place: string): { descr: string; fortran: boolean; shape: number[] } => {
   const descr = /'descr':\s*'([^']+)'/.exec(text)?.[1];
   const order = /'fortran_order':\s*(True|False)/.exec(text)?.[1];
   const shape = /'shape':\s*\(([^)]*)\)/.exec(text)?.[1];
@@ -45,7 +40,7 @@ export const parseNpy = (bytes: Buffer, place: string): NpyArray => {
   const [start, length] = major === 1 ? [10, bytes.readUInt16LE(8)] : [12, bytes.length >= 12 ? bytes.readUInt32LE(8) : 0];
   const body = start + length;
   if (major < 1 || major > 3 || body > bytes.length) throw damaged(place, `version ${major} of the format, or a header cut short`);
-  const { descr, fortran, shape } = header(bytes.toString('utf8', start, body), place);
+  const { descr, fortran, shape } = npyHeader(bytes.toString('utf8', start, body), place);
   const count = shape.reduce((a, b) => a * b, 1);
   const [, endian, kind, width] = /^([<>|=])([a-zA-Z])(\d+)$/.exec(descr) ?? [];
   const size = Number(width) * (kind === 'U' ? 4 : 1);
@@ -97,45 +92,4 @@ export const parseNpy = (bytes: Buffer, place: string): NpyArray => {
   if (fortran && shape.length > 1) rowMajor(count, shape, (i) => read(i * size), put);
   else for (let i = 0; i < count; i++) values[i] = read(i * size);
   return { shape, values, boolean: kind === 'b' };
-};
-
-/** The members of a zip archive (stored or deflated), by their central directory. */
-const members = async (bytes: Buffer, place: string): Promise<Map<string, Buffer>> => {
-  const end = bytes.lastIndexOf(Buffer.from('PK\x05\x06', 'latin1'));
-  if (end < 0 || end + 22 > bytes.length) throw damaged(place, 'the archive has no directory: it is cut short');
-  const found = new Map<string, Buffer>();
-  let at = bytes.readUInt32LE(end + 16);
-  for (let left = bytes.readUInt16LE(end + 10); left > 0; left--) {
-    if (at + 46 > bytes.length || bytes.readUInt32LE(at) !== 0x02014b50) throw damaged(place, 'the directory of the archive is damaged');
-    const [method, packed, size] = [bytes.readUInt16LE(at + 10), bytes.readUInt32LE(at + 20), bytes.readUInt32LE(at + 24)];
-    const [name, extra, note] = [bytes.readUInt16LE(at + 28), bytes.readUInt16LE(at + 30), bytes.readUInt16LE(at + 32)];
-    const local = bytes.readUInt32LE(at + 42);
-    const title = bytes.toString('utf8', at + 46, at + 46 + name);
-    if (packed === 0xffffffff || local === 0xffffffff) throw damaged(place, `${title} is larger than 4 GB`, 'arrays below 4 GB');
-    if (local + 30 > bytes.length) throw damaged(place, `${title} lies outside the archive`);
-    const start = local + 30 + bytes.readUInt16LE(local + 26) + bytes.readUInt16LE(local + 28);
-    const body = bytes.subarray(start, start + packed);
-    if (body.length !== packed || (method !== 0 && method !== 8)) throw damaged(place, `${title} is cut short or packed in an unknown way`);
-    try {
-      // A small archive must not become more than it says.
-      found.set(title.replace(/\.npy$/, ''), method === 0 ? body : await inflate(body, { maxOutputLength: Math.max(1, size) }));
-    } catch {
-      throw damaged(place, `${title} cannot be unpacked`);
-    }
-    at += 46 + name + extra + note;
-  }
-  return found;
-};
-
-/** The arrays of a file by name; one of a `.npy` is called `''`. */
-export const readNpz = async (path: string): Promise<Map<string, NpyArray>> => {
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    throw new NablaError({ code: 'IO', message: `the file cannot be read: ${(error as Error).message}`, place: path });
-  }
-  if (bytes.toString('latin1', 0, 2) !== 'PK') return new Map([['', parseNpy(bytes, path)]]);
-  const parts = await members(bytes, path);
-  return new Map(Array.from(parts, ([name, part]) => [name, parseNpy(part, `${path}: ${name}`)]));
 };

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { NablaError } from '../errors/index.js';
 import { readingLine } from '../report/progress.js';
 import type { ColumnKind, NativeColumn } from './columns.js';
+import type { SpilledKinds } from './spill.js';
 
 /** What the thread is asked for. */
 export interface ParquetWork {
@@ -10,11 +11,14 @@ export interface ParquetWork {
   readonly drop: readonly string[];
   readonly kinds: Readonly<Record<string, ColumnKind>>;
   readonly missing: readonly string[];
+  /** Where rows are written as comma-separated values, instead of being sent. */
+  readonly spill?: string;
 }
 
 /** What the thread tells. */
 export type FromWorker =
   | { readonly columns: readonly NativeColumn[] }
+  | { readonly kinds: SpilledKinds }
   | { readonly done: number; readonly total: number }
   | { readonly error: ConstructorParameters<typeof NablaError>[0] };
 
@@ -23,14 +27,33 @@ export type FromWorker =
  * one column of one row group. hyparquet decodes (Snappy, Zstandard, gzip, Brotli, LZ4; dictionaries; both versions of pages); the crate
  * `parquet` would add a third to the binary for what is read once.
  */
-export const readParquet = (work: ParquetWork, progress: boolean, signal: AbortSignal | undefined): Promise<readonly NativeColumn[]> => {
+export const readParquet = async (
+  work: ParquetWork,
+  progress: boolean,
+  signal: AbortSignal | undefined,
+): Promise<readonly NativeColumn[]> => {
+  const told = await runWorker(work, progress, signal);
+  return 'columns' in told ? told.columns : [];
+};
+
+/** The same rows, one row group after the other, as a file of comma-separated values. */
+export const spillParquet = async (
+  work: ParquetWork & { readonly spill: string },
+  progress: boolean,
+  signal: AbortSignal | undefined,
+): Promise<SpilledKinds> => {
+  const told = await runWorker(work, progress, signal);
+  return 'kinds' in told ? told.kinds : {};
+};
+
+const runWorker = (work: ParquetWork, progress: boolean, signal: AbortSignal | undefined): Promise<FromWorker> => {
   signal?.throwIfAborted();
   const line = progress ? readingLine('cells') : undefined;
   const worker = new Worker(fileURLToPath(new URL('../data/parquet-worker.js', import.meta.url)), { workerData: work });
-  return new Promise<readonly NativeColumn[]>((resolve, reject) => {
+  return new Promise<FromWorker>((resolve, reject) => {
     signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
     worker.on('message', (told: FromWorker) => {
-      if ('columns' in told) resolve(told.columns);
+      if ('columns' in told || 'kinds' in told) resolve(told);
       else if ('error' in told) reject(new NablaError(told.error));
       else line?.read(told.done, told.total);
     });

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { NablaError } from '../errors/index.js';
+import { readingLine } from '../report/progress.js';
 import { described, invalidData } from './features.js';
+import type { Watched } from './reading.js';
 
 /** A row of a stream. */
 export type StreamRow = Readonly<Record<string, number | bigint | string | boolean | null | undefined>>;
@@ -15,44 +17,64 @@ const CHUNK = 1 << 16;
 
 const quoted = (text: string): string => (/[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
-/**
- * Writes rows to a file of comma-separated values in a folder of its own, and gives what `read` makes of it. The stream is asked for a row
- * only when the file has taken the one before: memory is one chunk, however many rows come. The folder is gone afterwards, whatever happens.
- */
-export const spilled = async <T>(
-  rows: AsyncIterable<StreamRow> | Iterable<StreamRow>,
-  signal: AbortSignal | undefined,
-  read: (path: string, kinds: Record<string, 'number' | 'boolean' | 'category'>) => Promise<T>,
-): Promise<T> => {
+/** A folder for temporary files, gone when `work` is done, whatever happens. */
+export const inScratch = async <T>(work: (folder: string) => Promise<T>): Promise<T> => {
   const folder = await mkdtemp(join(tmpdir(), 'nabla-stream-'));
   try {
-    const path = join(folder, 'rows.csv');
-    const file = createWriteStream(path);
-    try {
-      const kinds = await write(rows, file, signal);
-      file.end();
-      await finished(file);
-      return await read(path, kinds);
-    } catch (error) {
-      if (!file.errored) throw error;
-      throw new NablaError({
-        code: 'IO',
-        message: `the stream could not be written to ${folder}: ${file.errored.message}`,
-        place: 'Dataset.stream',
-      });
-    } finally {
-      file.destroy();
-    }
+    return await work(folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 };
 
+/** Kinds of columns as their cells were. */
+export type SpilledKinds = Record<string, 'number' | 'boolean' | 'category'>;
+
+/**
+ * Writes rows to a file of comma-separated values. The stream is asked for a row only when the file has taken the one before: memory is one
+ * chunk, however many rows come.
+ */
+export const spill = async (
+  rows: AsyncIterable<StreamRow> | Iterable<StreamRow>,
+  path: string,
+  {
+    signal,
+    line,
+  }: { readonly signal?: AbortSignal | undefined; readonly line?: { read(count: number, total: number | null): void } | undefined },
+): Promise<SpilledKinds> => {
+  const file = createWriteStream(path);
+  try {
+    const kinds = await write(rows, file, signal, line);
+    file.end();
+    await finished(file);
+    return kinds;
+  } catch (error) {
+    if (!file.errored) throw error;
+    throw new NablaError({ code: 'IO', message: `the rows could not be written to ${path}: ${file.errored.message}`, place: path });
+  } finally {
+    file.destroy();
+  }
+};
+
+/** Writes rows to a file of our own, and gives what `read` makes of it. */
+export const spilled = <T>(
+  rows: AsyncIterable<StreamRow> | Iterable<StreamRow>,
+  { progress = false, signal }: Watched,
+  read: (path: string, kinds: SpilledKinds) => Promise<T>,
+): Promise<T> =>
+  inScratch(async (folder) => {
+    const path = join(folder, 'rows.csv');
+    const line = progress ? readingLine('rows') : undefined;
+    const kinds = await spill(rows, path, { signal, line }).finally(() => line?.done());
+    return read(path, kinds);
+  });
+
 const write = async (
   rows: AsyncIterable<StreamRow> | Iterable<StreamRow>,
   file: WriteStream,
   signal: AbortSignal | undefined,
-): Promise<Record<string, 'number' | 'boolean' | 'category'>> => {
+  line: { read(count: number, total: number | null): void } | undefined,
+): Promise<SpilledKinds> => {
   let names: string[] | undefined;
   const kinds = new Map<string, 'number' | 'boolean' | 'category'>();
   let text = '';
@@ -85,6 +107,13 @@ const write = async (
           kinds.has(name) ? `a ${before} as before` : 'a number, text or boolean',
           described(cell),
         );
+      if (typeof cell === 'bigint' && !Number.isSafeInteger(Number(cell)))
+        throw invalidData(
+          `${place}, column ${JSON.stringify(name)}`,
+          'a whole number up to 2⁵³',
+          String(cell),
+          'Leave the column out, or give it as text.',
+        );
       kinds.set(name, kind);
       if (kind === 'number' && !Number.isFinite(Number(cell)))
         throw new NablaError({
@@ -99,7 +128,9 @@ const write = async (
     // A row of one missing cell is no blank line.
     text += `${cells.length === 1 && cells[0] === '' ? '""' : cells.join()}\n`;
     count++;
-    if (text.length >= CHUNK) await flush();
+    if (text.length < CHUNK) continue;
+    await flush();
+    line?.read(count, null);
   }
   if (names === undefined) throw invalidData('Dataset.stream', 'at least one row', 'none');
   await flush();

@@ -1,14 +1,15 @@
+import { join } from 'node:path';
 import { expectOptions, isBoolean, isEither, isListOf, isOneOf, isString, optionsOf } from '../errors/index.js';
 import { type NativeData, type Task as NativeTask, runTask } from '../native/index.js';
 import { type ArrowTable, readArrow } from './arrow.js';
 import type { NativeColumn } from './columns.js';
-import { readParquet } from './parquet.js';
-import { readWatched } from './reading.js';
+import { readParquet, spillParquet } from './parquet.js';
+import { type InMemoryOptions, readChecks, readWatched } from './reading.js';
 import type { Task } from './schema.js';
-import { type StreamRow, spilled } from './spill.js';
+import { inScratch, type StreamRow, spilled } from './spill.js';
 
 /** Options of `Dataset.fromCsv`; types of columns are inferred. */
-export interface CsvOptions {
+export interface CsvOptions extends InMemoryOptions {
   /** The column to predict, or several: numbers side by side, or by name where some are classes. */
   readonly target?: string | readonly string[];
   /** `'classification'` makes classes of a numeric target. */
@@ -34,14 +35,19 @@ export interface CsvOptions {
    * signs of Windows (€ “ ” …) besides.
    */
   readonly encoding?: 'utf-8' | 'utf-16le' | 'utf-16be' | 'windows-1252' | 'latin1';
-  /** Says on standard error how far it is. Default false. */
-  readonly progress?: boolean;
-  /** Ends the reading; nothing half-read is kept. */
-  readonly signal?: AbortSignal;
+  /**
+   * `false` writes the features once to a temporary file (in the folder that `TMPDIR` names; gone with the data set) and reads them from
+   * there by position while batches are gathered: memory holds targets, weights and groups. The bits are the same. `data.save` keeps such
+   * a file. Default true.
+   */
+  readonly inMemory?: boolean;
 }
 
-/** Options of `Dataset.fromParquet`, `fromArrow` and `stream`: those of `fromCsv` that are not about text. */
+/** Options of `Dataset.fromParquet` and `stream`: those of `fromCsv` that are not about text. */
 export type TableOptions = Omit<CsvOptions, 'delimiter' | 'header' | 'encoding'>;
+
+/** Options of `Dataset.fromArrow`, whose table is in memory already. */
+export type ArrowOptions = Omit<TableOptions, 'inMemory'>;
 
 export const isClass = (value: unknown): string | undefined =>
   ['string', 'number', 'boolean'].includes(typeof value) ? undefined : 'to be the name of a class';
@@ -55,8 +61,6 @@ const isKinds = (value: unknown): string | undefined =>
     ? undefined
     : "to be an object of columns, each 'number', 'boolean', 'category' or 'text'";
 
-const isSignal = (value: unknown): string | undefined => (value instanceof AbortSignal ? undefined : 'to be an AbortSignal');
-
 export const csvOptions = optionsOf('Dataset.fromCsv', {
   target: isEither(isString, isListOf(isString)),
   task: isTask,
@@ -69,13 +73,14 @@ export const csvOptions = optionsOf('Dataset.fromCsv', {
   delimiter: (value) => (typeof value === 'string' && value.length === 1 ? undefined : 'to be one character'),
   header: isBoolean,
   encoding: isOneOf(['utf-8', 'utf-16le', 'utf-16be', 'windows-1252', 'latin1']),
-  progress: isBoolean,
-  signal: isSignal,
+  inMemory: isBoolean,
+  ...readChecks,
 });
 const { delimiter: _delimiter, header: _header, encoding: _encoding, ...tableChecks } = csvOptions;
 
 const parquetOptions = optionsOf('Dataset.fromParquet', tableChecks);
-const arrowOptions = optionsOf('Dataset.fromArrow', tableChecks);
+const { inMemory: _inMemory, ...arrowChecks } = tableChecks;
+const arrowOptions = optionsOf('Dataset.fromArrow', arrowChecks);
 const streamOptions = optionsOf('Dataset.stream', tableChecks);
 
 export const taken = (task: NativeTask): NativeData => task.takeData();
@@ -95,21 +100,28 @@ export const readCsv = (path: string, { progress, signal, ...options }: CsvOptio
 export const tableOfParquet = async (path: string, options: TableOptions): Promise<NativeData> => {
   expectOptions('Dataset.fromParquet', options, parquetOptions);
   const { drop = [], kinds = {}, missing = [], progress = false, signal, ...rest } = options;
+  if (options.inMemory === false) {
+    return inScratch(async (folder) => {
+      const file = join(folder, 'rows.csv');
+      const found = await spillParquet({ path, drop, kinds, missing, spill: file }, progress, signal);
+      return readCsv(file, { ...rest, progress, ...(signal === undefined ? {} : { signal }), missing, kinds: { ...found, ...kinds } });
+    });
+  }
   const columns = await readParquet({ path, drop, kinds, missing }, progress, signal);
   return dataOfColumns(columns, { ...rest, kinds });
 };
 
 /** The columns of an Arrow table that are kept. */
-export const tableOfArrow = async (table: ArrowTable | Uint8Array, options: TableOptions): Promise<NativeData> => {
+export const tableOfArrow = async (table: ArrowTable | Uint8Array, options: ArrowOptions): Promise<NativeData> => {
   expectOptions('Dataset.fromArrow', options, arrowOptions);
-  const { drop = [], kinds = {}, missing = [], progress: _, signal, ...rest } = options;
+  const { drop = [], kinds = {}, missing = [], progress = false, signal, ...rest } = options;
   signal?.throwIfAborted();
-  return dataOfColumns(await readArrow(table, { drop, kinds, missing }), { ...rest, kinds });
+  return dataOfColumns(await readArrow(table, { drop, kinds, missing, progress, signal }), { ...rest, kinds });
 };
 
 /** Rows as they come, by a file of our own. */
 export const tableOfStream = (rows: AsyncIterable<StreamRow> | Iterable<StreamRow>, options: TableOptions): Promise<NativeData> => {
   expectOptions('Dataset.stream', options, streamOptions);
   const { kinds, missing = [], ...rest } = options;
-  return spilled(rows, options.signal, (path, found) => readCsv(path, { ...rest, missing, kinds: { ...found, ...kinds } }));
+  return spilled(rows, options, (path, found) => readCsv(path, { ...rest, missing, kinds: { ...found, ...kinds } }));
 };

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import {
   expectArgument,
   expectOptions,
@@ -14,6 +13,7 @@ import {
 } from '../errors/index.js';
 import type { NativeArray } from '../native/index.js';
 import { described, invalidData } from './features.js';
+import { type ReadOptions, readChecks, readWhole, type Watched } from './reading.js';
 import type { TextSchema } from './schema.js';
 
 /** What a text is cut into: characters (Unicode code points), words and punctuation, or the tokens of a function. */
@@ -26,12 +26,18 @@ export interface LabelledText {
 }
 
 /** The text of a file. */
-const readText = async (path: string): Promise<string> => {
+const readText = async (path: string, watched: Watched): Promise<string> => {
+  const bytes = await readWhole(path, watched);
   try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new NablaError({ code: 'IO', message: `cannot read ${path}: ${code ?? message}`, place: path });
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new NablaError({
+      code: 'DATA_FORMAT',
+      message: 'the text is not valid UTF-8',
+      place: path,
+      expected: 'UTF-8',
+      hint: 'Save the file as UTF-8 (it may be Latin-1 or UTF-16).',
+    });
   }
 };
 
@@ -231,7 +237,7 @@ export const textRows = (input: unknown, schema: TextSchema, length: number) => 
 };
 
 /** Options of `Dataset.fromText`. */
-export interface TextOptions {
+export interface TextOptions extends ReadOptions {
   /** What a text is cut into: `'character'` (Unicode code points, the default), `'word'` (words and punctuation), or a function. */
   readonly unit?: Tokenizer;
   /** Characters (or words, tokens) a window, default 64. Of labelled texts: what longer ones are cut to, default the longest. */
@@ -249,6 +255,7 @@ export interface TextOptions {
 }
 
 const textOptions = optionsOf('Dataset.fromText', {
+  ...readChecks,
   unit: isEither(isOneOf(['character', 'word']), isFunction),
   length: isInteger({ min: 1 }),
   stride: isInteger({ min: 1 }),
@@ -262,7 +269,7 @@ const textOptions = optionsOf('Dataset.fromText', {
 export const readTexts = async (source: string | readonly LabelledText[], options: TextOptions): Promise<Described> => {
   if (!Array.isArray(source)) expectArgument('Dataset.fromText', 'path', source, isString);
   expectOptions('Dataset.fromText', options, textOptions);
-  const { unit = 'character', ...rest } = options;
+  const { unit = 'character', progress, signal, ...rest } = options;
   if (options.vocabularySize !== undefined && options.unknown === undefined)
     throw invalidOption('Dataset.fromText', 'unknown', 'to be given with vocabularySize', undefined);
   if (Array.isArray(source) && options.stride !== undefined)
@@ -276,5 +283,5 @@ export const readTexts = async (source: string | readonly LabelledText[], option
     );
   return Array.isArray(source)
     ? labelledTexts(source as readonly LabelledText[], unit, rest)
-    : textWindows(await readText(source as string), source as string, unit, rest);
+    : textWindows(await readText(source as string, { progress, signal }), source as string, unit, rest);
 };

@@ -49,6 +49,8 @@ export interface NativeData {
   spans(): Uint32Array[] | null;
   /** Windows of a series; `options` is JSON. */
   windows(options: string): NativeData;
+  /** Writes the rows to a file. */
+  save(task: number, path: string): Task;
 }
 
 /** Work in progress. */
@@ -158,6 +160,9 @@ export interface Binding {
   contactSheet(data: NativeData, recipe: string, rows: number, variants: number, seed: number): Uint8Array;
   readImages(task: number, path: string | null, bytes: Uint8Array[], labels: string[] | null, options: string): Task;
   /** A data set of columns by the rules of a CSV file; `columns` and `options` are JSON. */
+  loadData(task: number, path: string, inMemory: boolean): Task;
+  /** Features stay in the file, where `layout` (JSON) says they lie; `spec` and `buffers` say the rest, as for `Data.create`. */
+  rowsInFile(task: number, path: string, layout: string, spec: string, buffers: NativeArray[]): Task;
   columnsToData(task: number, columns: string, buffers: NativeArray[], options: string): Task;
   readIdxFiles(task: number, images: string, labels: string | null, options: string): Task;
   permutation(rows: number, seed: number): Uint32Array;

@@ -1,15 +1,17 @@
 //! Data sets: copied in once, then shared; views by index; reading on nabla's threads.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use nabla_data::augment::{self, Augmentation};
 use nabla_data::split::{HoldOutOptions, KFoldOptions, hold_out, k_fold};
 use nabla_data::{
-    Column, CsvOptions, Dataset, IdxOptions, ImageOptions, Kind, Matrix, Part, Pictures, Source, SourceParts, Spans, Target, TargetParts,
-    WindowOptions, from_table, purged, read_csv_watched, read_idx, windows,
+    Column, CsvOptions, Dataset, IdxOptions, ImageOptions, Kind, Layout, Matrix, Part, Pictures, RowsFile, Source, SourceParts, Spans,
+    Target, TargetParts, WindowOptions, from_table, purged, read_csv_watched, read_idx_watched, windows,
 };
 use nabla_error::{Code, Error, memory};
 use nabla_formats::{Cells, Column as TableColumn, MISSING, Table};
+use nabla_train::Control;
 use napi::Env;
 use napi::bindgen_prelude::{Either4, Float32Array, Float64Array, ObjectFinalize, Uint8Array, Uint32Array};
 use napi_derive::napi;
@@ -174,6 +176,36 @@ fn indices(buffers: &[Buffer], at: usize, what: &str) -> Result<Vec<u32>> {
     }
 }
 
+/// What a description says beside the features.
+fn parts_of(spec: Spec, features: Matrix, buffers: &[Buffer]) -> Result<SourceParts> {
+    let mut parts = SourceParts::new(spec.rows, features);
+    parts.sample_shape = Some(spec.sample_shape.unwrap_or_else(|| vec![spec.width]));
+    parts.columns = spec.columns.map(|all| {
+        all.into_iter()
+            .map(|c| Column {
+                name: c.name,
+                kind: c.kind,
+            })
+            .collect()
+    });
+    parts.parts = spec.parts;
+    parts.target = spec.targets.map(|spec| target_parts(spec, buffers)).transpose()?;
+    parts.weights = spec.weights.map(|w| numbers(buffers, w.buffer, "weights")).transpose()?;
+    parts.text = spec.text;
+    parts.lengths = spec.lengths.map(|l| indices(buffers, l.buffer, "lengths")).transpose()?;
+    if let Some(groups) = spec.groups {
+        parts.groups = Some(indices(buffers, groups.buffer, "groups")?);
+        parts.group_names = groups.names;
+    }
+    if let Some([first, last]) = spec.spans {
+        parts.spans = Some(Spans {
+            first: indices(buffers, first.buffer, "spans")?,
+            last: indices(buffers, last.buffer, "spans")?,
+        });
+    }
+    Ok(parts)
+}
+
 #[napi]
 impl Data {
     /// From typed arrays and a description of what they are.
@@ -199,32 +231,7 @@ impl Data {
             .expected(format!("{} values", spec.rows * spec.width))
             .received(format!("{} values", features.len()))));
         }
-        let mut parts = SourceParts::new(spec.rows, features);
-        parts.sample_shape = Some(spec.sample_shape.unwrap_or_else(|| vec![spec.width]));
-        parts.columns = spec.columns.map(|all| {
-            all.into_iter()
-                .map(|c| Column {
-                    name: c.name,
-                    kind: c.kind,
-                })
-                .collect()
-        });
-        parts.parts = spec.parts;
-        parts.target = spec.targets.map(|spec| target_parts(spec, &buffers)).transpose()?;
-        parts.weights = spec.weights.map(|w| numbers(&buffers, w.buffer, "weights")).transpose()?;
-        parts.text = spec.text;
-        parts.lengths = spec.lengths.map(|l| indices(&buffers, l.buffer, "lengths")).transpose()?;
-        if let Some(groups) = spec.groups {
-            parts.groups = Some(indices(&buffers, groups.buffer, "groups")?);
-            parts.group_names = groups.names;
-        }
-        if let Some([first, last]) = spec.spans {
-            parts.spans = Some(Spans {
-                first: indices(&buffers, first.buffer, "spans")?,
-                last: indices(&buffers, last.buffer, "spans")?,
-            });
-        }
-        let source = parts.build().map_err(js)?;
+        let source = parts_of(spec, features, &buffers)?.build().map_err(js)?;
         Data::new(&env, Dataset::from(source))
     }
 
@@ -237,13 +244,24 @@ impl Data {
     /// Statistics of its columns.
     #[napi(catch_unwind)]
     pub fn describe(&self) -> Result<String> {
-        json(&self.inner.describe())
+        let description = self.inner.describe();
+        self.inner.source().features().check().map_err(js)?;
+        json(&description)
     }
 
     /// Hexadecimal digits over schema and values.
     #[napi(catch_unwind)]
-    pub fn fingerprint(&self) -> String {
-        self.inner.fingerprint()
+    pub fn fingerprint(&self) -> Result<String> {
+        self.inner.fingerprint().map_err(js)
+    }
+
+    /// Writes the rows to a file. Tells how many bytes of how many as `{"done", "total"}`.
+    #[napi(catch_unwind)]
+    pub fn save(&self, task: u32, path: String) -> Result<Task> {
+        let data = self.inner.clone();
+        Task::start(task, On::Pool, move |control, send| {
+            nabla_data::save(&PathBuf::from(path), &data, &watching(control, send)).map(|()| Answer::Done)
+        })
     }
 
     /// The rows at these indices, as a view.
@@ -316,17 +334,49 @@ impl Data {
     }
 }
 
-/// Reads a CSV file.
+/// Passes on how far reading is, and ends it when it is aborted.
+fn watching<'a>(control: &'a Control, send: &'a (dyn Fn(String) + Sync)) -> impl Fn(u64, u64) -> nabla_error::Result<()> + 'a {
+    move |done, total| {
+        control.check()?;
+        send(serde_json::json!({ "done": done, "total": total }).to_string());
+        Ok(())
+    }
+}
+
+/// Reads a CSV file. This and the readers below tell how many bytes of how many as `{"done", "total"}`.
 #[napi(catch_unwind)]
 pub fn read_csv_file(task: u32, path: String, settings: String) -> Result<Task> {
     let settings: CsvOptions = options(&settings, "fromCsv")?;
     Task::start(task, On::Pool, move |control, send| {
-        let watch = |done: u64, total: u64| {
-            control.check()?;
-            send(serde_json::json!({ "done": done, "total": total }).to_string());
-            Ok(())
-        };
-        read_csv_watched(&PathBuf::from(path), &settings, &watch).map(Answer::Data)
+        read_csv_watched(&PathBuf::from(path), &settings, &watching(control, send)).map(Answer::Data)
+    })
+}
+
+/// Reads a file that `save` wrote.
+#[napi(catch_unwind)]
+pub fn load_data(task: u32, path: String, in_memory: bool) -> Result<Task> {
+    Task::start(task, On::Pool, move |control, send| {
+        nabla_data::load(&PathBuf::from(path), in_memory, &watching(control, send)).map(Answer::Data)
+    })
+}
+
+/// A data set whose features stay in a file, where `layout` says they lie; the description's features are not looked at.
+#[napi(catch_unwind)]
+pub fn rows_in_file(
+    task: u32,
+    path: String,
+    layout: String,
+    spec: String,
+    #[napi(ts_arg_type = "Array<Float32Array | Float64Array | Uint8Array | Uint32Array>")] buffers: Vec<Buffer>,
+) -> Result<Task> {
+    let layout: Layout = options(&layout, "layout")?;
+    let spec: Spec = options(&spec, "data set")?;
+    let parts = parts_of(spec, Matrix::U8(Vec::new()), &buffers)?;
+    Task::start(task, On::Pool, move |control, send| {
+        let file = RowsFile::open(&PathBuf::from(path), layout, &watching(control, send))?;
+        let features = Matrix::File(Arc::new(file));
+        let source = SourceParts { features, ..parts }.build()?;
+        Ok(Answer::Data(Dataset::from(source)))
     })
 }
 
@@ -391,8 +441,9 @@ pub fn columns_to_data(
 #[napi(catch_unwind)]
 pub fn read_idx_files(task: u32, images: String, labels: Option<String>, settings: String) -> Result<Task> {
     let settings: IdxOptions = options(&settings, "fromIdx")?;
-    Task::start(task, On::Pool, move |_, _| {
-        read_idx(&PathBuf::from(images), labels.map(PathBuf::from).as_deref(), &settings).map(Answer::Data)
+    let (images, labels) = (PathBuf::from(images), labels.map(PathBuf::from));
+    Task::start(task, On::Pool, move |control, send| {
+        read_idx_watched(&images, labels.as_deref(), &settings, &watching(control, send)).map(Answer::Data)
     })
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use nabla_error::{Code, Error, Result, memory};
 
 use crate::describe::{self, Description};
+use crate::rows_file::Storage;
 use crate::schema::Schema;
 use crate::source::{Groups, Matrix, Source, Target};
 use crate::windows::Spans;
@@ -200,10 +201,38 @@ impl Dataset {
         let (width, length) = (self.width(), self.rows().saturating_mul(self.width()));
         let mut out = memory::room_for(length, || format!("{} rows of {width} features as f64", self.rows()))?;
         out.resize(length, 0.0);
-        for (row, out) in out.chunks_exact_mut(width).enumerate() {
-            self.row_to(row, out);
-        }
+        self.rows_to(0, &mut out);
+        self.source.features.check()?;
         Ok(out)
+    }
+
+    /// The rows from `row` on, as many as `out` has room for, as f64.
+    pub fn rows_to(&self, row: usize, out: &mut [f64]) {
+        let width = self.width();
+        let count = out.len() / width.max(1);
+        match &self.view {
+            Some(view) => self.source.features.rows_to(width, &view[row..row + count], out),
+            None => self.source.features.copy_to(row * width, out),
+        }
+    }
+
+    /// Calls `each` with the index of its first row and the values of some rows that follow each other, until all were there.
+    ///
+    /// # Errors
+    /// Those of `each`, and what reading a file runs into.
+    pub(crate) fn blocks(&self, mut each: impl FnMut(usize, &[f64]) -> Result<()>) -> Result<()> {
+        const VALUES: usize = 1 << 15;
+        let width = self.width().max(1);
+        let together = (VALUES / width).clamp(1, self.rows().max(1));
+        let mut values = vec![0.0; together * width];
+        for row in (0..self.rows()).step_by(together) {
+            let count = together.min(self.rows() - row);
+            let values = &mut values[..count * width];
+            self.rows_to(row, values);
+            self.source.features.check()?;
+            each(row, values)?;
+        }
+        Ok(())
     }
 
     /// The features of one row into `out`, as f64.
@@ -223,11 +252,20 @@ impl Dataset {
             match &self.source.features {
                 Matrix::F32(values) => values[from..from + width].iter().position(|v| v.is_nan()),
                 Matrix::F64(values) => values[from..from + width].iter().position(|v| v.is_nan()),
-                Matrix::U8(_) => None,
+                Matrix::U8(_) | Matrix::File(_) => None,
             }
         };
-        if matches!(self.source.features, Matrix::U8(_)) {
+        if self.source.features.storage() == Storage::U8 {
             return Ok(());
+        }
+        if let Matrix::File(file) = &self.source.features {
+            if !file.has_missing() {
+                return file.check();
+            }
+            return self.blocks(|first, values| match values.iter().position(|v| v.is_nan()) {
+                Some(at) => Err(missing_cell(&self.source, at % width, self.row_index(first + at / width) as usize)),
+                None => Ok(()),
+            });
         }
         match (0..self.rows()).find_map(|row| Some((row, missing(&row)?))) {
             Some((row, column)) => Err(missing_cell(&self.source, column, self.row_index(row) as usize)),
@@ -237,20 +275,23 @@ impl Dataset {
 
     /// 32 hexadecimal digits over the schema and the values of the view's rows in order: equal data, equal fingerprint,
     /// on every machine; made to notice change, not to resist an attacker.
-    pub fn fingerprint(&self) -> String {
+    ///
+    /// # Errors
+    /// What reading a file runs into.
+    pub fn fingerprint(&self) -> Result<String> {
         let mut hash = Fingerprint::new();
         hash.bytes(serde_json::to_string(&self.schema()).unwrap_or_default().as_bytes());
-        let mut values = vec![0.0; self.width()];
-        for row in 0..self.rows() {
-            self.row_to(row, &mut values);
+        let hashed = self.blocks(|_, values| {
             values.iter().for_each(|value| hash.word(value.to_bits()));
-        }
+            Ok(())
+        });
+        hashed?;
         self.labels().iter().flatten().for_each(|&label| hash.word(label.into()));
         self.targets().iter().flatten().for_each(|value| hash.word(value.to_bits()));
         self.weights().iter().flatten().for_each(|weight| hash.word(weight.to_bits()));
         self.groups().iter().flatten().for_each(|&group| hash.word(group.into()));
         self.lengths().iter().flatten().for_each(|&length| hash.word(length.into()));
-        format!("{:016x}{:016x}", mix(hash.0), mix(hash.1))
+        Ok(format!("{:016x}{:016x}", mix(hash.0), mix(hash.1)))
     }
 
     /// The steps of each row, where rows are sequences of different lengths.
@@ -263,6 +304,48 @@ impl Dataset {
             Some(view) => view.iter().map(|&row| values[row as usize]).collect(),
             None => values.to_vec(),
         }
+    }
+}
+
+/// The values of one column after the other, some of them read in one pass.
+pub(crate) struct ColumnValues<'a> {
+    data: &'a Dataset,
+    first: usize,
+    columns: Vec<Vec<f64>>,
+}
+
+impl<'a> ColumnValues<'a> {
+    /// Memory of the columns of one pass: 256 MiB, or one column.
+    const TOGETHER: usize = 1 << 25;
+
+    pub fn new(data: &'a Dataset) -> Self {
+        Self {
+            data,
+            first: 0,
+            columns: Vec::new(),
+        }
+    }
+
+    /// Of the view's rows; what reading a file runs into, the caller asks for.
+    pub fn of(&mut self, column: usize) -> &[f64] {
+        if !(self.first..self.first + self.columns.len()).contains(&column) {
+            let (rows, width) = (self.data.rows(), self.data.width());
+            let together = (Self::TOGETHER / rows.max(1)).clamp(1, width - column);
+            self.first = column;
+            self.columns = (0..together).map(|_| Vec::with_capacity(rows)).collect();
+            let taken = self.data.blocks(|_, values| {
+                for row in values.chunks_exact(width) {
+                    for (out, &value) in self.columns.iter_mut().zip(&row[column..]) {
+                        out.push(value);
+                    }
+                }
+                Ok(())
+            });
+            if taken.is_err() {
+                self.columns.iter_mut().for_each(|column| column.resize(rows, f64::NAN));
+            }
+        }
+        &self.columns[column - self.first]
     }
 }
 

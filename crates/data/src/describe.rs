@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use crate::dataset::Dataset;
+use crate::dataset::{ColumnValues, Dataset};
 use crate::moments::Moments;
-use crate::source::{Kind, Matrix, Target};
+use crate::rows_file::Storage;
+use crate::source::{Kind, Target};
 
 /// `data.describe()`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -106,36 +107,27 @@ pub(crate) fn describe(data: &Dataset) -> Description {
         None => width,
     };
     let moments = Moments::of(rows, width, |row, out| {
-        data.row_to(row, out);
-        out[own(row)..].fill(f64::NAN);
+        data.rows_to(row, out);
+        if source.lengths.is_some() {
+            let rows = out.chunks_exact_mut(width).enumerate();
+            rows.for_each(|(at, out)| out[own(row + at)..].fill(f64::NAN));
+        }
     });
-    let value = |row: usize, j: usize| source.features.get(data.row_index(row) as usize * width + j);
     let columns = if source.columns.is_empty() {
-        let quartiles = match &source.features {
-            Matrix::U8(values) => byte_quartiles((0..rows).flat_map(|row| {
-                let from = data.row_index(row) as usize * width;
-                values[from..from + own(row)].iter().copied()
-            })),
+        let quartiles = match source.features.storage() {
+            Storage::U8 => byte_quartiles(data, own),
             _ => None,
         };
         let cells = (0..rows).map(own).sum();
         vec![number("features".to_owned(), cells, &moments.joined(), 0, quartiles)]
     } else {
+        let mut values = ColumnValues::new(data);
         let columns = source.columns.iter().enumerate();
         let summary = columns.map(|(j, column)| match &column.kind {
-            Kind::Number => number(
-                column.name.clone(),
-                rows,
-                &moments,
-                j,
-                quartiles((0..rows).map(|row| value(row, j))),
-            ),
+            Kind::Number => number(column.name.clone(), rows, &moments, j, quartiles(values.of(j).iter().copied())),
             Kind::Category { levels } => {
                 let count = moments.count[j] as usize;
-                let codes = (0..rows)
-                    .map(|row| value(row, j))
-                    .filter(|code| !code.is_nan())
-                    .map(|code| code as usize);
+                let codes = values.of(j).iter().filter(|code| !code.is_nan()).map(|&code| code as usize);
                 ColumnSummary::Category {
                     name: column.name.clone(),
                     count,
@@ -172,7 +164,8 @@ fn summary_of(data: &Dataset, target: &Target) -> TargetSummary {
         Target::Numbers { names, width, values } => {
             let value = |row: usize, j: usize| values[data.row_index(row) as usize * width + j];
             let moments = Moments::of(rows, *width, |row, out| {
-                out.iter_mut().enumerate().for_each(|(j, out)| *out = value(row, j))
+                let rows = out.chunks_exact_mut(*width).enumerate();
+                rows.for_each(|(at, out)| out.iter_mut().enumerate().for_each(|(j, out)| *out = value(row + at, j)));
             });
             let columns = names.iter().enumerate();
             let columns = columns.map(|(j, name)| number(name.clone(), rows, &moments, j, quartiles((0..rows).map(|row| value(row, j)))));
@@ -228,10 +221,16 @@ fn quartiles(values: impl Iterator<Item = f64>) -> Option<[f64; 3]> {
     (!values.is_empty()).then(|| at_quarters(values.len(), |i| values[i]))
 }
 
-/// The same from counts of the 256 byte values.
-fn byte_quartiles(values: impl Iterator<Item = u8>) -> Option<[f64; 3]> {
+/// The same from counts of the 256 byte values; `own` says how many of a row count.
+fn byte_quartiles(data: &Dataset, own: impl Fn(usize) -> usize) -> Option<[f64; 3]> {
     let mut counts = [0usize; 256];
-    values.for_each(|value| counts[value as usize] += 1);
+    let counted = data.blocks(|first, values| {
+        for (at, row) in values.chunks_exact(data.width().max(1)).enumerate() {
+            row[..own(first + at)].iter().for_each(|&value| counts[value as usize] += 1);
+        }
+        Ok(())
+    });
+    counted.ok()?;
     let n: usize = counts.iter().sum();
     let nth = |i: usize| {
         let mut below = 0;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use nabla_error::{Code, Error, Result, memory};
 use nabla_formats::csv;
@@ -11,6 +12,7 @@ use serde::Deserialize;
 use crate::builder::{SourceParts, TargetParts};
 use crate::dataset::Dataset;
 use crate::source::{Column, Kind, Matrix};
+use crate::spill::{FeatureSink, RowsWriter};
 
 /// Options of `fromCsv`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -36,6 +38,8 @@ pub struct CsvOptions {
     pub delimiter: Option<char>,
     /// Whether the first line names the columns; true by default.
     pub header: Option<bool>,
+    /// Whether features are held in memory; otherwise they go into a temporary file. True by default.
+    pub in_memory: Option<bool>,
     /// What the bytes are; UTF-8 by default, or what a byte-order mark says.
     pub encoding: Option<csv::Encoding>,
 }
@@ -96,8 +100,19 @@ pub fn read_csv_watched(path: &Path, options: &CsvOptions, watch: &csv::Watch) -
         encoding: options.encoding,
     };
     let file = path.display().to_string();
-    let table = csv::read_watched(path, &reading, watch).map_err(|error| error.at(file.clone()))?;
-    from_table(table, options)
+    let mut kept: Vec<&str> = match &options.target {
+        None => Vec::new(),
+        Some(Names::One(name)) => vec![name],
+        Some(Names::Many(names)) => names.iter().map(String::as_str).collect(),
+    };
+    kept.extend(options.groups.as_deref().into_iter().chain(options.weights.as_deref()));
+    let mut sink = (options.in_memory == Some(false)).then(|| FeatureSink::new(&kept)).transpose()?;
+    let table = match &mut sink {
+        Some(sink) => csv::read_into(path, &reading, watch, sink),
+        None => csv::read_watched(path, &reading, watch),
+    };
+    let table = table.map_err(|error| error.at(file.clone()))?;
+    data_of(table, sink.map(|sink| sink.writer), options)
         .map_err(|error| in_lines(error, path, &reading))
         .map_err(|error| match &error.place {
             Some(place) if !place.contains(&file) => Error {
@@ -123,6 +138,11 @@ fn in_lines(mut error: Error, path: &Path, reading: &csv::Options) -> Error {
 
 /// The same from a table in memory: text columns become categories, booleans the numbers 0 and 1.
 pub fn from_table(table: Table, options: &CsvOptions) -> Result<Dataset> {
+    data_of(table, None, options)
+}
+
+/// Features from the cells of the table, or from the file into which they went.
+fn data_of(table: Table, written: Option<RowsWriter>, options: &CsvOptions) -> Result<Dataset> {
     let find = |name: &str, option: &str| table.index(name).map_err(|error| error.at(option));
     let targets = match &options.target {
         None => Vec::new(),
@@ -187,7 +207,10 @@ pub fn from_table(table: Table, options: &CsvOptions) -> Result<Dataset> {
             );
         }
     }
-    let (columns, features) = features_of(kept, rows)?;
+    let (columns, features) = match written {
+        None => features_of(kept, rows)?,
+        Some(written) => (kept.into_iter().map(column_of).collect(), Matrix::File(Arc::new(written.finish()?))),
+    };
     let parts = SourceParts {
         columns: Some(columns),
         target,
@@ -219,14 +242,15 @@ fn features_of(kept: Vec<(&String, Cells)>, rows: usize) -> Result<(Vec<Column>,
             }
         }
     }
-    let columns = kept.into_iter().map(|(name, cells)| {
-        let kind = match cells {
-            Cells::Texts { levels, .. } => Kind::Category { levels },
-            _ => Kind::Number,
-        };
-        Column { name: name.clone(), kind }
-    });
-    Ok((columns.collect(), Matrix::F64(values)))
+    Ok((kept.into_iter().map(column_of).collect(), Matrix::F64(values)))
+}
+
+fn column_of((name, cells): (&String, Cells)) -> Column {
+    let kind = match cells {
+        Cells::Texts { levels, .. } => Kind::Category { levels },
+        _ => Kind::Number,
+    };
+    Column { name: name.clone(), kind }
 }
 
 fn single_target(name: &str, cells: Cells, options: &CsvOptions) -> Result<TargetParts> {

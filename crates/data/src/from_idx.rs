@@ -1,6 +1,7 @@
 //! Images and labels from a pair of IDX files (MNIST and its kin).
 
 use std::path::Path;
+use std::sync::Arc;
 
 use nabla_error::{Code, Error, Result};
 use nabla_formats::idx::{self, Idx, Values};
@@ -8,6 +9,7 @@ use serde::Deserialize;
 
 use crate::builder::{SourceParts, TargetParts};
 use crate::dataset::Dataset;
+use crate::rows_file::{Layout, Number, RowsFile, Storage};
 use crate::source::Matrix;
 
 /// Options of `fromIdx`.
@@ -16,13 +18,47 @@ use crate::source::Matrix;
 pub struct IdxOptions {
     /// Names of the classes by label: `names[i]` for label i. By default the distinct labels as text, in numerical order.
     pub classes: Option<Vec<String>>,
+    /// Whether samples are held in memory; otherwise they stay in the file, which must be plain. True by default.
+    pub in_memory: Option<bool>,
 }
 
 /// Reads images, and labels if there are any; both plain or gzip.
 pub fn read_idx(images: &Path, labels: Option<&Path>, options: &IdxOptions) -> Result<Dataset> {
-    let images = idx::read(images)?;
-    let labels = labels.map(idx::read).transpose()?;
-    from_idx(images, labels, options)
+    read_idx_watched(images, labels, options, &|_, _| Ok(()))
+}
+
+/// The same, telling `watch` how many bytes of how many are read; an error of its ends the reading.
+///
+/// # Errors
+/// As [`read_idx`], and those of `watch`.
+pub fn read_idx_watched(
+    images: &Path,
+    labels: Option<&Path>,
+    options: &IdxOptions,
+    watch: &dyn Fn(u64, u64) -> Result<()>,
+) -> Result<Dataset> {
+    let read_labels = || labels.map(idx::read).transpose();
+    if options.in_memory != Some(false) {
+        return from_idx(idx::read_watched(images, watch)?, read_labels()?, options);
+    }
+    let idx::Header { shape, kind, start } = idx::header(images)?;
+    let (number, storage) = match kind {
+        idx::Kind::U8 => (Number::U8, Storage::U8),
+        idx::Kind::I8 => (Number::I8, Storage::F32),
+        idx::Kind::I16 => (Number::I16, Storage::F32),
+        idx::Kind::I32 => (Number::I32, Storage::F64),
+        idx::Kind::F32 => (Number::F32, Storage::F32),
+        idx::Kind::F64 => (Number::F64, Storage::F64),
+    };
+    let layout = Layout {
+        start,
+        length: shape.iter().product(),
+        number,
+        big_endian: true,
+        storage,
+    };
+    let rows = RowsFile::open(images, layout, watch)?;
+    of_shape(&shape, Matrix::File(Arc::new(rows)), read_labels()?, options)
 }
 
 /// A pair of arrays as a data set: `[n, 28, 28]` bytes become samples `[28, 28, 1]`, other ranks keep their shape.
@@ -30,15 +66,6 @@ pub fn read_idx(images: &Path, labels: Option<&Path>, options: &IdxOptions) -> R
 /// # Errors
 /// `SHAPE_MISMATCH` when the numbers of rows differ, `DATA_FORMAT` when labels are no integers of one axis.
 pub fn from_idx(images: Idx, labels: Option<Idx>, options: &IdxOptions) -> Result<Dataset> {
-    let (&rows, sample) = images
-        .shape
-        .split_first()
-        .ok_or_else(|| Error::internal("an IDX array without axes"))?;
-    let sample_shape = match *sample {
-        [] => vec![1],
-        [height, width] => vec![height, width, 1],
-        _ => sample.to_vec(),
-    };
     let features = match images.values {
         Values::U8(values) => Matrix::U8(values),
         Values::F32(values) => Matrix::F32(values),
@@ -46,6 +73,16 @@ pub fn from_idx(images: Idx, labels: Option<Idx>, options: &IdxOptions) -> Resul
         Values::I8(values) => Matrix::F32(values.iter().map(|&v| f32::from(v)).collect()),
         Values::I16(values) => Matrix::F32(values.iter().map(|&v| f32::from(v)).collect()),
         Values::I32(values) => Matrix::F64(values.iter().map(|&v| f64::from(v)).collect()),
+    };
+    of_shape(&images.shape, features, labels, options)
+}
+
+fn of_shape(shape: &[usize], features: Matrix, labels: Option<Idx>, options: &IdxOptions) -> Result<Dataset> {
+    let (&rows, sample) = shape.split_first().ok_or_else(|| Error::internal("an IDX array without axes"))?;
+    let sample_shape = match *sample {
+        [] => vec![1],
+        [height, width] => vec![height, width, 1],
+        _ => sample.to_vec(),
     };
     let target = labels.map(|labels| classes_of(labels, rows, options)).transpose()?;
     let parts = SourceParts {
@@ -123,6 +160,7 @@ mod tests {
         );
         let options = IdxOptions {
             classes: Some(vec!["a".into(), "b".into()]),
+            ..IdxOptions::default()
         };
         assert_eq!(
             from_idx(images(), labels(&[0, 1, 2]), &options).unwrap_err().code,

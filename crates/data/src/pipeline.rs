@@ -3,6 +3,8 @@
 //! A list of affine steps has no stages and is applied while rows are gathered. Other lists are applied once a fit: the prepared
 //! rows are a data set of their own ([`Prepared::materialise`]). Everything is fitted on the rows of one view only.
 
+use std::sync::Arc;
+
 use nabla_error::{Code, Error, Result, memory};
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +14,7 @@ use crate::prepare::{Distribution, Drop, Fill, Fitted, Norm, OneHot, Step, Strat
 use crate::quantiles;
 use crate::select_best::best_columns;
 use crate::source::{Column, Kind, Matrix, Target};
+use crate::spill::RowsWriter;
 
 /// A fitted step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -277,12 +280,15 @@ impl Prepared {
         }
         let width = self.map.width();
         let rows = data.rows();
-        let mut values = memory::room_for(rows.saturating_mul(width), || format!("{rows} prepared rows of {width} values"))
-            .map_err(|e| e.at("prepare"))?;
+        let in_file = matches!(data.source().features(), Matrix::File(_));
+        let mut file = in_file.then(RowsWriter::create).transpose()?;
+        let room = if in_file { 0 } else { rows.saturating_mul(width) };
+        let mut values = memory::room_for(room, || format!("{rows} prepared rows of {width} values")).map_err(|e| e.at("prepare"))?;
         let (mut row, mut next) = (vec![0.0; data.width()], Vec::new());
         for i in 0..data.rows() {
             row.resize(data.width(), 0.0);
             data.row_to(i, &mut row);
+            data.source().features().check()?;
             self.run_stages(&mut row, &mut next)?;
             if let Some(j) = row.iter().position(|x| x.is_nan()) {
                 // Stages keep the order of columns: the first missing one of the source is it.
@@ -293,9 +299,18 @@ impl Prepared {
                     missing_cell(data.source(), column, data.row_index(i) as usize).hint("prepare: [impute(), …] fills missing cells.")
                 );
             }
-            values.extend_from_slice(&row);
+            match &mut file {
+                Some(file) => file.push(row.iter().copied())?,
+                None => values.extend_from_slice(&row),
+            }
         }
-        Ok(data.with_features(width, Matrix::F64(values)))
+        Ok(data.with_features(
+            width,
+            match file {
+                Some(file) => Matrix::File(Arc::new(file.finish()?)),
+                None => Matrix::F64(values),
+            },
+        ))
     }
 
     fn run_stages(&self, row: &mut Vec<f64>, next: &mut Vec<f64>) -> Result<()> {

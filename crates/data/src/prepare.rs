@@ -6,9 +6,10 @@
 
 use nabla_error::{Code, Error, Result};
 use nabla_formats::nearest;
+use nabla_kernels::gather::Stored;
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::{Dataset, missing_cell};
+use crate::dataset::{ColumnValues, Dataset, missing_cell};
 use crate::moments::Moments;
 use crate::source::Kind;
 
@@ -507,36 +508,39 @@ pub(crate) fn fit_affine(steps: &[Step], data: &Dataset) -> Result<Fitted> {
     let numbers: Vec<bool> = (0..data.width())
         .map(|j| source.columns().get(j).is_none_or(|c| c.kind == Kind::Number))
         .collect();
-    let moments = Moments::of(data.rows(), data.width(), |row, out| data.row_to(row, out));
+    let moments = Moments::of(data.rows(), data.width(), |row, out| data.rows_to(row, out));
+    source.features().check()?;
     let missing = |j: usize| {
-        let row = (0..data.rows()).find(|&row| source.features().get(data.row_index(row) as usize * data.width() + j).is_nan());
+        let row = ColumnValues::new(data).of(j).iter().position(|value| value.is_nan());
         missing_cell(source, j, row.map_or(0, |row| data.row_index(row) as usize))
     };
-    let mut row = vec![0.0; data.width()];
-    let column = |j: usize| {
-        let value = |i: usize| {
-            data.row_to(i, &mut row);
-            row[j]
-        };
-        sorted((0..data.rows()).map(value))
-    };
-    compose(steps, &moments, data.rows(), &names, &numbers, column, missing, |j| {
+    let mut values = ColumnValues::new(data);
+    let column = |j: usize| sorted(values.of(j).iter().copied());
+    let fitted = compose(steps, &moments, data.rows(), &names, &numbers, column, missing, |j| {
         source.column_place(j)
-    })
+    });
+    source.features().check()?;
+    fitted
 }
 
 /// Fits affine steps on rows of `width` values, all there, whose columns have these names.
-pub(crate) fn fit_matrix(
+pub(crate) fn fit_matrix<S: Stored>(
     steps: &[Step],
-    values: &[f64],
+    values: &[S],
     names: &[&str],
     numbers: &[bool],
     missing: impl Fn(usize) -> Error,
 ) -> Result<Fitted> {
     let width = names.len();
     let rows = values.len() / width.max(1);
-    let moments = Moments::of(rows, width, |row, out| out.copy_from_slice(&values[row * width..(row + 1) * width]));
-    let column = |j: usize| sorted(values.iter().skip(j).step_by(width).copied());
+    let moments = Moments::of(rows, width, |row, out| {
+        let from = row * width;
+        values[from..from + out.len()]
+            .iter()
+            .zip(out)
+            .for_each(|(v, out)| *out = v.to_f64());
+    });
+    let column = |j: usize| sorted(values.iter().skip(j).step_by(width).map(|v| v.to_f64()));
     let place = |j: usize| format!("column {:?}", names[j]);
     compose(steps, &moments, rows, names, numbers, column, missing, place)
 }

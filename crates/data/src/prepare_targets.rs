@@ -61,8 +61,10 @@ fn fit_columns(steps: &[Step], data: &Dataset, target: &Target, columns: std::op
         return Err(not_numbers("prepareTargets"));
     };
     let moments = Moments::of(data.rows(), columns.len(), |row, out| {
-        let from = data.row_index(row) as usize * width;
-        out.copy_from_slice(&values[from + columns.start..from + columns.end]);
+        for (at, out) in out.chunks_exact_mut(columns.len()).enumerate() {
+            let from = data.row_index(row + at) as usize * width;
+            out.copy_from_slice(&values[from + columns.start..from + columns.end]);
+        }
     });
     let names: Vec<&str> = names[columns.clone()].iter().map(String::as_str).collect();
     let place = |j: usize| format!("target {:?}", names[j]);

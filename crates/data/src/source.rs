@@ -1,12 +1,18 @@
 //! The rows themselves: one row-major matrix of one storage type, its columns, and what belongs to each row.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use nabla_error::{Code, Error, Result};
 use nabla_formats::image::Fit;
+use nabla_kernels::gather::gather_rows;
 use serde::{Deserialize, Serialize};
 
+use crate::rows_file::{RowsFile, Storage};
 use crate::windows::Spans;
 
 /// Feature values, row-major. A missing cell is NaN; `U8` has none.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Matrix {
     /// Single precision.
     F32(Vec<f32>),
@@ -14,6 +20,8 @@ pub enum Matrix {
     F64(Vec<f64>),
     /// Bytes: images stay 0…255 until they are gathered into a batch.
     U8(Vec<u8>),
+    /// Any of these, in a file.
+    File(Arc<RowsFile>),
 }
 
 impl Matrix {
@@ -23,6 +31,7 @@ impl Matrix {
             Matrix::F32(values) => values.len(),
             Matrix::F64(values) => values.len(),
             Matrix::U8(values) => values.len(),
+            Matrix::File(file) => file.len(),
         }
     }
 
@@ -37,6 +46,11 @@ impl Matrix {
             Matrix::F32(values) => f64::from(values[at]),
             Matrix::F64(values) => values[at],
             Matrix::U8(values) => f64::from(values[at]),
+            Matrix::File(file) => {
+                let mut value = [0.0];
+                file.copy_to(at, &mut value);
+                value[0]
+            }
         }
     }
 
@@ -47,16 +61,85 @@ impl Matrix {
             Matrix::F32(values) => out.iter_mut().zip(&values[from..to]).for_each(|(out, &v)| *out = f64::from(v)),
             Matrix::F64(values) => out.copy_from_slice(&values[from..to]),
             Matrix::U8(values) => out.iter_mut().zip(&values[from..to]).for_each(|(out, &v)| *out = f64::from(v)),
+            Matrix::File(file) => file.copy_to(from, out),
         }
     }
 
     /// `f32`, `f64` or `u8`, as in the schema.
     pub fn type_name(&self) -> &'static str {
-        match self {
-            Matrix::F32(_) => "f32",
-            Matrix::F64(_) => "f64",
-            Matrix::U8(_) => "u8",
+        match self.storage() {
+            Storage::F32 => "f32",
+            Storage::F64 => "f64",
+            Storage::U8 => "u8",
         }
+    }
+
+    /// What a value is in memory, wherever it lies.
+    pub fn storage(&self) -> Storage {
+        match self {
+            Matrix::F32(_) => Storage::F32,
+            Matrix::F64(_) => Storage::F64,
+            Matrix::U8(_) => Storage::U8,
+            Matrix::File(file) => file.storage(),
+        }
+    }
+
+    /// Some rows of `width` values one after the other, as doubles.
+    pub fn rows_to(&self, width: usize, rows: &[u32], out: &mut [f64]) {
+        match self {
+            Matrix::F32(values) => gather_rows(values, width, rows, None, out),
+            Matrix::F64(values) => gather_rows(values, width, rows, None, out),
+            Matrix::U8(values) => gather_rows(values, width, rows, None, out),
+            Matrix::File(file) => file.gather(rows, width, None, out),
+        }
+    }
+
+    /// What reading a file has run into; values read since may be NaN.
+    ///
+    /// # Errors
+    /// As [`RowsFile::check`].
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Matrix::File(file) => file.check(),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same values in memory: what is made of them is held there anyway.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY`, and what reading the file runs into.
+    pub fn in_memory(&self) -> Result<Cow<'_, Matrix>> {
+        fn all<T: Clone>(count: usize, zero: T, fill: impl FnOnce(&mut [T])) -> Result<Vec<T>> {
+            let mut values = Vec::new();
+            values
+                .try_reserve_exact(count)
+                .map_err(|_| Error::new(Code::OutOfMemory, format!("no memory for {count} values of a file")))?;
+            values.resize(count, zero);
+            fill(&mut values);
+            Ok(values)
+        }
+        let Matrix::File(file) = self else { return Ok(Cow::Borrowed(self)) };
+        const PIECE: usize = 1 << 16;
+        let pieces = |take: &mut dyn FnMut(usize, &[f64])| {
+            let mut piece = vec![0.0; PIECE.min(file.len())];
+            for from in (0..file.len()).step_by(PIECE) {
+                let piece = &mut piece[..PIECE.min(file.len() - from)];
+                file.copy_to(from, piece);
+                take(from, piece);
+            }
+        };
+        let matrix = match file.storage() {
+            Storage::F64 => Matrix::F64(all(file.len(), 0.0, |values| file.copy_to(0, values))?),
+            Storage::F32 => Matrix::F32(all(file.len(), 0.0, |values| {
+                pieces(&mut |from, piece| values[from..].iter_mut().zip(piece).for_each(|(out, &v)| *out = v as f32));
+            })?),
+            Storage::U8 => Matrix::U8(all(file.len(), 0, |values| {
+                pieces(&mut |from, piece| values[from..].iter_mut().zip(piece).for_each(|(out, &v)| *out = v as u8));
+            })?),
+        };
+        file.check()?;
+        Ok(Cow::Owned(matrix))
     }
 
     /// What V8 should know that the native side holds.
@@ -65,6 +148,7 @@ impl Matrix {
             Matrix::F32(values) => size_of_val(values.as_slice()),
             Matrix::F64(values) => size_of_val(values.as_slice()),
             Matrix::U8(values) => values.len(),
+            Matrix::File(_) => 0,
         }
     }
 }
@@ -253,7 +337,7 @@ pub struct Groups {
 }
 
 /// Validated rows; made by [`crate::SourceParts::build`] and never changed after.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Source {
     pub(crate) rows: usize,
     pub(crate) width: usize,

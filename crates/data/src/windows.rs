@@ -241,10 +241,11 @@ fn cut(series: &Dataset, starts: &[usize], length: usize, width: usize) -> Resul
     let total = each.checked_mul(starts.len());
     // Rows of a window follow each other in the source.
     let from = starts.iter().map(|&start| series.row_index(start) as usize * width);
-    Ok(match series.source().features() {
+    Ok(match &*series.source().features().in_memory()? {
         Matrix::F32(values) => Matrix::F32(copied(values, from, each, total)?),
         Matrix::F64(values) => Matrix::F64(copied(values, from, each, total)?),
         Matrix::U8(values) => Matrix::U8(copied(values, from, each, total)?),
+        Matrix::File(_) => return Err(Error::internal("values in memory lie in a file")),
     })
 }
 

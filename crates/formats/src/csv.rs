@@ -22,7 +22,9 @@ use self::column::{Guess, number, start_columns};
 pub use self::encoding::Encoding;
 use self::encoding::decoded;
 use self::lines::line_at;
-use crate::{MISSING, Table, io_error};
+pub use crate::watched::Watch;
+use crate::watched::Watched;
+use crate::{MISSING, Table};
 
 /// How to read; `Options::default()` is comma, header line, `NA NaN nan null ?` missing.
 #[derive(Clone, Debug, Deserialize)]
@@ -129,38 +131,6 @@ pub fn read(path: &Path, options: &Options) -> Result<Table> {
     read_watched(path, options, &|_, _| Ok(()))
 }
 
-/// Called with the bytes read so far and all there are; an error ends the reading.
-pub type Watch<'a> = dyn Fn(u64, u64) -> Result<()> + 'a;
-
-/// Bytes from one call of a watch to the next.
-const WATCHED: u64 = 8 << 20;
-
-/// A file that tells how far it is.
-struct Watched<'a> {
-    file: File,
-    done: u64,
-    said: u64,
-    total: u64,
-    watch: &'a Watch<'a>,
-    /// What the watch said, which an error of reading cannot carry.
-    refused: &'a RefCell<Option<Error>>,
-}
-
-impl Read for Watched<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let got = self.file.read(buffer)?;
-        self.done += got as u64;
-        if self.done >= self.said + WATCHED {
-            self.said = self.done;
-            if let Err(error) = (self.watch)(self.done, self.total.max(self.done)) {
-                *self.refused.borrow_mut() = Some(error);
-                return Err(io::Error::other("stopped"));
-            }
-        }
-        Ok(got)
-    }
-}
-
 /// The same, telling `watch` now and then how far it is.
 pub fn read_watched(path: &Path, options: &Options, watch: &Watch) -> Result<Table> {
     read_into(path, options, watch, &mut Held)
@@ -172,19 +142,7 @@ pub fn read_watched(path: &Path, options: &Options, watch: &Watch) -> Result<Tab
 /// As [`read_watched`], and those of the sink.
 pub fn read_into(path: &Path, options: &Options, watch: &Watch, sink: &mut dyn Sink) -> Result<Table> {
     let refused = RefCell::new(None);
-    let open = || {
-        let file = File::open(path).map_err(|error| io_error("reading", path, &error))?;
-        let total = file.metadata().map_or(0, |metadata| metadata.len());
-        Ok(Watched {
-            file,
-            done: 0,
-            said: 0,
-            total,
-            watch,
-            refused: &refused,
-        })
-    };
-    let table = read_with(open, path, options, sink);
+    let table = read_with(|| Watched::open(path, watch, &refused), path, options, sink);
     refused.take().map_or(table, Err)
 }
 

@@ -3,6 +3,7 @@
 //! Source: LeCun, Cortes, Burges, <http://yann.lecun.com/exdb/mnist/>. Gzip is recognised by its magic bytes.
 //! The header's claim is never trusted: memory grows with the bytes that are really there.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -10,10 +11,42 @@ use std::path::Path;
 use flate2::bufread::MultiGzDecoder;
 use nabla_error::{Code, Error, Result};
 
+use crate::watched::{Watch, Watched};
 use crate::{io_error, reserve};
 
 /// No IDX file in the wild has more than four axes.
 pub const MAX_RANK: usize = 8;
+
+/// How a compressed file begins.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// The type of the values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Type byte 0x08.
+    U8,
+    /// Type byte 0x09.
+    I8,
+    /// Type byte 0x0B.
+    I16,
+    /// Type byte 0x0C.
+    I32,
+    /// Type byte 0x0D.
+    F32,
+    /// Type byte 0x0E.
+    F64,
+}
+
+/// What a file holds, without its values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Header {
+    /// Sizes of the axes, the rows first.
+    pub shape: Vec<usize>,
+    /// The type of the values.
+    pub kind: Kind,
+    /// The byte of the first.
+    pub start: u64,
+}
 
 /// The values of an IDX file, in their own type.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,8 +95,52 @@ impl Values {
 
 /// Reads an IDX file, plain or gzip.
 pub fn read(path: &Path) -> Result<Idx> {
-    let file = File::open(path).map_err(|error| io_error("reading", path, &error))?;
-    from_reader(BufReader::with_capacity(1 << 18, file)).map_err(|error| error.at(path.display().to_string()))
+    read_watched(path, &|_, _| Ok(()))
+}
+
+/// The same, telling `watch` now and then how far it is.
+///
+/// # Errors
+/// As [`read`], and those of `watch`.
+pub fn read_watched(path: &Path, watch: &Watch) -> Result<Idx> {
+    let refused = RefCell::new(None);
+    let file = Watched::open(path, watch, &refused)?;
+    let read = from_reader(BufReader::with_capacity(1 << 18, file)).map_err(|error| error.at(path.display().to_string()));
+    refused.take().map_or(read, Err)
+}
+
+/// What a plain file holds, and from which byte on.
+///
+/// # Errors
+/// `IO`; `DATA_FORMAT` for a file that is no IDX or of another size than it says, `INVALID_OPTION` for one that is compressed.
+pub fn header(path: &Path) -> Result<Header> {
+    let place = || path.display().to_string();
+    let mut file = File::open(path).map_err(|error| io_error("reading", path, &error))?;
+    let length = file.metadata().map_err(|error| io_error("reading", path, &error))?.len();
+    let mut magic = Vec::new();
+    let read = file.by_ref().take(4 + 4 * MAX_RANK as u64).read_to_end(&mut magic);
+    read.map_err(|error| io_error("reading", path, &error))?;
+    if magic.starts_with(&GZIP) {
+        return Err(Error::option(
+            "inMemory",
+            "to be true for a compressed file, whose rows cannot be read by position",
+            false,
+        )
+        .at(place())
+        .hint("Unpack it first (gunzip)."));
+    }
+    let (kind, shape, bytes) = head(&mut magic.as_slice()).map_err(|error| error.at(place()))?;
+    let start = 4 + 4 * shape.len() as u64;
+    if length != start + bytes as u64 {
+        return Err(Error::new(
+            Code::DataFormat,
+            format!("the file is longer or shorter than its header {shape:?} says"),
+        )
+        .at(place())
+        .expected(format!("{} bytes", start + bytes as u64))
+        .received(format!("{length} bytes")));
+    }
+    Ok(Header { shape, kind, start })
 }
 
 /// The same from bytes in memory.
@@ -73,7 +150,7 @@ pub fn parse(bytes: &[u8]) -> Result<Idx> {
 
 fn from_reader(mut reader: impl BufRead) -> Result<Idx> {
     let start = reader.fill_buf().map_err(|error| broken(&error))?;
-    if start.starts_with(&[0x1f, 0x8b]) {
+    if start.starts_with(&GZIP) {
         decode(MultiGzDecoder::new(reader))
     } else {
         decode(reader)
@@ -90,7 +167,8 @@ fn broken(error: &std::io::Error) -> Error {
     }
 }
 
-fn decode(mut reader: impl Read) -> Result<Idx> {
+/// The type, the shape, and how many bytes of values follow.
+fn head(reader: &mut impl Read) -> Result<(Kind, Vec<usize>, usize)> {
     let mut magic = [0u8; 4];
     reader.read_exact(&mut magic).map_err(|error| broken(&error))?;
     let [0, 0, kind, rank] = magic else {
@@ -98,11 +176,13 @@ fn decode(mut reader: impl Read) -> Result<Idx> {
             .expected("two zero bytes at the start")
             .received(format!("{:02x} {:02x}", magic[0], magic[1])));
     };
-    let size = match kind {
-        0x08 | 0x09 => 1,
-        0x0b => 2,
-        0x0c | 0x0d => 4,
-        0x0e => 8,
+    let (kind, size) = match kind {
+        0x08 => (Kind::U8, 1),
+        0x09 => (Kind::I8, 1),
+        0x0b => (Kind::I16, 2),
+        0x0c => (Kind::I32, 4),
+        0x0d => (Kind::F32, 4),
+        0x0e => (Kind::F64, 8),
         _ => {
             return Err(Error::new(Code::DataFormat, format!("unknown IDX type 0x{kind:02x}"))
                 .expected("0x08 (u8), 0x09 (i8), 0x0b (i16), 0x0c (i32), 0x0d (f32) or 0x0e (f64)"));
@@ -128,6 +208,11 @@ fn decode(mut reader: impl Read) -> Result<Idx> {
                 format!("the header claims more than this machine can hold: {shape:?}"),
             )
         })?;
+    Ok((kind, shape, bytes))
+}
+
+fn decode(mut reader: impl Read) -> Result<Idx> {
+    let (kind, shape, bytes) = head(&mut reader)?;
     let raw = read_exactly(&mut reader, bytes, &shape)?;
     if reader.read(&mut [0u8; 1]).map_err(|error| broken(&error))? != 0 {
         return Err(Error::new(
@@ -136,12 +221,12 @@ fn decode(mut reader: impl Read) -> Result<Idx> {
         ));
     }
     let values = match kind {
-        0x08 => Values::U8(raw),
-        0x09 => Values::I8(raw.iter().map(|&b| b as i8).collect()),
-        0x0b => Values::I16(big_endian(&raw, i16::from_be_bytes)?),
-        0x0c => Values::I32(big_endian(&raw, i32::from_be_bytes)?),
-        0x0d => Values::F32(big_endian(&raw, f32::from_be_bytes)?),
-        _ => Values::F64(big_endian(&raw, f64::from_be_bytes)?),
+        Kind::U8 => Values::U8(raw),
+        Kind::I8 => Values::I8(raw.iter().map(|&b| b as i8).collect()),
+        Kind::I16 => Values::I16(big_endian(&raw, i16::from_be_bytes)?),
+        Kind::I32 => Values::I32(big_endian(&raw, i32::from_be_bytes)?),
+        Kind::F32 => Values::F32(big_endian(&raw, f32::from_be_bytes)?),
+        Kind::F64 => Values::F64(big_endian(&raw, f64::from_be_bytes)?),
     };
     Ok(Idx { shape, values })
 }

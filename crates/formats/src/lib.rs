@@ -13,6 +13,7 @@ pub mod nearest;
 pub mod safetensors;
 pub mod table;
 pub mod tar;
+mod watched;
 
 pub use nearest::nearest;
 pub use table::{Cells, Column, MISSING, Table, no_such_column};

@@ -40,6 +40,28 @@ pub enum Data<'a> {
     U32(&'a [u32]),
     /// `U64`.
     U64(&'a [u64]),
+    /// Values that are not in memory at once.
+    Stream(Stream<'a>),
+}
+
+/// Calls what it is given with one piece of bytes after the other.
+pub type Pieces<'a> = dyn Fn(&mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> + 'a;
+
+/// Values that come in pieces, the same each time.
+#[derive(Clone, Copy)]
+pub struct Stream<'a> {
+    /// Name of the type in the file, and its bytes.
+    pub kind: (&'static str, usize),
+    /// How many.
+    pub length: usize,
+    /// Their bytes, little-endian.
+    pub pieces: &'a Pieces<'a>,
+}
+
+impl std::fmt::Debug for Stream<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{} values of type {}", self.length, self.kind.0)
+    }
 }
 
 /// A tensor to be written, row-major.
@@ -61,6 +83,7 @@ impl Data<'_> {
             Data::U8(values) => values.len(),
             Data::U32(values) => values.len(),
             Data::U64(values) => values.len(),
+            Data::Stream(stream) => stream.length,
         }
     }
 
@@ -71,6 +94,7 @@ impl Data<'_> {
             Data::U8(_) => ("U8", 1),
             Data::U32(_) => ("U32", 4),
             Data::U64(_) => ("U64", 8),
+            Data::Stream(stream) => stream.kind,
         }
     }
 
@@ -95,6 +119,7 @@ impl Data<'_> {
             Data::U8(values) => take(values),
             Data::U32(values) => each(values, u32::to_le_bytes, take),
             Data::U64(values) => each(values, u64::to_le_bytes, take),
+            Data::Stream(stream) => (stream.pieces)(take),
         }
     }
 }
@@ -164,7 +189,7 @@ fn checked_header<'a, 'b>(tensors: &'b [Tensor<'a>], metadata: &BTreeMap<String,
             crc.update(bytes);
             Ok(())
         });
-        summed.map_err(|error| Error::internal(error.to_string()))?;
+        summed.map_err(|error| Error::new(Code::Io, error.to_string()))?;
     }
     header[at].copy_from_slice(format!("{:08x}", crc.sum()).as_bytes());
     Ok((sorted, header))
@@ -262,6 +287,129 @@ pub fn parse(bytes: Vec<u8>) -> Result<Archive> {
     })
 }
 
+/// What a file holds and where, without its values.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    /// The texts beside the tensors.
+    pub metadata: BTreeMap<String, String>,
+    /// The tensors, by the bytes of the file.
+    pub entries: Vec<Entry>,
+}
+
+impl Directory {
+    /// The entry of a tensor.
+    ///
+    /// # Errors
+    /// `DATA_FORMAT` when there is none.
+    pub fn entry(&self, name: &str) -> Result<&Entry> {
+        let found = self.entries.iter().find(|entry| entry.name == name);
+        found.ok_or_else(|| damaged(format!("there is no tensor {name:?}")))
+    }
+}
+
+impl Entry {
+    /// Where its bytes lie in the file.
+    pub fn range(&self) -> Range<usize> {
+        self.range.clone()
+    }
+}
+
+/// Reads the header and compares the checksum, which a file must have, in one pass with little memory; `watch` hears how many bytes of how
+/// many, an error of its ends it.
+///
+/// # Errors
+/// As [`read`], and those of `watch`.
+pub fn directory(path: &Path, watch: &dyn Fn(u64, u64) -> Result<()>) -> Result<Directory> {
+    let failed = |error: io::Error| io_error("reading", path, &error);
+    let mut file = File::open(path).map_err(failed)?;
+    let total = file.metadata().map_err(failed)?.len();
+    let mut directory = || -> Result<Directory> {
+        let mut header = vec![0; 8];
+        file.read_exact(&mut header)
+            .map_err(|_| damaged("the file ends within its first 8 bytes"))?;
+        let length = header.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        if length > MAX_HEADER as u64 || length + 8 > total {
+            return Err(damaged(format!("the header claims {length} bytes, at most {MAX_HEADER} are read")));
+        }
+        header.resize(length as usize + 8, 0);
+        file.read_exact(&mut header[8..]).map_err(failed)?;
+        serde_json::from_slice::<UniqueKeys>(&header[8..]).map_err(|error| damaged(format!("the header: {error}")))?;
+        let (metadata, entries) = described(&header[8..], header.len())?;
+        let end = entries.last().map_or(header.len(), |entry| entry.range.end);
+        if end as u64 != total {
+            return Err(damaged("the file is longer or shorter than its header says")
+                .expected(format!("{end} bytes"))
+                .received(format!("{total} bytes")));
+        }
+        let at = checksum_position(&header[8..]).ok_or_else(|| damaged("it has no checksum of nabla's"))?;
+        let mut crc = Crc::new();
+        crc.update(&header[8..][..at.start]);
+        crc.update(UNSET.as_bytes());
+        crc.update(&header[8..][at.end..]);
+        let mut piece = vec![0; 1 << 20];
+        let mut done = header.len() as u64;
+        loop {
+            let got = file.read(&mut piece).map_err(failed)?;
+            if got == 0 {
+                break;
+            }
+            crc.update(&piece[..got]);
+            done += got as u64;
+            watch(done, total)?;
+        }
+        compare(&header[8..][at], crc.sum())?;
+        Ok(Directory { metadata, entries })
+    };
+    directory().map_err(|error| error.at(path.display().to_string()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Described {
+    dtype: String,
+    shape: Vec<usize>,
+    data_offsets: [usize; 2],
+}
+
+/// The texts and the tensors of a header, whose values begin at `start`: without gaps and overlaps, each as large as its shape says.
+fn described(header: &[u8], start: usize) -> Result<(BTreeMap<String, String>, Vec<Entry>)> {
+    let wrong = |error: serde_json::Error| damaged(format!("the header: {error}"));
+    let mut all: BTreeMap<String, serde_json::Value> = serde_json::from_slice(header).map_err(wrong)?;
+    let metadata = all.remove("__metadata__").unwrap_or_else(|| serde_json::json!({}));
+    let mut metadata: BTreeMap<String, String> = serde_json::from_value(metadata).map_err(wrong)?;
+    metadata.remove(CHECKSUM);
+    let mut entries = Vec::with_capacity(all.len());
+    for (name, value) in all {
+        let Described {
+            dtype,
+            shape,
+            data_offsets,
+        } = serde_json::from_value(value).map_err(wrong)?;
+        let size = match dtype.as_str() {
+            "U8" => 1,
+            "F32" | "U32" => 4,
+            "F64" | "U64" => 8,
+            _ => return Err(damaged(format!("tensor {name:?} has type {dtype}"))),
+        };
+        let [from, to] = data_offsets;
+        let bytes = shape.iter().try_fold(size, |n: usize, &axis| n.checked_mul(axis));
+        if bytes.is_none_or(|bytes| bytes == 0 || from.checked_add(bytes) != Some(to) || to.checked_add(start).is_none()) {
+            return Err(damaged(format!("tensor {name:?} of shape {shape:?} does not fill its bytes")));
+        }
+        let range = start + from..start + to;
+        entries.push(Entry { name, shape, dtype, range });
+    }
+    entries.sort_by_key(|entry| entry.range.start);
+    let mut at = start;
+    for entry in &entries {
+        if entry.range.start != at {
+            return Err(damaged(format!("tensor {:?} does not begin where the one before ends", entry.name)));
+        }
+        at = entry.range.end;
+    }
+    Ok((metadata, entries))
+}
+
 /// Whether there is a checksum; an error when it differs.
 fn verify(header: &[u8], data: &[u8]) -> Result<bool> {
     let Some(at) = checksum_position(header) else { return Ok(false) };
@@ -270,13 +418,18 @@ fn verify(header: &[u8], data: &[u8]) -> Result<bool> {
     crc.update(UNSET.as_bytes());
     crc.update(&header[at.end..]);
     crc.update(data);
-    let (written, found) = (&header[at], format!("{:08x}", crc.sum()));
+    compare(&header[at], crc.sum())?;
+    Ok(true)
+}
+
+fn compare(written: &[u8], found: u32) -> Result<()> {
+    let found = format!("{found:08x}");
     if written != found.as_bytes() {
         return Err(damaged("the checksum differs: the file was cut or changed after it was written")
             .expected(String::from_utf8_lossy(written))
             .received(found));
     }
-    Ok(true)
+    Ok(())
 }
 
 fn damaged(message: impl Into<String>) -> Error {

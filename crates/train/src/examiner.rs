@@ -135,6 +135,7 @@ impl<T: Real> Examiner<T> {
                 // SAFETY: this program's own memory and weights of its arena, used by this team alone; n ≤ capacity by `chunks`.
                 unsafe { self.program.run(&bases, &moment, member) };
             });
+            feed.check()?;
             // SAFETY: the team is done.
             let (loss, output) = unsafe { (self.loss.as_ref().map(|p| bases.read(p, n)), bases.read(&self.output, n)) };
             each(rows, loss, output)?;

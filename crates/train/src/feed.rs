@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use nabla_data::augment::{Augmentation, Augmenter, Scratch};
 use nabla_data::pipeline::Prepared;
 use nabla_data::prepare::Fitted;
-use nabla_data::{Dataset, Matrix, Target};
+use nabla_data::{Dataset, Matrix, Storage, Target};
 use nabla_error::{Code, Error, Result};
 use nabla_kernels::Real;
 use nabla_kernels::gather::gather_rows;
@@ -144,8 +144,8 @@ impl<'a> Feed<'a> {
             return Ok(self);
         }
         let augmenter = Augmenter::new(recipe, seed, &self.data, &self.rows)?;
-        let buffers = |_| match self.data.source().features() {
-            Matrix::F64(_) => Mutex::new(Buffers::Double(augmenter.scratch())),
+        let buffers = |_| match self.data.source().features().storage() {
+            Storage::F64 => Mutex::new(Buffers::Double(augmenter.scratch())),
             _ => Mutex::new(Buffers::Single(augmenter.scratch())),
         };
         self.changes = Some(Changes {
@@ -241,6 +241,11 @@ impl<'a> Feed<'a> {
         weights
     }
 
+    /// What reading rows from a file has run into: features given since may be NaN.
+    pub fn check(&self) -> Result<()> {
+        self.data.source().features().check()
+    }
+
     /// Prepared features of some rows (indices into the source).
     pub fn features<T: Real>(&self, rows: &[u32], out: &mut [T]) {
         let width = self.data.width();
@@ -251,6 +256,7 @@ impl<'a> Feed<'a> {
                     Matrix::F32(values) => gather_rows(values, width, &[*row], None, own),
                     Matrix::F64(values) => gather_rows(values, width, &[*row], None, own),
                     Matrix::U8(values) => gather_rows(values, width, &[*row], None, own),
+                    Matrix::File(file) => file.gather(&[*row], width, None, own),
                 }
                 padding.fill(T::ZERO);
             }
@@ -261,6 +267,7 @@ impl<'a> Feed<'a> {
             Matrix::F32(values) => gather_rows(values, width, rows, scale, out),
             Matrix::F64(values) => gather_rows(values, width, rows, scale, out),
             Matrix::U8(values) => gather_rows(values, width, rows, scale, out),
+            Matrix::File(file) => file.gather(rows, width, scale, out),
         }
         self.cut(out);
     }

@@ -496,6 +496,7 @@ impl<'a, T: Real> Fit<'a, T> {
                 self.pace.took(started.elapsed());
             }
         }
+        feed.check()?;
         if broken.into_inner() {
             // SAFETY: the team is done; nothing was updated, so the same step can be looked at again.
             let found = unsafe { program.run_checked(&bases, &moment) };

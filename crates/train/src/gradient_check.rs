@@ -104,7 +104,9 @@ pub fn check_gradients(recipe: &Arc<Recipe>, data: &Dataset, epsilon: f64, limit
             bases.read(&place, n).iter().zip(row_weights).map(|(l, w)| l * w).sum()
         }
     };
-    if !loss(&mut theta, &mut gradient).is_finite() {
+    let first = loss(&mut theta, &mut gradient);
+    feed.check()?;
+    if !first.is_finite() {
         return Err(Error::new(Code::NotFinite, "the loss is not finite at the first weights").at("loss"));
     }
     Ok(compare(arena, &mut theta, &mut gradient, &mut loss, epsilon, limit))

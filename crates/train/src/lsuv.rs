@@ -113,6 +113,7 @@ pub(crate) fn scale<T: Real>(
             values.iter().map(|v| (v.to_f64() - mean) * (v.to_f64() - mean)).sum::<f64>() / count
         };
         let before = variance(theta);
+        feed.check()?;
         let (mut now, mut factor, mut corrections) = (before, 1.0, 0);
         while (now - 1.0).abs() > tolerance && corrections < iterations {
             if !(now > 0.0 && now.is_finite()) {

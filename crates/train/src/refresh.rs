@@ -73,6 +73,7 @@ impl<T: Real> Fit<'_, T> {
                     }
                 }
             }
+            feed.check()?;
             batches += 1.0;
         }
         for (i, (_, row)) in updates.iter().enumerate() {

@@ -18,6 +18,8 @@ export declare class Data {
   describe(): string
   /** Hexadecimal digits over schema and values. */
   fingerprint(): string
+  /** Writes the rows to a file. Tells how many bytes of how many as `{"done", "total"}`. */
+  save(task: number, path: string): Task
   /** The rows at these indices, as a view. */
   select(indices: Uint32Array): Data
   /** The index of each row in the source. */
@@ -250,6 +252,9 @@ export declare function learningRateTest(task: number, spec: string, data: Data,
  */
 export declare function leastSquares(task: number, features: Float64Array, targets: Float64Array, weights: Float64Array | undefined | null, settings: string): Task
 
+/** Reads a file that `save` wrote. */
+export declare function loadData(task: number, path: string, inMemory: boolean): Task
+
 /** Loads a model: the task gives it. */
 export declare function loadModel(task: number, folder: string): Task
 
@@ -277,7 +282,7 @@ export declare function populationMembers(asked: string): string
 /** The rows of `train` whose windows share no row of the series with one of `held`. */
 export declare function purgedRows(train: Uint32Array, held: Uint32Array, first: Uint32Array, last: Uint32Array): Uint32Array
 
-/** Reads a CSV file. */
+/** Reads a CSV file. This and the readers below tell how many bytes of how many as `{"done", "total"}`. */
 export declare function readCsvFile(task: number, path: string, settings: string): Task
 
 /** Reads images and labels of IDX files. */
@@ -285,6 +290,9 @@ export declare function readIdxFiles(task: number, images: string, labels: strin
 
 /** Reads pictures: a folder or an archive, or bytes with the class of each. Tells how many are done as `{"done", "total"}`. */
 export declare function readImages(task: number, path: string | undefined | null, bytes: Array<Uint8Array>, labels: Array<string> | undefined | null, settings: string): Task
+
+/** A data set whose features stay in a file, where `layout` says they lie; the description's features are not looked at. */
+export declare function rowsInFile(task: number, path: string, layout: string, spec: string, buffers: Array<Float32Array | Float64Array | Uint8Array | Uint32Array>): Task
 
 /** Values of an initializer, row-major. */
 export declare function sampleInitializer(spec: string, shape: Array<number>, random: number): Float64Array

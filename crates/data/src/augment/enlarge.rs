@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::{Augmentation, Augmenter, Scratch, unmixable};
 use crate::builder::{SourceParts, TargetParts};
 use crate::dataset::Dataset;
+use crate::rows_file::Storage;
 use crate::source::{Matrix, Target};
 use crate::windows::Spans;
 
@@ -31,10 +32,11 @@ pub fn augmented(data: &Dataset, recipe: &[Augmentation], copies: usize, seed: u
         .checked_mul(copies + 1)
         .filter(|&n| n <= u32::MAX as usize)
         .ok_or_else(|| Error::option("copies", "to leave at most 4,294,967,295 rows", copies))?;
-    let features = match source.features() {
+    let features = match &*source.features().in_memory()? {
         Matrix::F32(values) => Matrix::F32(enlarged::<f32, f32>(&augmenter, values, &rows, copies, |x| x)?),
         Matrix::F64(values) => Matrix::F64(enlarged::<f64, f64>(&augmenter, values, &rows, copies, |x| x)?),
         Matrix::U8(values) => Matrix::U8(enlarged::<f32, u8>(&augmenter, values, &rows, copies, |x| (x + 0.5) as u8)?),
+        Matrix::File(_) => return Err(Error::internal("values in memory lie in a file")),
     };
     let repeat = |own: &dyn Fn(u32) -> f64| -> Vec<f64> { (0..=copies).flat_map(|_| rows.iter().map(|&row| own(row))).collect() };
     let mut parts = SourceParts::new(count, features);
@@ -164,8 +166,8 @@ pub fn contact_sheet(data: &Dataset, recipe: &[Augmentation], rows: usize, varia
         pictures.extend((0..variants).map(|epoch| augmenter.row(epoch as u64, row, &mut scratch).to_vec()));
     }
     // Bytes as they are; other numbers from their least (black) to their greatest (white).
-    let (low, high) = match source.features() {
-        Matrix::U8(_) => (0.0, 255.0),
+    let (low, high) = match source.features().storage() {
+        Storage::U8 => (0.0, 255.0),
         _ => pictures
             .iter()
             .flatten()

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use enlarge::{augmented, contact_sheet};
 
 use crate::dataset::Dataset;
+use crate::rows_file::Storage;
 use crate::source::{Kind, Matrix, Target};
 use draws::Draws;
 use geometry::Affine;
@@ -280,8 +281,8 @@ impl Augmenter {
             seed,
             shape,
             width: source.width(),
-            unit: if matches!(source.features(), Matrix::U8(_)) { 255.0 } else { 1.0 },
-            bytes: matches!(source.features(), Matrix::U8(_)),
+            unit: if source.features().storage() == Storage::U8 { 255.0 } else { 1.0 },
+            bytes: source.features().storage() == Storage::U8,
             deviations: if jitters { deviations(data, rows) } else { Vec::new() },
             fixed: (0..source.columns().len())
                 .filter(|&j| is_category(&source.columns()[j].kind))
@@ -350,6 +351,7 @@ impl Augmenter {
             Matrix::F32(values) => fill(&mut scratch.now, &values[from]),
             Matrix::F64(values) => fill(&mut scratch.now, &values[from]),
             Matrix::U8(values) => fill(&mut scratch.now, &values[from]),
+            Matrix::File(file) => file.gather(&[row], self.width, None, &mut scratch.now),
         }
         let mut pending = Affine::IDENTITY;
         for (index, step) in self.recipe.iter().enumerate() {
