@@ -1,11 +1,13 @@
 """Runs every rival program, one after another, and writes one JSON file. See README.md."""
 
 import argparse
+import ctypes
 import datetime
 import json
 import os
 import pathlib
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -57,6 +59,39 @@ for threads in ("2", "1"):
 for work, module in (("W12a", "numpy"), ("W12b", "sklearn"), ("W12c", "sklearn"), ("W12d", "pandas")):
     for threads in ("2", "1"):
         PROGRAMS.append((work, module, ["sklearn_data.py", "--work", work, "--threads", threads], {}))
+
+
+def end_with_parent():
+    """In a child: it ends when its parent is gone, however that came about (Linux; elsewhere nothing)."""
+    try:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    except (AttributeError, OSError):
+        pass
+
+
+def end_by_signals():
+    """Ended from outside, a runner ends what it started: a program left running would spoil what is timed next."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+
+
+def run_program(command, environment, limit):
+    """Output, errors, exit code, and whether it was stopped after `limit` seconds: it ends with its workers, whatever ends the runner."""
+    # a group of its own, so that workers can be ended with it
+    process = subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True, preexec_fn=end_with_parent,
+    )
+    stopped = False
+    try:
+        out, err = process.communicate(timeout=limit)
+    except BaseException as error:
+        os.killpg(process.pid, signal.SIGKILL)
+        out, err = process.communicate()
+        stopped = isinstance(error, subprocess.TimeoutExpired)
+        if not stopped:
+            raise
+    return out, err, process.returncode, stopped
 
 
 def processor():
@@ -112,24 +147,16 @@ def main():
         measuring.unrestrict(environment)
         command = [options.python, str(measuring.HERE / command[0]), *command[1:]]
         start = time.perf_counter()
-        # a group of its own, so that a program over its limit ends with its workers
-        with subprocess.Popen(
-            command + ["--quick"] * options.quick, env=environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        ) as process:
-            try:
-                out, err = process.communicate(timeout=options.limit)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, 9)
-                out, err = process.communicate()
-                err += f"\nstopped after {options.limit} s"
+        out, err, code, stopped = run_program(command + ["--quick"] * options.quick, environment, options.limit)
+        if stopped:
+            err += f"\nstopped after {options.limit} s"
         took = round(time.perf_counter() - start, 1)
         lines = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
         report["results"] += lines
         for line in lines:
             print(f"{name}: {line['median']} {line['unit']} (min {line['min']}), {took} s in all", flush=True)
-        if process.returncode or not lines:
-            report["failed"].append({"command": name, "code": process.returncode, "error": err[-2000:]})
+        if code or not lines:
+            report["failed"].append({"command": name, "code": code, "error": err[-2000:]})
             print(f"{name}: FAILED\n{err[-2000:]}", flush=True)
     report["load_after"] = [round(load, 2) for load in os.getloadavg()]
 
@@ -146,4 +173,5 @@ def main():
 
 
 if __name__ == "__main__":
+    end_by_signals()
     sys.exit(main())

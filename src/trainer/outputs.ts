@@ -281,9 +281,13 @@ export const columnsOfOutput = (values: Float64Array, rows: number, { from, widt
 
 /** One array of probabilities a row; a single sigmoid output p stands for [1 − p, p]. */
 export const probabilityRows = (values: Float64Array, rows: number): Float64Array[] => {
-  const width = values.length / rows;
-  if (width > 1) return Array.from({ length: rows }, (_, row) => Float64Array.from(values.subarray(row * width, (row + 1) * width)));
-  return Array.from(values, (p) => Float64Array.of(1 - p, p));
+  const single = values.length === rows;
+  const matrix = single ? new Float64Array(2 * rows) : values;
+  if (single) for (const [row, p] of values.entries()) matrix.set([1 - p, p], 2 * row);
+  const width = matrix.length / rows;
+  const all: Float64Array[] = [];
+  for (let from = 0; from < matrix.length; from += width) all.push(matrix.subarray(from, from + width));
+  return all;
 };
 
 /** Class names of what an output predicts; none where that is numbers. */

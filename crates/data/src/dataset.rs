@@ -1,5 +1,6 @@
 //! A handle on shared rows: cloning and selecting copy indices, never rows.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use nabla_error::{Code, Error, Result, memory};
@@ -220,13 +221,18 @@ impl Dataset {
     ///
     /// # Errors
     /// Those of `each`, and what reading a file runs into.
-    pub(crate) fn blocks(&self, mut each: impl FnMut(usize, &[f64]) -> Result<()>) -> Result<()> {
+    pub(crate) fn blocks(&self, each: impl FnMut(usize, &[f64]) -> Result<()>) -> Result<()> {
+        self.blocks_of(0..self.rows(), each)
+    }
+
+    /// The same of some rows of the view.
+    fn blocks_of(&self, rows: Range<usize>, mut each: impl FnMut(usize, &[f64]) -> Result<()>) -> Result<()> {
         const VALUES: usize = 1 << 15;
         let width = self.width().max(1);
-        let together = (VALUES / width).clamp(1, self.rows().max(1));
+        let together = (VALUES / width).clamp(1, rows.len().max(1));
         let mut values = vec![0.0; together * width];
-        for row in (0..self.rows()).step_by(together) {
-            let count = together.min(self.rows() - row);
+        for row in rows.clone().step_by(together) {
+            let count = together.min(rows.end - row);
             let values = &mut values[..count * width];
             self.rows_to(row, values);
             self.source.features.check()?;
@@ -246,12 +252,20 @@ impl Dataset {
     /// # Errors
     /// `INVALID_DATA` naming the column and the row.
     pub fn check_finite(&self) -> Result<()> {
+        self.check_finite_rows(0..self.rows())
+    }
+
+    /// The same of some rows of the view.
+    ///
+    /// # Errors
+    /// As [`Self::check_finite`].
+    pub fn check_finite_rows(&self, rows: Range<usize>) -> Result<()> {
         let width = self.width();
         let missing = |row: &usize| {
             let from = self.row_index(*row) as usize * width;
             match &self.source.features {
-                Matrix::F32(values) => values[from..from + width].iter().position(|v| v.is_nan()),
-                Matrix::F64(values) => values[from..from + width].iter().position(|v| v.is_nan()),
+                Matrix::F32(values) => first(&values[from..from + width], |v| v.is_nan()),
+                Matrix::F64(values) => first(&values[from..from + width], |v| v.is_nan()),
                 Matrix::U8(_) | Matrix::File(_) => None,
             }
         };
@@ -262,12 +276,12 @@ impl Dataset {
             if !file.has_missing() {
                 return file.check();
             }
-            return self.blocks(|first, values| match values.iter().position(|v| v.is_nan()) {
-                Some(at) => Err(missing_cell(&self.source, at % width, self.row_index(first + at / width) as usize)),
+            return self.blocks_of(rows, |row, values| match first(values, |v| v.is_nan()) {
+                Some(at) => Err(missing_cell(&self.source, at % width, self.row_index(row + at / width) as usize)),
                 None => Ok(()),
             });
         }
-        match (0..self.rows()).find_map(|row| Some((row, missing(&row)?))) {
+        match { rows }.find_map(|row| Some((row, missing(&row)?))) {
             Some((row, column)) => Err(missing_cell(&self.source, column, self.row_index(row) as usize)),
             None => Ok(()),
         }
@@ -383,6 +397,12 @@ fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
+}
+
+/// The place of the first value that is such: whether there is any is found first, without a branch a value.
+fn first<T>(row: &[T], such: impl Fn(&T) -> bool) -> Option<usize> {
+    let any = row.iter().fold(false, |any, value| any | such(value));
+    if any { row.iter().position(such) } else { None }
 }
 
 #[cfg(test)]

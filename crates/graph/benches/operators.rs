@@ -1,5 +1,5 @@
-//! Where a training step goes, operator by operator, on one thread: the works W2 to W5 of the benchmarks.
-//! `cargo bench -p nabla-graph --bench operators -- [W2 | W3 | W4 | W5]`; `NABLA_SIMD` chooses the level, `REPEATS` how often (default 20). Each
+//! Where a training step goes, operator by operator, on one thread: the works W1c and W2 to W5 of the benchmarks, and one
+//! row by the network of W2 (W9c). `cargo bench -p nabla-graph --bench operators -- [W1c | W2 | W3 | W4 | W5 | W9c]`; `NABLA_SIMD` chooses the level, `REPEATS` how often (default 20). Each
 //! figure is the least of the repeats; GFLOP/s count a convolution as direct work, however it is computed.
 
 mod sequences;
@@ -71,6 +71,21 @@ impl Network {
         let loss = self.apply("softmaxCrossEntropy", &[y, targets], Value::Null);
         self.b.finish(&[("prediction", y), ("loss", loss)])
     }
+}
+
+/// Dense 512, ReLU, dense 512, ReLU, dense 10, on 784 numbers.
+fn w1c() -> Graph {
+    let mut n = Network {
+        b: Builder::default(),
+        layers: 0,
+    };
+    let mut x = n.b.input("features", Shape::batched(&[784])).expect("an input");
+    for _ in 0..2 {
+        x = n.dense(x, 512);
+        x = n.relu(x);
+    }
+    x = n.dense(x, 10);
+    n.finish(x)
 }
 
 /// Conv 3×3 → 32, ReLU, conv 3×3 → 64, ReLU, max-pool 2, dense 128, ReLU, dense 10, on 28×28×1.
@@ -155,19 +170,29 @@ fn main() {
     let _flush = denormals::flush_to_zero();
     println!("level: {}, one thread", level::level().name());
     for (name, graph) in [
+        ("W1c", w1c()),
         ("W2", w2()),
         ("W3", w3()),
         ("W4", sequences::lstm(50, 64, 128)),
         ("W5", sequences::transformer(64, 128, 4)),
+        ("W9c", w2()),
     ] {
         if !words.is_empty() && !words.iter().any(|w| w == name) {
             continue;
         }
-        let (batch, classes) = if name < "W4" { (64, 9.9) } else { (32, 64.9) };
+        // W9c: one row, and no step of training.
+        let predicts = name == "W9c";
+        let characters = matches!(name, "W4" | "W5");
+        let (batch, classes) = match name {
+            "W1c" => (128, 9.9),
+            "W9c" => (1, 9.9),
+            _ if characters => (32, 64.9),
+            _ => (64, 9.9),
+        };
         let purpose = Purpose {
-            mode: Mode::Train,
-            gradients: true,
-            outputs: vec!["loss".to_owned()],
+            mode: if predicts { Mode::Infer } else { Mode::Train },
+            gradients: !predicts,
+            outputs: vec![if predicts { "prediction" } else { "loss" }.to_owned()],
             capacity: batch,
         };
         let arena = Arc::new(program::arena(&graph).expect("an arena"));
@@ -203,11 +228,11 @@ fn main() {
         }
         let bases = Bases::new(&mut memory, &mut theta, &mut gradient);
         for (input, scale) in [
-            ("features", if name < "W4" { 1.0 } else { classes }),
+            ("features", if characters { classes } else { 1.0 }),
             ("targets", classes),
             ("rowWeights", 0.0),
         ] {
-            let place = program.place(input).expect("an input");
+            let Some(place) = program.place(input) else { continue };
             let mut next = numbers(7);
             // SAFETY: nothing runs yet.
             let values = unsafe { bases.write(&place, batch, 0..place.len.at(batch)) };
@@ -249,8 +274,18 @@ fn main() {
             );
         }
         let workspace = program.workspace_len() as f64 * 4e-6;
+        // What operators read and write, each once, and in training Adam's seven passes over parameters, gradients and moments.
+        let moved: usize = program
+            .instructions()
+            .iter()
+            .map(|i| {
+                let inputs: usize = i.inputs.iter().map(|p| p.len.at(batch)).sum();
+                inputs + i.output.len.at(batch)
+            })
+            .sum();
+        let moved = (moved + if predicts { 0 } else { 7 * arena.trained }) as f64 * 4e-6;
         println!(
-            "{name}: {:.2} ms a step, workspace {workspace:.1} MB, compiled in {:.1} ms\n",
+            "{name}: {:.2} ms a step, moves {moved:.1} MB, workspace {workspace:.1} MB, compiled in {:.1} ms\n",
             total / 1e3,
             compiled.as_secs_f64() * 1e3
         );

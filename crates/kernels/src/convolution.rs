@@ -177,14 +177,15 @@ impl Kernel {
         for start in self.starts() {
             for (i, out) in (0..self.rows.0).zip(&mut rows) {
                 let start = start + i * self.rows.1;
-                for (lane, out) in out.iter_mut().enumerate() {
-                    let j = columns.start + lane;
-                    *out = if j < columns.end {
-                        kernel[start + j * self.columns.1]
-                    } else {
-                        T::ZERO
-                    };
+                let (own, padding) = out.split_at_mut(columns.len());
+                let from = &kernel[start + columns.start * self.columns.1..];
+                if self.columns.1 == 1 {
+                    own.copy_from_slice(&from[..own.len()]);
+                } else {
+                    let strided = from.iter().step_by(self.columns.1);
+                    own.iter_mut().zip(strided).for_each(|(out, &value)| *out = value);
                 }
+                padding.fill(T::ZERO);
             }
         }
     }

@@ -1,7 +1,8 @@
 //! W11 of the benchmarks on a team of threads, one JSON line a row: products, element-wise functions over 10 million numbers, a copy and a
 //! triad as their limits, and a step of every optimizer on 10 million parameters, with the bytes it moves and how long they would take at the
 //! triad's rate (`of_bound`, the median against that).
-//! `cargo bench -p nabla-optim --bench primitives -- [--threads 2] [--quick] [--only adam]`
+//! `cargo bench -p nabla-optim --bench primitives -- [--threads 2] [--quick] [--only fma,adam]`; `fma` is fused multiply-adds on registers, the
+//! limit of arithmetic.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -46,6 +47,32 @@ fn normal(len: usize, seed: u64) -> Aligned<f32> {
     x
 }
 
+/// Fused multiply-adds a call of [`Peak`].
+const PEAK: usize = 1 << 20;
+
+/// Sixteen chains of vectors of 16: more than any FMA unit's latency times width.
+struct Peak<'a>(&'a mut [f32; 16]);
+
+impl Kernel<f32> for Peak<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lanes<f32>>(self) {
+        let (factor, more) = (L::splat(black_box(0.999)), L::load(self.0));
+        // Six on a level whose 16 lanes are two registers: all of them stay in registers.
+        let mut sums = [more; 6];
+        for _ in 0..PEAK / (16 * 6) {
+            for sum in &mut sums {
+                *sum = sum.mul_add(factor, more);
+            }
+        }
+        let mut all = L::zero();
+        for sum in sums {
+            all = all.add(sum);
+        }
+        all.store(self.0);
+    }
+}
+
 /// a ← b + s·c. McCalpin 1995, STREAM; three numbers of four bytes each are counted, though a cache line of `a` is read before it is written.
 struct Triad<'a> {
     a: &'a mut [f32],
@@ -71,14 +98,14 @@ struct Rows {
     team: Team,
     threads: usize,
     repeats: usize,
-    only: Option<String>,
+    only: Vec<String>,
     /// Bytes a second of the triad.
     rate: f64,
 }
 
 impl Rows {
     fn wants(&self, name: &str) -> bool {
-        self.only.as_ref().is_none_or(|only| name.contains(only.as_str()))
+        self.only.is_empty() || self.only.iter().any(|only| name.contains(only.as_str()))
     }
 
     /// Times a call, many in a row where one is short, and prints the repeats in ms. Gives the median in seconds.
@@ -179,9 +206,16 @@ fn main() {
         team: Team::new(threads, || {}),
         threads,
         repeats: if words.iter().any(|w| w == "--quick") { 5 } else { 30 },
-        only: after("--only").cloned(),
+        only: after("--only").map(|only| only.split(',').map(String::from).collect()).unwrap_or_default(),
         rate: 0.0,
     };
+    if rows.wants("fma") {
+        rows.row("fma", (2 * PEAK / (16 * 6) * (16 * 6) * threads, 0), &|_: &Member| {
+            let mut x = [1.0; 16];
+            dispatch(Peak(black_box(&mut x)));
+            black_box(x);
+        });
+    }
     for (m, k, n) in [(32, 784, 128), (128, 784, 512), (512, 512, 512), (1024, 1024, 1024)] {
         if !rows.wants("sgemm") {
             break;

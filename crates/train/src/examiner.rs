@@ -1,12 +1,13 @@
 //! Runs the inference program over a data set: for scores, and for predictions.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use nabla_error::Result;
 use nabla_graph::plan::Place;
 use nabla_graph::{Bases, Memory, Moment, Program};
-use nabla_kernels::Real;
 use nabla_kernels::team::{Member, Team};
+use nabla_kernels::{Real, reduce};
 
 use crate::control::Control;
 use crate::feed::Feed;
@@ -141,6 +142,36 @@ impl<T: Real> Examiner<T> {
             each(rows, loss, output)?;
         }
         Ok(())
+    }
+
+    /// These of a feed's rows, on the calling thread.
+    ///
+    /// # Errors
+    /// `INVALID_DATA` naming the first cell that is missing.
+    pub fn predict_rows(&mut self, theta: &[T], feed: &Feed, range: Range<usize>) -> Result<&[T]> {
+        let bases = Bases::reading(&mut self.memory, theta);
+        let (rows, n) = (&feed.rows[range.clone()], range.len());
+        assert!(n <= self.program.capacity, "{n} rows for a program of {}", self.program.capacity);
+        // SAFETY: `&mut self`: nobody else uses the memory; the program runs on this thread and is done before the output is read.
+        unsafe {
+            let x = bases.write(&self.features, n, 0..self.features.len.at(n));
+            feed.features(rows, x);
+            // A missing cell shows in what was just gathered; only where it may not, or does, the data set is looked at.
+            if feed.clips() || !reduce::all_finite(x) {
+                feed.check_rows(range)?;
+            }
+            if let Some(place) = &self.mask {
+                feed.mask(rows, bases.write(place, n, 0..place.len.at(n)));
+            }
+            let moment = Moment {
+                batch: n,
+                seed: 0,
+                step: 0,
+                rates: &[],
+            };
+            self.program.run(&bases, &moment, &Member::alone());
+            Ok(bases.read(&self.output, n))
+        }
     }
 
     /// Loss and metrics over a data set.

@@ -1,6 +1,7 @@
 //! From rows of a data set to the inputs of a program: gathered by index, prepared on the way, never copied before. Only preparation that
 //! is more than an affine map a column is applied beforehand, once: its rows are a data set of their own.
 
+use std::ops::Range;
 use std::sync::Mutex;
 
 use nabla_data::augment::{Augmentation, Augmenter, Scratch};
@@ -36,7 +37,8 @@ pub struct Feed<'a> {
 }
 
 impl<'a> Feed<'a> {
-    /// Of a data set whose features and, where the loss is wanted, targets fit the recipe.
+    /// Of a data set whose features and, where the loss is wanted, targets fit the recipe. Without the loss whoever reads rows asks
+    /// [`Self::check_rows`] about them first.
     pub fn new(
         recipe: &Recipe,
         data: &Dataset,
@@ -72,7 +74,9 @@ impl<'a> Feed<'a> {
         if targets {
             check_targets(recipe, &data)?;
         }
-        data.check_finite()?;
+        if targets {
+            data.check_finite()?;
+        }
         let identity = preparation.is_identity();
         let mut rows = data.source_rows();
         if let (true, Some(weights)) = (targets, data.source().weights()) {
@@ -100,6 +104,14 @@ impl<'a> Feed<'a> {
             changes: None,
             rows,
         })
+    }
+
+    /// Whether these of the data set's rows are whole.
+    ///
+    /// # Errors
+    /// `INVALID_DATA` naming the first cell that is missing.
+    pub fn check_rows(&self, rows: Range<usize>) -> Result<()> {
+        self.data.check_finite_rows(rows)
     }
 
     /// The same with weights of the classes in the objective: of the only output, or of outputs by name.
@@ -270,6 +282,11 @@ impl<'a> Feed<'a> {
             Matrix::File(file) => file.gather(rows, width, scale, out),
         }
         self.cut(out);
+    }
+
+    /// Whether its preparation has bounds, which a missing cell would be brought within.
+    pub fn clips(&self) -> bool {
+        self.preparation.clip().is_some()
     }
 
     /// Prepared rows within the bounds that their preparation gives them.

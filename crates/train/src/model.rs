@@ -229,6 +229,7 @@ impl Model {
             format!("predictions of {width} numbers for {rows} rows")
         })
         .map_err(|e| e.at("predict"))?;
+        all.resize(rows.saturating_mul(width), 0.0);
         match (&self.weights, &self.pool) {
             (Weights::F32(w), Pool::F32(pool)) => predict_all(&self.recipe, pool, w, &feed, threads, &mut all)?,
             (Weights::F64(w), Pool::F64(pool)) => predict_all(&self.recipe, pool, w, &feed, threads, &mut all)?,
@@ -463,27 +464,87 @@ fn give_back<T: Real>(pool: &Mutex<Vec<Examiner<T>>>, examiner: Examiner<T>) {
 /// Below this cost of a whole call one thread is enough.
 const SHARED_CALL: usize = 20_000_000;
 
-pub(crate) fn team_for<T: Real>(examiner: &Examiner<T>, rows: usize, threads: usize) -> Team {
-    let work = examiner.work() * rows.div_ceil(examiner.capacity());
-    Team::new(if work < SHARED_CALL { 1 } else { threads }, crate::fits::lower_priority)
+fn members_for<T: Real>(examiner: &Examiner<T>, rows: usize, threads: usize) -> usize {
+    let work = examiner.work() / examiner.capacity() * rows;
+    if work < SHARED_CALL { 1 } else { threads.max(1) }
 }
 
+pub(crate) fn team_for<T: Real>(examiner: &Examiner<T>, rows: usize, threads: usize) -> Team {
+    Team::new(members_for(examiner, rows, threads), crate::fits::lower_priority)
+}
+
+/// Rows that a thread predicts at once: enough to fill the kernels, and their values stay in its second-level cache.
+const STRETCH: usize = 64;
+
+/// Fills `out`, `[rows, outputs]`. Threads take stretches of rows until none is left, each with a program of its own: nothing is shared,
+/// nobody waits, and no row's result depends on the others. Too few rows for that go through one program, shared by a team.
 fn predict_all<T: Real>(
     recipe: &Recipe,
     pool: &Mutex<Vec<Examiner<T>>>,
     theta: &[T],
     feed: &Feed,
     threads: usize,
-    all: &mut Vec<f64>,
+    out: &mut [f64],
 ) -> Result<()> {
     let _flush = flush_to_zero();
-    let mut examiner = take(pool, recipe, BATCH)?;
-    let mut team = team_for(&examiner, feed.rows.len(), threads);
-    examiner.run(&mut team, theta, feed, &Control::default(), |_, _, output| {
-        all.extend(output.iter().map(|v| v.to_f64()));
-        Ok(())
-    })?;
-    give_back(pool, examiner);
+    let rows = feed.rows.len();
+    if rows == 0 {
+        return Ok(());
+    }
+    let wide = (out.len() / rows).max(1);
+    let first = take(pool, recipe, STRETCH)?;
+    let members = members_for(&first, rows, threads);
+    let mut examiners = vec![first];
+    if members > 1 && rows < 8 * members {
+        let mut team = Team::new(members, crate::fits::lower_priority);
+        feed.check_rows(0..rows)?;
+        let mut out = out.chunks_mut(STRETCH * wide);
+        examiners[0].run(&mut team, theta, feed, &Control::default(), |_, _, output| {
+            let out = out.next().unwrap_or_default();
+            out.iter_mut().zip(output).for_each(|(out, value)| *out = value.to_f64());
+            Ok(())
+        })?;
+    } else {
+        for _ in 1..members {
+            examiners.push(take(pool, recipe, STRETCH)?);
+        }
+        let size = rows.div_ceil(members).min(STRETCH);
+        let stretches = Mutex::new(out.chunks_mut(size * wide).enumerate());
+        let failed: Mutex<Option<(usize, Error)>> = Mutex::default();
+        let work = |examiner: &mut Examiner<T>| {
+            loop {
+                let next = stretches.lock().unwrap_or_else(|e| e.into_inner()).next();
+                let Some((at, out)) = next else { return };
+                match examiner.predict_rows(theta, feed, at * size..rows.min((at + 1) * size)) {
+                    Ok(output) => out.iter_mut().zip(output).for_each(|(out, value)| *out = value.to_f64()),
+                    Err(error) => {
+                        let mut failed = failed.lock().unwrap_or_else(|e| e.into_inner());
+                        // The first in the order of the rows, whoever meets one first.
+                        if failed.as_ref().is_none_or(|(before, _)| at < *before) {
+                            *failed = Some((at, error));
+                        }
+                    }
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            let (own, others) = examiners.split_at_mut(1);
+            for (rank, examiner) in others.iter_mut().enumerate() {
+                // Where no thread is to be had the others do its part.
+                let thread = std::thread::Builder::new().name(format!("nabla-{}", rank + 1));
+                let _ = thread.spawn_scoped(scope, || {
+                    let _flush = flush_to_zero();
+                    crate::fits::lower_priority();
+                    work(examiner);
+                });
+            }
+            own.iter_mut().for_each(work);
+        });
+        if let Some((_, error)) = failed.into_inner().unwrap_or_else(|e| e.into_inner()) {
+            return Err(error);
+        }
+    }
+    examiners.into_iter().for_each(|examiner| give_back(pool, examiner));
     Ok(())
 }
 

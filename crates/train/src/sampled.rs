@@ -19,6 +19,7 @@ impl Model {
         }
         self.expect_schema(data)?;
         let feed = Feed::new(&self.recipe, data, &self.preparation, &self.target_preparation, false)?;
+        feed.check_rows(0..feed.rows.len())?;
         match &self.weights {
             Weights::F32(w) => self.samples_of(w, &feed, samples, seed, threads),
             Weights::F64(w) => self.samples_of(w, &feed, samples, seed, threads),

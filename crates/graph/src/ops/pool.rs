@@ -14,6 +14,8 @@ use serde_json::Value;
 use super::max_pool_pick::MaxPoolPick;
 use super::{At, Gradients, Io, Op, Sample, attribute_error, attributes_by_serde};
 use crate::builder::Builder;
+use crate::ir::Id;
+use crate::ops::elementwise::BinaryKind;
 use crate::shape::{Dim, Shape};
 
 /// What is taken of a window.
@@ -181,7 +183,7 @@ impl Op for Pool {
             ..self.clone()
         };
         let dx = match self.kind {
-            PoolKind::Max => b.apply(MaxPoolGradient(pool).into(), &[at.inputs[0], at.dy])?,
+            PoolKind::Max => b.apply(MaxPoolGradient { pool, relu: false }.into(), &[at.inputs[0], at.dy])?,
             PoolKind::Average => {
                 let x = b.shape(at.inputs[0]);
                 let size = x.0[1..x.rank() - 1].iter().map(|d| d.size).collect();
@@ -260,8 +262,13 @@ pub(super) fn cases(kind: PoolKind) -> Vec<(Pool, Vec<i64>)> {
 
 /// Where a maximum's gradient goes: dy of each window to its first largest element of x. Inputs x and dy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct MaxPoolGradient(pub Pool);
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct MaxPoolGradient {
+    /// The pooling.
+    pub pool: Pool,
+    /// x is what a ReLU gave, and the gradient goes on through it: to elements above 0 only. Made by the fusion pass.
+    pub relu: bool,
+}
 
 /// A member's images: windows may overlap, so an image is one member's.
 pub(super) fn images<T>(io: &Io<T>, g: &Pooling) -> Range<usize> {
@@ -275,7 +282,7 @@ impl Op for MaxPoolGradient {
     attributes_by_serde!();
 
     fn shape(&self, x: &[&Shape]) -> Result<Shape> {
-        let y = self.0.out_shape(x[0])?;
+        let y = self.pool.out_shape(x[0])?;
         if y != *x[1] {
             return Err(Error::new(
                 Code::ShapeMismatch,
@@ -290,12 +297,21 @@ impl Op for MaxPoolGradient {
         Ok(vec![None, Some(dy)])
     }
 
+    fn decompose(&self, b: &mut Builder, inputs: &[Id]) -> Option<Result<Id>> {
+        if !self.relu {
+            return None;
+        }
+        let pool = self.pool.clone();
+        let plain = b.apply(MaxPoolGradient { pool, relu: false }.into(), inputs);
+        Some(plain.and_then(|dx| b.binary(BinaryKind::ReluGradient, inputs[0], dx)))
+    }
+
     fn work(&self, x: &[&Shape], y: &Shape, batch: usize) -> usize {
         8 * x[0].elements(batch) + 4 * y.elements(batch)
     }
 
     fn run<T: Real>(&self, io: &Io<T>) {
-        let (Ok(g), false) = (self.0.forward(io.shape(0)), io.is_empty()) else {
+        let (Ok(g), false) = (self.pool.forward(io.shape(0)), io.is_empty()) else {
             return;
         };
         let (pixels, outs) = (g.pixels() * g.channels, g.outs() * g.channels);
@@ -305,20 +321,27 @@ impl Op for MaxPoolGradient {
             &io.input(1)[part.start * outs..part.end * outs],
         );
         // SAFETY: members take disjoint images.
-        pool::max_gradient(&g, x, dy, unsafe { io.output(part.start * pixels..part.end * pixels) });
+        let dx = unsafe { io.output(part.start * pixels..part.end * pixels) };
+        pool::max_gradient(&g, x, dy, dx, self.relu);
     }
 
     fn samples() -> Vec<Sample> {
-        let sample = |(pool, x): (Pool, Vec<i64>)| {
-            let y: Vec<i64> = pool.out_shape(&x.clone().into()).map(Vec::from).unwrap_or_default();
-            Sample::new(MaxPoolGradient(pool), &[&x, &y])
+        let sample = |relu: bool| {
+            move |(pool, x): (Pool, Vec<i64>)| {
+                let y: Vec<i64> = pool.out_shape(&x.clone().into()).map(Vec::from).unwrap_or_default();
+                Sample::new(MaxPoolGradient { pool, relu }, &[&x, &y])
+            }
         };
-        cases(PoolKind::Max).into_iter().map(sample).collect()
+        let all = [false, true].map(|relu| cases(PoolKind::Max).into_iter().map(sample(relu)));
+        all.into_iter().flatten().collect()
     }
 
     fn bad_samples() -> Vec<Sample> {
         vec![Sample::new(
-            MaxPoolGradient(Pool::of(PoolKind::Max, &[2], &[], &[])),
+            MaxPoolGradient {
+                pool: Pool::of(PoolKind::Max, &[2], &[], &[]),
+                relu: false,
+            },
             &[&[-1, 6, 2], &[-1, 4, 2]],
         )]
     }

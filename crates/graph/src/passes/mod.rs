@@ -5,6 +5,7 @@ pub mod dead_code;
 pub mod differentiate;
 pub mod fuse_chains;
 pub mod fuse_linear;
+pub mod fuse_pool_gradient;
 pub mod gathered_rows;
 pub mod mode;
 pub mod share_moments;
@@ -22,6 +23,7 @@ use dead_code::dead_code;
 use differentiate::{GRADIENT, differentiate};
 use fuse_chains::fuse_chains;
 use fuse_linear::fuse_linear;
+use fuse_pool_gradient::fuse_pool_gradient;
 use gathered_rows::gathered_rows;
 use mode::mode;
 use share_moments::share_moments;
@@ -64,11 +66,12 @@ pub(crate) fn run_tapped(
     for name in &purpose.outputs {
         graph.output(name)?;
     }
-    let rest: [Pass; 5] = [
+    let rest: [Pass; 6] = [
         ("deadCode", dead_code),
         ("shareMoments", share_moments),
         ("commonSubexpressions", common_subexpressions),
         ("fuseLinear", fuse_linear),
+        ("fusePoolGradient", fuse_pool_gradient),
         ("fuseChains", fuse_chains),
     ];
     for (name, pass) in rest {

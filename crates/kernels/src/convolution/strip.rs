@@ -37,6 +37,12 @@ impl Grid {
         }
         row / self.width * self.line + row % self.width * self.step
     }
+
+    /// Whether R rows from here lie on one line, as most do: then two divisions serve them all, which a short reduction notices.
+    #[inline(always)]
+    fn on_one_line<const R: usize>(&self, row: usize) -> bool {
+        row + R <= self.width || row % self.width + R <= self.width
+    }
 }
 
 /// The elements that a row is reduced over: three nested counts with their strides, and innermost `len` of them, `step` apart.
@@ -186,9 +192,17 @@ impl<T: Real> Run<'_, T> {
         let mut sums = [[L::zero(); P]; R];
         let mut at = [0; R];
         let mut to = [self.c; R];
-        for r in 0..R {
-            at[r] = s.rows.at(i + r);
-            to[r] = self.c.wrapping_add(s.out.at(i + r) + j * PANEL);
+        if s.rows.on_one_line::<R>(i) && s.out.on_one_line::<R>(i) {
+            let (from, start) = (s.rows.at(i), self.c.wrapping_add(s.out.at(i) + j * PANEL));
+            for r in 0..R {
+                at[r] = from + r * s.rows.step;
+                to[r] = start.wrapping_add(r * s.out.step);
+            }
+        } else {
+            for r in 0..R {
+                at[r] = s.rows.at(i + r);
+                to[r] = self.c.wrapping_add(s.out.at(i + r) + j * PANEL);
+            }
         }
         if s.accumulate {
             for (r, row) in sums.iter_mut().enumerate() {

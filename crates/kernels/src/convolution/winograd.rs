@@ -59,12 +59,18 @@ impl Tiles {
         (0..2).all(|a| from[a] >= 0 && from[a] as usize + N <= self.sizes[a])
     }
 
-    /// Where a pixel lies, if inside.
+    /// Which of N pixels from here along an axis lie inside.
     #[inline(always)]
-    fn pixel(&self, from: [isize; 2], y: usize, x: usize) -> Option<usize> {
-        let (y, x) = (from[0] + y as isize, from[1] + x as isize);
-        let inside = y >= 0 && x >= 0 && (y as usize) < self.sizes[0] && (x as usize) < self.sizes[1];
-        inside.then(|| (y as usize * self.sizes[1] + x as usize) * self.channels)
+    fn within<const N: usize>(&self, from: [isize; 2], axis: usize) -> Range<usize> {
+        let low = from[axis].min(0).unsigned_abs().min(N);
+        let high = (self.sizes[axis] as isize - from[axis]).clamp(0, N as isize) as usize;
+        low..high
+    }
+
+    /// Where pixel (y, x) from here lies; it may be outside, and then nobody reads there.
+    #[inline(always)]
+    fn pixel(&self, from: [isize; 2], y: usize, x: usize) -> isize {
+        ((from[0] + y as isize) * self.sizes[1] as isize + from[1] + x as isize) * self.channels as isize
     }
 }
 
@@ -304,9 +310,15 @@ impl<T: Real> Spread<'_, T> {
             for j in (0..t.channels).step_by(PANEL) {
                 let width = PANEL.min(t.channels - j);
                 let source = self.source.wrapping_add(image + j);
+                let (lines, pixels) = (t.within::<N>(from, 0), t.within::<N>(from, 1));
                 let mut half = MaybeUninit::<[[L; N]; 6]>::uninit();
                 for x in 0..N {
                     let mut column = [L::zero(); N];
+                    if !pixels.contains(&x) {
+                        // SAFETY: x is one of the columns.
+                        unsafe { put(&mut half, x, &[L::zero(); 6]) };
+                        continue;
+                    }
                     if inside && width == PANEL {
                         let start = (from[0] as usize * t.sizes[1] + from[1] as usize + x) * t.channels;
                         for (y, value) in column.iter_mut().enumerate() {
@@ -315,9 +327,16 @@ impl<T: Real> Spread<'_, T> {
                         }
                     } else {
                         for (y, value) in column.iter_mut().enumerate() {
-                            if let Some(at) = t.pixel(from, y, x) {
+                            if lines.contains(&y) {
+                                let at = source.wrapping_offset(t.pixel(from, y, x));
                                 // SAFETY: the pixel is inside, and `width` channels from j exist.
-                                *value = unsafe { L::load_first_at(source.add(at), width) };
+                                *value = unsafe {
+                                    if width == PANEL {
+                                        L::load_at(at)
+                                    } else {
+                                        L::load_first_at(at, width)
+                                    }
+                                };
                             }
                         }
                     }
@@ -396,9 +415,13 @@ impl<T: Real> Kernel<T> for Collect<'_, T> {
                     None => L::zero(),
                 };
                 let out = self.out.wrapping_add(image + j);
+                let (lines, pixels) = (t.within::<4>(from, 0), t.within::<4>(from, 1));
                 // SAFETY: every column was written.
                 let half = unsafe { half.assume_init_ref() };
                 for (y, half) in half.iter().enumerate() {
+                    if !lines.contains(&y) {
+                        continue;
+                    }
                     let mut values = output::<T, L>(half);
                     if self.bias.is_some() {
                         for value in &mut values {
@@ -419,9 +442,16 @@ impl<T: Real> Kernel<T> for Collect<'_, T> {
                             let at = ((from[0] as usize + y) * t.sizes[1] + from[1] as usize + x) * t.channels;
                             // SAFETY: the whole tile is inside, and 16 channels from j exist.
                             unsafe { value.store_at(out.add(at)) };
-                        } else if let Some(at) = t.pixel(from, y, x) {
+                        } else if pixels.contains(&x) {
+                            let at = out.wrapping_offset(t.pixel(from, y, x));
                             // SAFETY: the pixel is inside, and `width` channels from j exist.
-                            unsafe { value.store_first_at(out.add(at), width) };
+                            unsafe {
+                                if width == PANEL {
+                                    value.store_at(at);
+                                } else {
+                                    value.store_first_at(at, width);
+                                }
+                            }
                         }
                     }
                 }

@@ -12,10 +12,10 @@ use crate::{PANEL, Real};
 
 /// A stretch of the reduction: 16 columns of B over it fill half of a first-level cache of two such panels.
 const DEPTH: usize = 128;
-/// Rows of A side by side: whole tiles on every level (6, 8 and 4 rows).
-const HEIGHT: usize = 24;
+/// Rows of A side by side: whole tiles on every level (6, 8 and 4 rows), and whole vectors.
+const HEIGHT: usize = 48;
 /// Rows of A copied at once.
-const ROWS: usize = 8 * HEIGHT;
+const ROWS: usize = 4 * HEIGHT;
 /// Panels of B copied at once.
 const PANELS: usize = 4;
 
@@ -51,16 +51,32 @@ pub(super) unsafe fn run<T: Real>(
         let last = from + depth == p.k;
         for first in rows.clone().step_by(ROWS) {
             let count = ROWS.min(rows.end - first);
+            let block = a.wrapping_add(from / PANEL * p.left.panel + first);
             if turned {
                 // SAFETY: these rows and columns of A exist; the copy holds `ROWS`·`DEPTH` numbers.
-                unsafe {
-                    copy_rows(
-                        a.wrapping_add(from / PANEL * p.left.panel + first),
-                        p.left.col,
-                        count,
-                        depth,
-                        a_copy,
-                    )
+                unsafe { copy_rows(block, p.left.col, count, depth, a_copy) };
+            }
+            // Of the block that is copied next, a part is fetched before each of these tiles.
+            let mut next = Ahead::none();
+            if turned && (first + ROWS < rows.end || !last) {
+                let (further, rest) = if first + ROWS < rows.end {
+                    (block.wrapping_add(ROWS), (rows.end - first - ROWS).min(ROWS))
+                } else {
+                    let below = (from + DEPTH) / PANEL * p.left.panel + rows.start;
+                    (a.wrapping_add(below), rows.len().min(ROWS))
+                };
+                let depth = if first + ROWS < rows.end {
+                    depth
+                } else {
+                    DEPTH.min(p.k - from - DEPTH)
+                };
+                next = Ahead {
+                    from: further,
+                    step: p.left.col,
+                    lines: depth,
+                    width: rest,
+                    pieces: panels.len().div_ceil(PANELS) * count.div_ceil(HEIGHT),
+                    done: 0,
                 };
             }
             for panel in panels.clone().step_by(PANELS) {
@@ -87,6 +103,7 @@ pub(super) unsafe fn run<T: Real>(
                     accumulate: from > 0 || e.accumulate,
                 };
                 for row in (0..count).step_by(HEIGHT) {
+                    next.fetch();
                     let height = HEIGHT.min(count - row);
                     let (left, left_layout) = if turned {
                         let layout = Left {
@@ -118,6 +135,47 @@ pub(super) unsafe fn run<T: Real>(
                 }
             }
         }
+    }
+}
+
+/// Numbers that are wanted soon, line by line: fetched into the second-level cache piece by piece, while the tiles compute. A fetch of what
+/// is not there does nothing.
+struct Ahead<T> {
+    from: *const T,
+    step: usize,
+    lines: usize,
+    width: usize,
+    pieces: usize,
+    done: usize,
+}
+
+impl<T> Ahead<T> {
+    fn none() -> Ahead<T> {
+        Ahead {
+            from: std::ptr::null(),
+            step: 0,
+            lines: 0,
+            width: 0,
+            pieces: 1,
+            done: 0,
+        }
+    }
+
+    /// The next piece.
+    #[inline(always)]
+    fn fetch(&mut self) {
+        let lines = self.lines * self.done / self.pieces..self.lines * (self.done + 1) / self.pieces;
+        self.done += 1;
+        #[cfg(target_arch = "x86_64")]
+        for line in lines {
+            for at in (0..self.width).step_by(64 / size_of::<T>()) {
+                let wanted = self.from.wrapping_add(line * self.step + at).cast();
+                // SAFETY: a hint, whatever the address; every x86-64 processor has it.
+                unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(wanted) };
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = (lines, self.from, self.step, self.width);
     }
 }
 

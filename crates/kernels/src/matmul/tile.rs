@@ -17,8 +17,9 @@ pub(crate) struct Tiles<'a, T> {
     pub panels: Range<usize>,
 }
 
-/// Elements of A that are gone over panel by panel before the next rows: they stay in the second-level cache.
-const BLOCK: usize = 24 * 1024;
+/// Elements of A that are gone over panel by panel before the next rows: they stay in the second-level cache. The larger, the fewer times B
+/// comes from further away.
+const BLOCK: usize = 64 * 1024;
 
 impl<T: Real> Kernel<T> for Tiles<'_, T> {
     type Output = ();
