@@ -347,7 +347,8 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
   }
 
   /**
-   * Predicts off the event loop: class names, or `{ probabilities: true }` for the matrix; numbers in the target's own units.
+   * Predicts off the event loop: class names, or `{ probabilities: true }` for the matrix, whose rows lie in one buffer; numbers in the
+   * target's own units.
    * Takes a data set, nested or typed arrays, rows as objects, or an object of columns; of a model of images also JPEG and PNG bytes, one
    * image or an array of them. Of several outputs each is under its name. Where each step of a sequence is predicted, `{ steps: true }` gives
    * for a row an array of class names, one a step (its probabilities: a matrix, row-major).

@@ -279,7 +279,7 @@ export const columnsOfOutput = (values: Float64Array, rows: number, { from, widt
   return own;
 };
 
-/** One array of probabilities a row; a single sigmoid output p stands for [1 − p, p]. */
+/** One array of probabilities a row, all in one buffer (memory of its own for each would cost more than predicting it); a single sigmoid output p stands for [1 − p, p]. */
 export const probabilityRows = (values: Float64Array, rows: number): Float64Array[] => {
   const single = values.length === rows;
   const matrix = single ? new Float64Array(2 * rows) : values;

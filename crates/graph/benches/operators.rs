@@ -2,11 +2,14 @@
 //! row by the network of W2 (W9c). `cargo bench -p nabla-graph --bench operators -- [W1c | W2 | W3 | W4 | W5 | W9c]`; `NABLA_SIMD` chooses the level, `REPEATS` how often (default 20). Each
 //! figure is the least of the repeats; GFLOP/s count a convolution as direct work, however it is computed.
 
+#[path = "operators/clock.rs"]
+mod clock;
 mod sequences;
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use clock::computed;
 use nabla_graph::{Bases, Builder, Dim, Graph, Id, Mode, Moment, Operator, Program, Purpose, Shape, program};
 use nabla_kernels::{Aligned, denormals, level};
 use nabla_params::Initializer;
@@ -134,14 +137,6 @@ fn w3() -> Graph {
     x = n.apply("mean", &[x], json!({ "axes": [1, 2] }));
     x = n.dense(x, 10);
     n.finish(x)
-}
-
-/// Seconds that this thread has computed: what else runs on the machine does not count.
-fn computed() -> f64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the call writes the one value that it is given.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
-    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
 
 /// Multiplications and additions of a convolution's or product's definition; of sequence operators what they cost at full speed.

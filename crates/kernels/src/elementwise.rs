@@ -186,6 +186,9 @@ unsafe fn store<T: Real, L: Lanes<T>>(x: L, to: *mut T, left: usize) {
     }
 }
 
+/// From so many bytes on a result would push everything else out of the caches, itself included: it goes past them.
+const STREAMED: usize = 12 << 20;
+
 pub(crate) struct UnaryLoop<T> {
     op: Unary,
     x: *const T,
@@ -197,6 +200,7 @@ impl<T: Real> Kernel<T> for UnaryLoop<T> {
     type Output = ();
     #[inline(always)]
     fn run<L: Lanes<T>>(self) {
+        let streams = self.n * size_of::<T>() >= STREAMED && self.x != self.y.cast_const() && self.y.addr().is_multiple_of(64);
         macro_rules! over {
             ($x:ident => $f:expr) => {{
                 // One body for whole vectors and the rest: two well predicted branches cost less than the code twice.
@@ -206,8 +210,14 @@ impl<T: Real> Kernel<T> for UnaryLoop<T> {
                     // SAFETY: `left` numbers are left, and the caller vouches for n.
                     let $x = unsafe { load::<T, L>(self.x.add(i), left) };
                     let y: L = $f;
-                    // SAFETY: as above.
-                    unsafe { store::<T, L>(y, self.y.add(i), left) };
+                    // SAFETY: as above; from a 64-byte line on every 16 numbers begin one.
+                    unsafe {
+                        if streams && left >= PANEL {
+                            y.stream_at(self.y.add(i));
+                        } else {
+                            store::<T, L>(y, self.y.add(i), left);
+                        }
+                    }
                     i += PANEL;
                 }
             }};
@@ -236,6 +246,9 @@ impl<T: Real> Kernel<T> for UnaryLoop<T> {
             Unary::Step => over!(x => L::select(zero.less(x), one, zero)),
             Unary::Not => over!(x => L::select(x.equal(zero), one, zero)),
             Unary::Floor => over!(x => x.floor()),
+        }
+        if streams {
+            L::streamed();
         }
     }
 }
@@ -408,6 +421,21 @@ mod tests {
             Binary::GeluGradient => {
                 b * (0.5 * libm::erfc(-a * std::f64::consts::FRAC_1_SQRT_2) + a * libm::exp(-0.5 * a * a) * 0.398_942_280_401_432_7)
             }
+        }
+    }
+
+    #[test]
+    fn long_results_go_past_the_caches_unchanged() {
+        let n = STREAMED / size_of::<f32>() + 21;
+        let x = numbers::<f32>(n).0;
+        let mut expected = vec![0.0; n];
+        for (x, y) in x.chunks(1000).zip(expected.chunks_mut(1000)) {
+            unary(Unary::Sigmoid, x, y);
+        }
+        let mut y = crate::Aligned::zeroed(n + 1).unwrap();
+        for from in [0, 1] {
+            unary(Unary::Sigmoid, &x, &mut y[from..from + n]);
+            assert!(y[from..from + n] == expected[..], "from {from} on");
         }
     }
 

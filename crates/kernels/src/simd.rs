@@ -121,6 +121,19 @@ pub trait Lanes<T: Real>: Copy + sealed::Sealed {
     /// # Safety
     /// `p` is valid for writes of 16 numbers.
     unsafe fn store_at(self, p: *mut T);
+    /// Writes 16 numbers that are not read soon: past the caches where the machine can, so that nothing is fetched to be overwritten. Others
+    /// see them after [`Lanes::streamed`].
+    ///
+    /// # Safety
+    /// `p` is valid for writes of 16 numbers and lies on a 64-byte line.
+    #[inline(always)]
+    unsafe fn stream_at(self, p: *mut T) {
+        // SAFETY: as the caller vouches.
+        unsafe { self.store_at(p) }
+    }
+    /// Ends a run of [`Lanes::stream_at`].
+    #[inline(always)]
+    fn streamed() {}
     /// Reads `n ≤ 16` numbers; the other lanes are 0.
     ///
     /// # Safety

@@ -206,7 +206,9 @@ fn main() {
         team: Team::new(threads, || {}),
         threads,
         repeats: if words.iter().any(|w| w == "--quick") { 5 } else { 30 },
-        only: after("--only").map(|only| only.split(',').map(String::from).collect()).unwrap_or_default(),
+        only: after("--only")
+            .map(|only| only.split(',').map(String::from).collect())
+            .unwrap_or_default(),
         rate: 0.0,
     };
     if rows.wants("fma") {

@@ -4,7 +4,7 @@ mod networks;
 
 use std::sync::Arc;
 
-use nabla_data::{Dataset, SourceParts};
+use nabla_data::{Dataset, Matrix, SourceParts};
 use nabla_graph::Graph;
 use nabla_kernels::level;
 use nabla_train::{Control, Job, Paused, Recipe, fits};
@@ -198,6 +198,50 @@ fn fits_side_by_side_equal_fits_one_by_one() {
                 "fold {k}, {threads} threads"
             );
             assert_eq!(found.scores, alone.scores, "fold {k}, {threads} threads");
+        }
+    }
+}
+
+/// More rows than one thread takes at once, and few that a large team shares; a missing cell is the first one, whoever meets it.
+#[test]
+fn predictions_are_the_same_on_any_number_of_threads() {
+    let graph = network(&[200, 160, 10], &["relu"], 0.0, "crossEntropy");
+    let recipe = recipe(
+        &graph,
+        json!({ "prepare": [{ "kind": "standardize" }], "epochs": 1, "batchSize": 64 }),
+    );
+    let model = train(&recipe, &Job::new(class_data(100, 200, 10)), 1).model;
+    for (rows, teams) in [(700, [2, 3, 8]), (300, [2, 7, 40])] {
+        let whole = class_data(rows, 200, 10);
+        let expected = model.predict(&whole, 1).unwrap();
+        assert_eq!(expected.len(), 10 * rows);
+        for threads in teams {
+            assert!(
+                model.predict(&whole, threads).unwrap() == expected,
+                "{rows} rows, {threads} threads"
+            );
+        }
+        for (row, lone) in (0..rows as u32)
+            .step_by(97)
+            .map(|row| (row as usize, whole.select(&[row]).unwrap()))
+        {
+            assert!(
+                model.predict(&lone, 1).unwrap() == expected[10 * row..10 * row + 10],
+                "row {row} by itself"
+            );
+        }
+        let mut parts = class_parts(rows, 200, 10);
+        for cell in [200 * (rows - 3) + 5, 200 * (rows / 2) + 7] {
+            match &mut parts.features {
+                Matrix::F32(values) => values[cell] = f32::NAN,
+                Matrix::F64(values) => values[cell] = f64::NAN,
+                Matrix::U8(_) | Matrix::File(_) => unreachable!("numbers"),
+            }
+        }
+        let broken: Dataset = parts.build().unwrap().into();
+        for threads in [1, teams[0], teams[2]] {
+            let error = model.predict(&broken, threads).unwrap_err().to_string();
+            assert!(error.contains(&format!("row {}", rows / 2)), "{error}");
         }
     }
 }

@@ -55,7 +55,7 @@ export interface Operators {
   readonly matmul: { readonly transposeA: boolean; readonly transposeB: boolean };
   readonly max: { readonly axes: readonly number[] | null; readonly keepDims: boolean };
   readonly maxPool: { readonly padding: readonly number[]; readonly stride: readonly number[]; readonly window: readonly number[] };
-  readonly maxPoolGradient: { readonly padding: readonly number[]; readonly stride: readonly number[]; readonly window: readonly number[] };
+  readonly maxPoolGradient: { readonly pool: Readonly<Record<string, unknown>>; readonly relu: boolean };
   readonly maxPoolPick: { readonly padding: readonly number[]; readonly stride: readonly number[]; readonly window: readonly number[] };
   readonly maximum: NoAttributes;
   readonly mean: { readonly axes: readonly number[] | null; readonly keepDims: boolean };

@@ -9,6 +9,7 @@
 //! by Winograd's F(4×4, 3×3) for kernels of 3×3 with enough channels (`winograd`; in f32 only, so that gradient checks stay exact).
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use nabla_error::{Code, Error, Result};
 use nabla_kernels::Real;
@@ -55,6 +56,28 @@ impl Default for Conv {
             size: Vec::new(),
         }
     }
+}
+
+/// A way to compute a convolution, where there are two. (Each reads windows where they lie: the direct one is what others call an implicit
+/// product of matrices.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By the definition.
+    Direct,
+    /// By F(4×4, 3×3), for kernels of 3×3 in steps of 1.
+    Winograd,
+}
+
+static FORCED: AtomicU8 = AtomicU8::new(0);
+
+/// Programs compiled from now on, in the whole process, compute convolutions this way where they can, whatever the table says; `None`: as the
+/// table says. For comparisons: the bits of training follow from the table.
+pub fn force(way: Option<Way>) {
+    FORCED.store(way.map_or(0, |way| 1 + way as u8), Ordering::Relaxed);
+}
+
+fn forced() -> Option<Way> {
+    [None, Some(Way::Direct), Some(Way::Winograd)][usize::from(FORCED.load(Ordering::Relaxed))]
 }
 
 fn sizes(shape: &Shape, range: Range<usize>) -> Vec<usize> {

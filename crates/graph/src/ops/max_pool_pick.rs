@@ -33,7 +33,8 @@ impl Op for MaxPoolPick {
     }
 
     fn gradient(&self, b: &mut Builder, at: &At) -> Result<Gradients> {
-        let values = b.apply(MaxPoolGradient(self.0.clone()).into(), &[at.inputs[0], at.dy])?;
+        let pool = self.0.clone();
+        let values = b.apply(MaxPoolGradient { pool, relu: false }.into(), &[at.inputs[0], at.dy])?;
         Ok(vec![None, Some(values)])
     }
 

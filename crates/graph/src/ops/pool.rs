@@ -293,7 +293,12 @@ impl Op for MaxPoolGradient {
     }
 
     fn gradient(&self, b: &mut Builder, at: &At) -> Result<Gradients> {
-        let dy = b.apply(MaxPoolPick(self.0.clone()).into(), &[at.inputs[0], at.dy])?;
+        let passed = if self.relu {
+            b.binary(BinaryKind::ReluGradient, at.inputs[0], at.dy)?
+        } else {
+            at.dy
+        };
+        let dy = b.apply(MaxPoolPick(self.pool.clone()).into(), &[at.inputs[0], passed])?;
         Ok(vec![None, Some(dy)])
     }
 

@@ -6,33 +6,33 @@ use super::x86_operations::lanes;
 use super::{Lanes, sealed::Sealed};
 
 lanes!(Avx2F32, f32, __m256 x 2 [0 1] zero [] width 8, mask __m256, low Avx2F32Low, tile 6 x 1,
-    splat _mm256_set1_ps, load _mm256_loadu_ps, store _mm256_storeu_ps, add _mm256_add_ps, sub _mm256_sub_ps, mul _mm256_mul_ps,
+    splat _mm256_set1_ps, load _mm256_loadu_ps, store _mm256_storeu_ps, stream _mm256_stream_ps, add _mm256_add_ps, sub _mm256_sub_ps, mul _mm256_mul_ps,
     div _mm256_div_ps, fma _mm256_fmadd_ps, sqrt _mm256_sqrt_ps, max _mm256_max_ps, min _mm256_min_ps, and _mm256_and_ps,
     or _mm256_or_ps, xor _mm256_xor_ps, own avx2_f32);
 lanes!(Avx2F64, f64, __m256d x 4 [0 1 2 3] zero [] width 4, mask __m256d, low Avx2F64Low, tile 3 x 1,
-    splat _mm256_set1_pd, load _mm256_loadu_pd, store _mm256_storeu_pd, add _mm256_add_pd, sub _mm256_sub_pd, mul _mm256_mul_pd,
+    splat _mm256_set1_pd, load _mm256_loadu_pd, store _mm256_storeu_pd, stream _mm256_stream_pd, add _mm256_add_pd, sub _mm256_sub_pd, mul _mm256_mul_pd,
     div _mm256_div_pd, fma _mm256_fmadd_pd, sqrt _mm256_sqrt_pd, max _mm256_max_pd, min _mm256_min_pd, and _mm256_and_pd,
     or _mm256_or_pd, xor _mm256_xor_pd, own avx2_f64);
 lanes!(Avx512F32, f32, __m512 x 1 [0] zero [] width 16, mask __mmask16, low Avx2F32Low, tile 8 x 2,
-    splat _mm512_set1_ps, load _mm512_loadu_ps, store _mm512_storeu_ps, add _mm512_add_ps, sub _mm512_sub_ps, mul _mm512_mul_ps,
+    splat _mm512_set1_ps, load _mm512_loadu_ps, store _mm512_storeu_ps, stream _mm512_stream_ps, add _mm512_add_ps, sub _mm512_sub_ps, mul _mm512_mul_ps,
     div _mm512_div_ps, fma _mm512_fmadd_ps, sqrt _mm512_sqrt_ps, max _mm512_max_ps, min _mm512_min_ps, and _mm512_and_ps,
     or _mm512_or_ps, xor _mm512_xor_ps, own avx512_f32);
 lanes!(Avx512F64, f64, __m512d x 2 [0 1] zero [] width 8, mask __mmask8, low Avx512F64Low, tile 8 x 1,
-    splat _mm512_set1_pd, load _mm512_loadu_pd, store _mm512_storeu_pd, add _mm512_add_pd, sub _mm512_sub_pd, mul _mm512_mul_pd,
+    splat _mm512_set1_pd, load _mm512_loadu_pd, store _mm512_storeu_pd, stream _mm512_stream_pd, add _mm512_add_pd, sub _mm512_sub_pd, mul _mm512_mul_pd,
     div _mm512_div_pd, fma _mm512_fmadd_pd, sqrt _mm512_sqrt_pd, max _mm512_max_pd, min _mm512_min_pd, and _mm512_and_pd,
     or _mm512_or_pd, xor _mm512_xor_pd, own avx512_f64);
 
 // Low halves: 8 lanes computed, the others 0. For products with at most 8 columns left, half the work.
 lanes!(Avx2F32Low, f32, __m256 x 1 [0] zero [1] width 8, mask __m256, low Avx2F32Low, tile 8 x 1,
-    splat _mm256_set1_ps, load _mm256_loadu_ps, store _mm256_storeu_ps, add _mm256_add_ps, sub _mm256_sub_ps, mul _mm256_mul_ps,
+    splat _mm256_set1_ps, load _mm256_loadu_ps, store _mm256_storeu_ps, stream _mm256_stream_ps, add _mm256_add_ps, sub _mm256_sub_ps, mul _mm256_mul_ps,
     div _mm256_div_ps, fma _mm256_fmadd_ps, sqrt _mm256_sqrt_ps, max _mm256_max_ps, min _mm256_min_ps, and _mm256_and_ps,
     or _mm256_or_ps, xor _mm256_xor_ps, own avx2_f32);
 lanes!(Avx2F64Low, f64, __m256d x 2 [0 1] zero [2 3] width 4, mask __m256d, low Avx2F64Low, tile 6 x 1,
-    splat _mm256_set1_pd, load _mm256_loadu_pd, store _mm256_storeu_pd, add _mm256_add_pd, sub _mm256_sub_pd, mul _mm256_mul_pd,
+    splat _mm256_set1_pd, load _mm256_loadu_pd, store _mm256_storeu_pd, stream _mm256_stream_pd, add _mm256_add_pd, sub _mm256_sub_pd, mul _mm256_mul_pd,
     div _mm256_div_pd, fma _mm256_fmadd_pd, sqrt _mm256_sqrt_pd, max _mm256_max_pd, min _mm256_min_pd, and _mm256_and_pd,
     or _mm256_or_pd, xor _mm256_xor_pd, own avx2_f64);
 lanes!(Avx512F64Low, f64, __m512d x 1 [0] zero [1] width 8, mask __mmask8, low Avx512F64Low, tile 8 x 1,
-    splat _mm512_set1_pd, load _mm512_loadu_pd, store _mm512_storeu_pd, add _mm512_add_pd, sub _mm512_sub_pd, mul _mm512_mul_pd,
+    splat _mm512_set1_pd, load _mm512_loadu_pd, store _mm512_storeu_pd, stream _mm512_stream_pd, add _mm512_add_pd, sub _mm512_sub_pd, mul _mm512_mul_pd,
     div _mm512_div_pd, fma _mm512_fmadd_pd, sqrt _mm512_sqrt_pd, max _mm512_max_pd, min _mm512_min_pd, and _mm512_and_pd,
     or _mm512_or_pd, xor _mm512_xor_pd, own avx512_f64);
 

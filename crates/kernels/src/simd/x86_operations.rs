@@ -9,7 +9,7 @@ macro_rules! lanes {
     (
         $name:ident, $t:ident, $register:ident x $n:literal [$($i:literal)*] zero [$($z:literal)*] width $width:literal, mask $mask:ty, low $low:ident,
         tile $rows:literal x $panels:literal,
-        splat $splat:ident, load $load:ident, store $store:ident, add $add:ident, sub $sub:ident, mul $mul:ident, div $div:ident,
+        splat $splat:ident, load $load:ident, store $store:ident, stream $stream:ident, add $add:ident, sub $sub:ident, mul $mul:ident, div $div:ident,
         fma $fma:ident, sqrt $sqrt:ident, max $max:ident, min $min:ident, and $and:ident, or $or:ident, xor $xor:ident,
         own $own:ident
     ) => {
@@ -54,6 +54,19 @@ macro_rules! lanes {
                     $($store(p.add($i * $width), self.0[$i]);)*
                     $($store(p.add($z * $width), $splat(0.0));)*
                 }
+            }
+            #[inline(always)]
+            unsafe fn stream_at(self, p: *mut $t) {
+                // SAFETY: as above, and the caller vouches for the alignment.
+                unsafe {
+                    $($stream(p.add($i * $width), self.0[$i]);)*
+                    $($stream(p.add($z * $width), $splat(0.0));)*
+                }
+            }
+            #[inline(always)]
+            fn streamed() {
+                // SAFETY: every x86-64 processor has it.
+                unsafe { _mm_sfence() }
             }
             #[inline(always)]
             unsafe fn load_first_at(p: *const $t, n: usize) -> Self {

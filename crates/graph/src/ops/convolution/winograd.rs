@@ -9,6 +9,7 @@ use nabla_kernels::{PANEL, Real, panels_len};
 use super::super::Io;
 use super::super::io::slots;
 use super::geometry::Geometry;
+use super::{Way, forced};
 
 /// Tiles a chunk: 36 products of so many rows.
 const CHUNK: usize = 24;
@@ -66,14 +67,21 @@ fn groups(images: usize, tiles: usize) -> usize {
 }
 
 impl Geometry {
-    /// Whether this way is taken (in f32): 3×3 in steps of 1, enough channels, and tiles that are half full at least.
+    /// Whether this way is taken (in f32): 3×3 in steps of 1, enough channels, and tiles that are half full at least. What the other way takes
+    /// is in `benches/convolution.rs`.
     pub(super) fn is_winograd(&self) -> bool {
         let [s0, s1, s2] = self.spans;
         let trivial = s0.size == 1 && s0.kernel == 1 && s0.out == 1 && s0.before == 0;
         let three = [s1, s2].iter().all(|s| s.kernel == 3 && s.stride == 1 && s.dilation == 1);
+        if !trivial || !three || self.groups != 1 {
+            return false;
+        }
+        if let Some(way) = forced() {
+            return way == Way::Winograd;
+        }
         let full = |of: [usize; 2]| 2 * of[0] * of[1] >= of.iter().map(|n| n.next_multiple_of(TILE)).product();
         let enough = self.channels >= CHANNELS && self.filters >= CHANNELS;
-        trivial && three && self.groups == 1 && enough && full([s1.out, s2.out]) && full([s1.size, s2.size])
+        enough && full([s1.out, s2.out]) && full([s1.size, s2.size])
     }
 
     pub(super) fn winograd_scratch(&self, backward: bool) -> usize {
