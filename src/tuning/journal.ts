@@ -11,6 +11,9 @@ import type { Trial } from './trial.js';
 const op = { createStudy: 0, studyAttribute: 2, createTrial: 4, parameter: 5, state: 6, intermediate: 7, attribute: 8 } as const;
 const states = ['running', 'complete', 'pruned', 'failed', 'waiting'] as const;
 
+/** How long what was written may wait for the disk. */
+const syncEveryMs = 1000;
+
 /** What a study's results depend on, as hashes; `STUDY_CHANGED` names those that differ. */
 export type Fingerprints = Readonly<Record<'data' | 'space' | 'splitter' | 'recipe' | 'objective', string>>;
 
@@ -65,6 +68,7 @@ export class Journal {
   #exists = false;
   #at = 0;
   #lines = 0;
+  #synced = Number.NEGATIVE_INFINITY;
   /** Steps go one after the other: each begins where the last has read to. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -157,9 +161,19 @@ export class Journal {
     await this.#step(() => undefined, false);
   }
 
-  /** Appends, after what has come since. */
+  /**
+   * Appends, after what has come since. A killed process loses nothing of it; of what a power failure may take, the last second, those
+   * trials run again: waiting for the disk costs 5 to 20 ms a trial.
+   */
   async #append(lines: readonly object[]): Promise<void> {
-    while (!(await this.#step(() => lines, true)));
+    const sync = performance.now() - this.#synced >= syncEveryMs;
+    if (sync) this.#synced = performance.now();
+    while (!(await this.#step(() => lines, sync)));
+  }
+
+  /** All of it is on the disk when this resolves. */
+  async settle(): Promise<void> {
+    await this.#step(() => [], true);
   }
 
   /** Begins the study, or checks that it is the same one. */
@@ -251,7 +265,7 @@ export class Journal {
     return Object.values(this.#trials[number]?.intermediate ?? {});
   }
 
-  /** Writes down what a trial gave; it is on the disk when this resolves. */
+  /** Writes down what a trial gave; the file has it when this resolves, and the disk within a second. */
   async finish(trial: Trial): Promise<void> {
     const { number: trial_id, score, values, standardDeviation, error, seconds, curves, rungs, parent } = trial;
     const worker_id = this.#owner;

@@ -144,6 +144,7 @@ export class Search {
       this.#journal = new Journal(storage, owner, space);
       await this.#journal.open(this.direction, fingerprintsOf(data, space, views, objective, probe));
       await this.#loop(end);
+      await this.#journal.settle();
     } finally {
       retire(owner);
     }
@@ -289,6 +290,7 @@ export class Search {
 
   async keepTestScores(number: number, scores: Readonly<Record<string, number>>): Promise<void> {
     await this.#journal?.keepTestScores(number, scores);
+    await this.#journal?.settle();
   }
 
   /** What the native side is asked, as JSON. */
