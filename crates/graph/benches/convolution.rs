@@ -53,7 +53,7 @@ fn measure(pass: &str, [batch, size, channels, filters, kernel, stride]: [usize;
         "convInput" => (y, w),
         _ => (x, y),
     };
-    let mut attributes = json!({ "stride": [stride, stride], "padding": [padding; 4] });
+    let mut attributes = json!({ "stride": [stride, stride], "padding": [padding, padding, padding, padding] });
     match pass {
         "convInput" => attributes["size"] = json!([size, size]),
         "convKernel" => attributes["size"] = json!([kernel, kernel]),

@@ -156,6 +156,7 @@ impl<T: Real> Examiner<T> {
         unsafe {
             let x = bases.write(&self.features, n, 0..self.features.len.at(n));
             feed.features(rows, x);
+            feed.check()?;
             // A missing cell shows in what was just gathered; only where it may not, or does, the data set is looked at.
             if feed.clips() || !reduce::all_finite(x) {
                 feed.check_rows(range)?;
