@@ -387,6 +387,7 @@ it('goes on from another model', async () => {
   ]);
   await expect(still.fit(train, { from: old, take: ['conv'] })).rejects.toMatchObject({ code: 'INVALID_OPTION', place: 'take' });
   expect(() => still.fit(train, { take: ['dense'] })).toThrow(/from/);
+  expect(() => still.fit(train, { from: old, take: [] })).toThrow(/at least one layer/);
 });
 
 it('checks gradients', async () => {

@@ -561,7 +561,8 @@ export class Trainer<const M extends Metrics | NamedMetrics = readonly [], const
     const { validation, signal, threads, progress = false, onEpoch, from, take, preparation } = options;
     if (preparation !== undefined && from === undefined)
       throw invalidOption('fit', 'preparation', 'to come with from', preparation, this.fit);
-    if (take !== undefined && from === undefined) throw invalidOption('fit', 'take', 'to come with from', take, this.fit);
+    if (take !== undefined && (from === undefined || take.length === 0))
+      throw invalidOption('fit', 'take', from === undefined ? 'to come with from' : 'to name at least one layer', take, this.fit);
     const health = everyOf(options.health);
     const schema = schemaOf(data);
     const spec = this.#spec(schema);
