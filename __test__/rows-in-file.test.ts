@@ -26,7 +26,7 @@ const fails = (promise: Promise<unknown>): Promise<string> =>
 
 /** A version 1 file of NumPy. */
 const npy = (descr: string, shape: readonly number[], values: NodeJS.ArrayBufferView, order = 'False'): Buffer => {
-  const header = `{'descr': '${descr}', 'fortran_order': ${order}, 'shape': (${shape.join(', ')},), }`.padEnd(117) + '\n';
+  const header = `${`{'descr': '${descr}', 'fortran_order': ${order}, 'shape': (${shape.join(', ')},), }`.padEnd(117)}\n`;
   const start = Buffer.alloc(10);
   start.write('\x93NUMPY\x01\x00', 'latin1');
   start.writeUInt16LE(header.length, 8);
