@@ -10,7 +10,7 @@ export interface Statistics {
   readonly largest: number;
   /** The share that is exactly 0. */
   readonly zeros: number;
-  /** Of at most 4,096 of them, evenly chosen, in bins of one width; what lies outside is in the first or the last. */
+  /** Of at most 1,024 of them, evenly chosen, in bins of one width; what lies outside is in the first or the last. */
   readonly histogram: { readonly from: number; readonly to: number; readonly counts: readonly number[] };
 }
 

@@ -1,4 +1,4 @@
-//! What is said of many numbers: mean, deviation, norm, extremes, the share of zeros, and a histogram of at most 4,096 of them.
+//! What is said of many numbers: mean, deviation, norm, extremes, the share of zeros, and a histogram of at most 1,024 of them.
 //!
 //! Moments are taken around a shift near the mean (the mean of 64 of the numbers), in 16 lanes over blocks of 1,024, and the blocks'
 //! sums are added in double precision: one reading, and the same bits on any machine.
@@ -9,7 +9,7 @@ use serde::Serialize;
 /// Bins of a histogram.
 pub const BINS: usize = 30;
 /// Numbers that a histogram counts at most.
-const SAMPLED: usize = 4096;
+const SAMPLED: usize = 1024;
 const LANES: usize = 16;
 const BLOCK: usize = 1024;
 
@@ -31,7 +31,7 @@ pub struct Statistics {
     pub largest: f64,
     /// The share that is exactly 0.
     pub zeros: f64,
-    /// Of at most 4,096, evenly chosen.
+    /// Of at most 1,024, evenly chosen.
     pub histogram: Histogram,
 }
 
