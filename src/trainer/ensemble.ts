@@ -1,4 +1,5 @@
 import { type Dataset, schemaOf } from '../data/dataset.js';
+import type { TargetSchema } from '../data/schema.js';
 import {
   expectArgument,
   expectOptions,
@@ -15,8 +16,8 @@ import { uniform } from '../initializers/index.js';
 import { accuracy, meanSquaredError } from '../metrics/index.js';
 import { native } from '../native/index.js';
 import type { Estimator, EstimatorFitOptions, FittedEstimator } from './estimator.js';
-import { Fitted, type PredictInput } from './fitted.js';
-import { expectOneOutput } from './outputs.js';
+import { Fitted, type PredictInput, placesOf } from './fitted.js';
+import { classesOf } from './outputs.js';
 import type { PredictionKind } from './predictions.js';
 import { expectCycles, fitSnapshots } from './snapshots.js';
 import { type AnyTrainer, expectDataset, isTrainer, recipeOf, Trainer } from './trainer.js';
@@ -78,57 +79,88 @@ const copiesOf = (members: Copies): Estimator[] => {
   });
 };
 
-/** What an ensemble's fit gives. */
-export interface FittedEnsemble extends FittedEstimator {
+/**
+ * What an ensemble's fit gives. Of members with several outputs, `ensemble<{ digit: string[]; … }, { digit: Float64Array[]; … }>(…)` says
+ * what they are.
+ */
+export interface FittedEnsemble<P = string[] | Float64Array, Q = Float64Array[]> extends FittedEstimator {
   /** The fitted members. */
   readonly members: readonly Fitted[];
   /** Names of the classes; empty when the target is numbers. */
   readonly classes: readonly string[];
-  /** Class names or numbers. */
-  predict(input: PredictInput): Promise<string[] | Float64Array>;
-  /** The combined probabilities, one array a row: means, or shares of the votes. */
-  probabilities(input: PredictInput): Promise<Float64Array[]>;
-  /** `accuracy` for classes, `meanSquaredError` for numbers. */
+  /** Class names or numbers; of members with several outputs an object of them by name. */
+  predict(input: PredictInput): Promise<P>;
+  /** The combined probabilities, one array a row: means, or shares of the votes; by name where there are several outputs. */
+  probabilities(input: PredictInput): Promise<Q>;
+  /** `accuracy` for classes, `meanSquaredError` for numbers; of several outputs such as `digit.accuracy`. */
   evaluate(data: Dataset): Promise<Readonly<Record<string, number>>>;
 }
 
 /** Index of the largest; the first of equals. */
 const largest = (row: Float64Array): number => row.reduce((best, p, i) => (p > (row[best] as number) ? i : best), 0);
 
+/** What members say of one output: probabilities a row, or numbers. */
+type Said = Float64Array[] | Float64Array;
+
 const combined = (
   members: readonly Fitted<string, PredictionKind>[],
   weights: readonly number[],
   combine: 'average' | 'vote',
+  target: TargetSchema | null,
 ): FittedEnsemble => {
   const total = weights.reduce((sum, weight) => sum + weight, 0);
-  const classes = (members[0] as Fitted).classes;
-  const probabilities = async (input: PredictInput): Promise<Float64Array[]> => {
-    const all = await Promise.all(members.map((member) => member.predict(input, { probabilities: true })));
-    return (all[0] as Float64Array[]).map((_, row) => {
-      const sum = new Float64Array(classes.length);
-      all.forEach((matrix, m) => {
+  const first = members[0] as Fitted;
+  const { classes } = first;
+  const names = first.outputs;
+  /** Means of numbers; means of probabilities, or shares of votes. */
+  const together = (all: readonly Said[]): Said => {
+    const share = (m: number): number => (weights[m] as number) / total;
+    const [one] = all;
+    if (one instanceof Float64Array)
+      return one.map((_, i) => (all as readonly Float64Array[]).reduce((sum, values, m) => sum + share(m) * (values[i] as number), 0));
+    return (one as Float64Array[]).map((own, row) => {
+      const sum = new Float64Array(own.length);
+      (all as readonly Float64Array[][]).forEach((matrix, m) => {
         const p = matrix[row] as Float64Array;
-        const share = (weights[m] as number) / total;
-        if (combine === 'vote') sum[largest(p)] = (sum[largest(p)] as number) + share;
-        else p.forEach((value, i) => void (sum[i] = (sum[i] as number) + share * value));
+        if (combine === 'vote') sum[largest(p)] = (sum[largest(p)] as number) + share(m);
+        else p.forEach((value, i) => void (sum[i] = (sum[i] as number) + share(m) * value));
       });
       return sum;
     });
   };
-  const predict = async (input: PredictInput): Promise<string[] | Float64Array> => {
-    if (classes.length > 0) return (await probabilities(input)).map((row) => classes[largest(row)] as string);
-    const all = (await Promise.all(members.map((member) => member.predict(input)))) as Float64Array[];
-    return (all[0] as Float64Array).map((_, i) =>
-      all.reduce((sum, values, m) => sum + ((weights[m] as number) / total) * (values[i] as number), 0),
-    );
+  const said = async (input: PredictInput): Promise<Said | Record<string, Said>> => {
+    const options = classes.length > 0 || names.length > 0 ? { probabilities: true as const } : {};
+    const all = (await Promise.all(members.map((member) => member.predict(input, options as never)))) as unknown[];
+    if (names.length === 0) return together(all as Said[]);
+    return Object.fromEntries(names.map((name) => [name, together((all as Record<string, Said>[]).map((one) => one[name] as Said))]));
+  };
+  const named = (one: Said, own: readonly string[]): string[] | Float64Array =>
+    one instanceof Float64Array ? one : one.map((row) => own[largest(row)] as string);
+  const predict = async (input: PredictInput): Promise<string[] | Float64Array | Record<string, string[] | Float64Array>> => {
+    const found = await said(input);
+    if (names.length === 0) return named(found as Said, classes);
+    const each = placesOf(first).map((place) => [
+      place.name,
+      named((found as Record<string, Said>)[place.name] as Said, classesOf(place, target)),
+    ]);
+    return Object.fromEntries(each);
   };
   const evaluate = async (data: Dataset): Promise<Readonly<Record<string, number>>> => {
     expectDataset('evaluate', data);
     const found = await predict(data);
-    if (classes.length > 0) return { accuracy: accuracy(data.labels(), found as string[]) };
-    return { meanSquaredError: meanSquaredError(data.targets(), found as Float64Array) };
+    const scoreOf = (one: string[] | Float64Array, name?: string): [string, number] =>
+      one instanceof Float64Array
+        ? ['meanSquaredError', meanSquaredError(data.targets(name), one)]
+        : ['accuracy', accuracy(data.labels(name), one)];
+    if (names.length === 0) return Object.fromEntries([scoreOf(found as string[] | Float64Array)]);
+    return Object.fromEntries(
+      names.map((name) => {
+        const [metric, value] = scoreOf((found as Record<string, string[] | Float64Array>)[name] as string[] | Float64Array, name);
+        return [`${name}.${metric}`, value];
+      }),
+    );
   };
-  return Object.freeze({ members, classes, predict, probabilities, evaluate });
+  return Object.freeze({ members, classes, predict, probabilities: said, evaluate }) as unknown as FittedEnsemble;
 };
 
 /** One trainer fitted in cycles, and how many. */
@@ -179,7 +211,10 @@ const fitMembers = async (list: readonly Estimator[], data: Dataset, options: Es
  * const bagged = await ensemble({ of: trainer, count: 10, sampling: 'bootstrap' }).fit(train); // Breiman 1996
  * const snapshots = await ensemble({ of: trainer, snapshots: 5 }).fit(train); // five members for the cost of one
  */
-export const ensemble = (members: EnsembleMembers, options: EnsembleOptions = {}): Estimator<FittedEnsemble> => {
+export const ensemble = <P = string[] | Float64Array, Q = Float64Array[]>(
+  members: EnsembleMembers,
+  options: EnsembleOptions = {},
+): Estimator<FittedEnsemble<P, Q>> => {
   const cycles = snapshotsOf(members);
   const copies = Array.isArray(members) || cycles !== undefined ? undefined : copiesOf(members as Copies);
   const list = copies ?? (cycles === undefined ? [...(members as readonly Estimator[])] : []);
@@ -190,9 +225,8 @@ export const ensemble = (members: EnsembleMembers, options: EnsembleOptions = {}
   const { combine = 'average', weights = new Array<number>(count).fill(1) } = options;
   if (weights.length !== count) throw invalidOption('ensemble', 'weights', `to be ${count} numbers, one a member`, weights, ensemble);
   return {
-    async fit(data: Dataset, fitOptions: EstimatorFitOptions = {}): Promise<FittedEnsemble> {
+    async fit(data: Dataset, fitOptions: EstimatorFitOptions = {}): Promise<FittedEnsemble<P, Q>> {
       expectDataset('fit', data);
-      expectOneOutput('ensemble', schemaOf(data));
       const all = cycles === undefined ? await fitMembers(list, data, fitOptions) : await fitSnapshots(cycles.of, count, data, fitOptions);
       const fitted = all.map((member, m): Fitted<string, PredictionKind> => {
         if (!(member instanceof Fitted)) {
@@ -203,13 +237,13 @@ export const ensemble = (members: EnsembleMembers, options: EnsembleOptions = {}
             expected: 'a Trainer',
           });
         }
-        expectOneOutput('ensemble', member);
         return member as Fitted<string, PredictionKind>;
       });
-      const classes = (fitted[0] as Fitted).classes;
-      if (combine === 'vote' && classes.length === 0)
+      const { target } = schemaOf(data);
+      const kinds = target?.kind === 'several' ? target.targets.map((one) => one.target.kind) : [target?.kind];
+      if (combine === 'vote' && kinds.includes('numbers'))
         throw invalidOption('ensemble', 'combine', "to be 'average' where the target is numbers", combine);
-      return combined(fitted, weights, combine);
+      return combined(fitted, weights, combine, target) as unknown as FittedEnsemble<P, Q>;
     },
   };
 };

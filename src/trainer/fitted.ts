@@ -128,6 +128,9 @@ const likeliest = (values: Float64Array, from: number, count: number): number =>
 /** Predictions as the model gives them, `[rows, outputs]`: probabilities, or numbers in the target's own units; for the rooms above. */
 // biome-ignore lint/suspicious/noExplicitAny: any fitted model has them
 export let outputsOf: (fitted: Fitted<any, any>, data: Dataset) => Promise<Float64Array>;
+/** Where each of several outputs lies in a row of `outputsOf`; none where there is one. */
+// biome-ignore lint/suspicious/noExplicitAny: any fitted model has them
+export let placesOf: (fitted: Fitted<any, any>) => readonly OutputPlace[];
 
 /**
  * What a fit gives: weights, fitted preparation, class names, history. Immutable; memory is freed with the object, or early by
@@ -148,6 +151,7 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
       );
     };
     modelOf = (fitted) => fitted.#native;
+    placesOf = (fitted) => fitted.#info.outputs;
   }
 
   /** @internal Made by a fit or by `Fitted.load`. */

@@ -272,7 +272,7 @@ export const outputSpecs = (
   }));
 
 /** One part of each row. */
-export const columnsOfOutput = (values: Float64Array, rows: number, { from, width }: OutputPlace): Float64Array => {
+export const columnsOfOutput = (values: Float64Array, rows: number, { from, width }: Pick<OutputPlace, 'from' | 'width'>): Float64Array => {
   const stride = values.length / Math.max(rows, 1);
   const own = new Float64Array(rows * width);
   for (let row = 0; row < rows; row++) own.set(values.subarray(row * stride + from, row * stride + from + width), row * width);
@@ -295,20 +295,4 @@ export const classesOf = ({ name, embeds }: OutputPlace, target: TargetSchema | 
   if (embeds) return [];
   const own = target?.kind === 'several' ? target.targets.find((one) => one.name === name)?.target : undefined;
   return own?.kind === 'classes' ? own.names : [];
-};
-
-/** What can judge or combine one output only says so: of a target before any work, of a model that names its output after its fit. */
-export const expectOneOutput = (
-  where: string,
-  { target, outputs }: { readonly target?: TargetSchema | null; readonly outputs?: unknown },
-): void => {
-  const names = target?.kind === 'several' ? target.targets.map(({ name }) => name) : Array.isArray(outputs) ? outputs.map(String) : [];
-  if (names.length === 0) return;
-  throw new NablaError({
-    code: 'INVALID_DATA',
-    place: where,
-    message: `a model with several outputs (${names.join(', ')}) cannot be used here`,
-    expected: 'one output without a name',
-    received: names.join(', '),
-  });
 };

@@ -1,15 +1,15 @@
-import { type Dataset, labelIndices, schemaOf } from '../data/dataset.js';
-import { expectOptions, invalidOption, isBoolean, isFunction, isInteger, isOneOf, NablaError, optionsOf } from '../errors/index.js';
+import { type Dataset, schemaOf } from '../data/dataset.js';
+import { expectOptions, invalidOption, isBoolean, isFunction, isInteger, isOneOf, isString, optionsOf } from '../errors/index.js';
 import { callNative } from '../native/index.js';
 import { countBar } from '../report/progress.js';
 import { short } from '../text/number.js';
 import { table } from '../text/table.js';
 import type { Estimator } from '../trainer/estimator.js';
-import { expectOneOutput } from '../trainer/outputs.js';
 import { expectDataset, expectSameSchema } from '../trainer/trainer.js';
 import { isSignal } from './cross-validate.js';
 import { decompose, type Parts, resampler, type Terms, type Votes } from './decomposition.js';
 import { fitAll } from './fit-all.js';
+import { oneOutput } from './one-output.js';
 import { repetitionSeed } from './rows-to-split.js';
 import { expectVariedTarget } from './varied-target.js';
 
@@ -31,6 +31,8 @@ export interface BiasVarianceOptions {
   readonly sampling?: 'bootstrap' | 'disjoint';
   /** Rows of each training set. Default: all of `train`; disjoint: ⌊rows/trainingSets⌋. */
   readonly size?: number;
+  /** Of a model with several outputs: the one that is judged. */
+  readonly output?: string;
   /** The target without noise of a row of features: a number, or the name of the likeliest class. */
   readonly truth?: (row: Float64Array) => number | string;
   /** Of drawing and resampling. Default 0. */
@@ -69,6 +71,7 @@ const biasOptions = optionsOf('validation/biasVariance', {
   trainingSets: isInteger({ min: 2, max: 100_000 }),
   sampling: isOneOf(['bootstrap', 'disjoint']),
   size: isInteger({ min: 1 }),
+  output: isString,
   truth: isFunction,
   seed: isInteger({ min: 0 }),
   threads: isInteger({ min: 1, max: 1024 }),
@@ -100,25 +103,6 @@ const trainingSetsOf = (
   return Array.from({ length: trainingSets }, (_, t) => order.slice(t * each, (t + 1) * each));
 };
 
-/** Predictions of all fits as numbers: `[trainingSets, rows]`; classes as indices. */
-const predictions = async (
-  fits: readonly { readonly fitted: { predict(input: Dataset): PromiseLike<unknown> } }[],
-  test: Dataset,
-): Promise<Float64Array[]> => {
-  const { target } = schemaOf(test);
-  const all: Float64Array[] = [];
-  for (const { fitted } of fits) {
-    expectOneOutput('biasVariance', fitted as object);
-    const given = (await fitted.predict(test)) as ArrayLike<number> | readonly string[];
-    if (target?.kind !== 'classes') all.push(Float64Array.from(given as ArrayLike<number>));
-    else {
-      const index = new Map(target.names.map((name, k) => [name, k]));
-      all.push(Float64Array.from(given as readonly string[], (name) => index.get(name) ?? -1));
-    }
-  }
-  return all;
-};
-
 /** Rows with the same features, as lists of their numbers; only those that repeat. */
 const repeatedRows = (data: Dataset): number[][] => {
   const features = data.features();
@@ -133,20 +117,15 @@ const repeatedRows = (data: Dataset): number[][] => {
   return [...groups.values()].filter((rows) => rows.length > 1);
 };
 
-const truthOf = (test: Dataset, truth: NonNullable<BiasVarianceOptions['truth']>): Float64Array => {
+const truthOf = (test: Dataset, names: readonly string[], truth: NonNullable<BiasVarianceOptions['truth']>): Float64Array => {
   const features = test.features();
   const width = features.length / test.rows;
-  const { target } = schemaOf(test);
+  const classes = names.length > 0;
   return Float64Array.from({ length: test.rows }, (_, row) => {
     const given = truth(features.slice(row * width, (row + 1) * width));
-    const value = target?.kind === 'classes' ? target.names.indexOf(String(given)) : given;
-    if (typeof value === 'number' && Number.isFinite(value) && !(target?.kind === 'classes' && value < 0)) return value;
-    throw invalidOption(
-      'biasVariance',
-      'truth',
-      target?.kind === 'classes' ? 'to give a class of the target' : 'to give a finite number',
-      given,
-    );
+    const value = classes ? names.indexOf(String(given)) : given;
+    if (typeof value === 'number' && Number.isFinite(value) && !(classes && value < 0)) return value;
+    throw invalidOption('biasVariance', 'truth', classes ? 'to give a class of the target' : 'to give a finite number', given);
   });
 };
 
@@ -172,29 +151,21 @@ export const biasVariance = async (estimator: Estimator, options: BiasVarianceOp
   const { train, test, truth, seed = 0, threads, signal, progress = false } = options;
   expectDataset('biasVariance: train', train);
   expectDataset('biasVariance: test', test);
-  const { target } = schemaOf(train);
-  expectOneOutput('biasVariance', schemaOf(train));
   expectSameSchema('test', schemaOf(train), schemaOf(test));
-  if (target === null || (target.kind === 'numbers' && target.width !== 1)) {
-    throw new NablaError({
-      code: 'INVALID_DATA',
-      message: 'bias and variance are of a target of classes, or of one number a row',
-      place: 'biasVariance',
-      expected: 'classes, or one number a row',
-      received: target === null ? 'no target' : `${target.width} numbers a row`,
-    });
-  }
+  const one = oneOutput('biasVariance', train, options.output);
+  const { classes } = one;
   expectVariedTarget('biasVariance: train', train);
-  const classes = target.kind === 'classes' ? target.names.length : 0;
-  const y = classes > 0 ? Float64Array.from(labelIndices(test) as Uint32Array) : test.targets();
-  const known = truth === undefined ? undefined : truthOf(test, truth);
+  const y = one.values(test);
+  const known = truth === undefined ? undefined : truthOf(test, one.names, truth);
   const repeats = known === undefined ? repeatedRows(test) : [];
   const sets = trainingSetsOf(train, options);
   const works = sets.map((rows) => ({ train: train.select(rows) }));
   const bar = progress ? countBar('fit', works.length) : undefined;
   let found: Float64Array[];
   try {
-    found = await predictions(await fitAll(estimator, works, { threads, signal, onDone: bar && (() => bar.tick()) }), test);
+    const fits = await fitAll(estimator, works, { threads, signal, onDone: bar && (() => bar.tick()) });
+    found = [];
+    for (const { fitted } of fits) found.push(await one.predictions(fitted, test));
   } finally {
     bar?.done();
   }

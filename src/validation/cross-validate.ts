@@ -2,11 +2,10 @@ import { Dataset, groupNamesOf, labelIndices, schemaOf, spansOf } from '../data/
 import { expectOptions, invalidOption, isBoolean, isInteger, isOneOf, NablaError, optionsOf } from '../errors/index.js';
 import { countBar } from '../report/progress.js';
 import type { Estimator, FittedEstimator } from '../trainer/estimator.js';
-import { expectOneOutput } from '../trainer/outputs.js';
 import { expectDataset, expectSameSchema, metricsOf, Trainer } from '../trainer/trainer.js';
 import { type Fit, fitAll, type Work } from './fit-all.js';
 import { kFold } from './k-fold.js';
-import { heldOut, type OutOfFold, poolScores } from './out-of-fold.js';
+import { type HeldOutPart, joined, type OutOfFold, poolScores, predictHeldOut } from './out-of-fold.js';
 import { purge } from './purged.js';
 import { rememberFolds } from './shared-folds.js';
 import type { RowsToSplit, Splitter } from './splitter.js';
@@ -118,13 +117,43 @@ const fail = (message: string, place: string): NablaError =>
     hint: 'A splitter yields { train, validation }, two arrays of row indices that have none in common.',
   });
 
-/** A fold as views, with the rows that it holds out. */
-export interface FoldView {
-  readonly train: Dataset;
-  readonly validation: Dataset;
-  readonly trainRows: Uint32Array;
+/**
+ * A fold by its rows, and as views, which are made anew each time. Where all other rows in their order are trained on, only what is held
+ * out is kept: n folds that leave one out are n numbers, not n².
+ */
+export class FoldView {
   readonly heldOut: Uint32Array;
+  readonly #data: Dataset;
+  readonly #train: Uint32Array | undefined;
+
+  constructor(data: Dataset, train: Uint32Array, heldOut: Uint32Array) {
+    this.#data = data;
+    this.heldOut = heldOut;
+    // Nothing is in both, so as many as are left, ascending, are all that are left.
+    const rest = train.length === data.rows - new Set(heldOut).size && train.every((row, i) => i === 0 || (train[i - 1] as number) < row);
+    this.#train = rest ? undefined : train;
+  }
+
+  get trainRows(): Uint32Array {
+    if (this.#train !== undefined) return this.#train;
+    const out = new Uint8Array(this.#data.rows);
+    for (const row of this.heldOut) out[row] = 1;
+    const train = new Uint32Array(out.length - new Set(this.heldOut).size);
+    for (let row = 0, at = 0; row < out.length; row++) if (out[row] === 0) train[at++] = row;
+    return train;
+  }
+
+  get train(): Dataset {
+    return this.#data.select(this.trainRows);
+  }
+
+  get validation(): Dataset {
+    return this.#data.select(this.heldOut);
+  }
 }
+
+/** Fits that are given to the native side at once: enough that cores seldom wait for the last of them, few enough to forget. */
+const PART = 128;
 
 /** Splits of any splitter as views, checked: a row that is both trained on and scored would be a leak. */
 export const foldViews = (data: Dataset, splitter: Splitter<ArrayLike<number>>): FoldView[] => {
@@ -140,8 +169,8 @@ export const foldViews = (data: Dataset, splitter: Splitter<ArrayLike<number>>):
     }
     const trainRows = Uint32Array.from(split.train);
     const heldOut = Uint32Array.from(split.validation);
-    const train = data.select(trainRows);
-    const validation = data.select(heldOut);
+    // A view is made only to say which index is no row, or that there are none: thousands of them would wait for the collector.
+    for (const indices of [trainRows, heldOut]) if (indices.length === 0 || indices.some((row) => row >= data.rows)) data.select(indices);
     for (let i = 0; i < split.train.length; i++) seen[split.train[i] as number] = index;
     for (let i = 0; i < split.validation.length; i++) {
       const row = split.validation[i] as number;
@@ -149,7 +178,7 @@ export const foldViews = (data: Dataset, splitter: Splitter<ArrayLike<number>>):
     }
     if (rows.spans !== undefined && purge(place, { train: trainRows, validation: heldOut }, rows.spans).train.length < trainRows.length)
       throw fail('windows that are trained on share rows of the series with windows that are scored', place);
-    views.push({ train, validation, trainRows, heldOut });
+    views.push(new FoldView(data, trainRows, heldOut));
   }
   if (views.length === 0) throw fail('the splitter yielded no split', 'splitter');
   return views;
@@ -189,41 +218,64 @@ export const crossValidate = async <F extends FittedEstimator, const O extends C
     test,
     refit = test !== undefined,
     aggregate = 'folds',
-    predictions = aggregate === 'pooled',
+    predictions: asked = false,
     keepModels = false,
     threads,
     signal,
     progress = false,
   } = chosen;
+  const predictions = asked || aggregate === 'pooled';
   if (test !== undefined && !refit)
     throw invalidOption('crossValidate', 'refit', 'to be true: the test rows are scored by the refitted model', refit, crossValidate);
   if (test !== undefined) expectSameSchema('test', schemaOf(data), schemaOf(test));
 
-  if (predictions) expectOneOutput('crossValidate: aggregate, predictions', schemaOf(data));
   const views = foldViews(data, splitter);
-  const works: Work[] = views.map(({ train, validation }) => ({ train, score: validation }));
-  if (refit) works.push({ train: data, ...(test === undefined ? {} : { test }) });
-  const bar = progress ? countBar(refit ? 'fit' : 'fold', works.length) : undefined;
-  let fits: Fit[];
+  const count = views.length + Number(refit);
+  const bar = progress ? countBar(refit ? 'fit' : 'fold', count) : undefined;
+  const watch = { threads, signal, onDone: bar && (() => bar.tick()) };
+  const folds: {
+    index: number;
+    trainRows: number;
+    validationRows: number;
+    scores: Readonly<Record<string, number>>;
+    fitted?: Fit['fitted'];
+  }[] = [];
+  const parts: HeldOutPart[] = [];
+  let last: Fit | undefined;
   try {
-    fits = await fitAll(estimator, works, { threads, signal, onDone: bar && (() => bar.tick()) });
+    // Part by part, so that leaving each of many rows out needs no more memory than ten folds do: a fold's model is let go once it is scored.
+    for (let from = 0; from < count; from += PART) {
+      const some = views.slice(from, from + PART);
+      const works: Work[] = some.map(({ train, validation }) => ({ train, score: validation }));
+      if (refit && from + PART >= count) works.push({ train: data, ...(test === undefined ? {} : { test }) });
+      const fits = await fitAll(estimator, works, watch);
+      for (const [i, { heldOut }] of some.entries()) {
+        const { fitted, scores } = fits[i] as Fit;
+        const { train, score } = works[i] as Work;
+        const index = from + i;
+        folds.push({
+          index,
+          trainRows: train.rows,
+          validationRows: heldOut.length,
+          scores: scores ?? {},
+          ...(keepModels ? { fitted } : {}),
+        });
+        if (predictions) parts.push(await predictHeldOut(fitted, score as Dataset));
+      }
+      if (works.length > some.length) last = fits.at(-1);
+    }
   } finally {
     bar?.done();
   }
 
-  const folds = views.map(({ train, validation }, index) => {
-    const { fitted, scores } = fits[index] as Fit;
-    return { index, trainRows: train.rows, validationRows: validation.rows, scores: scores ?? {}, ...(keepModels ? { fitted } : {}) };
-  });
   const names =
     estimator instanceof Trainer ? ['loss', ...metricsOf(estimator).map(({ name }) => name)] : Object.keys(folds[0]?.scores ?? {});
   const summaries = names.map((name) => [name, summarize(folds.map((fold) => fold.scores[name] ?? Number.NaN))] as const);
-  const outOfFold = predictions || aggregate === 'pooled' ? await heldOut(data, views, fits) : undefined;
+  const outOfFold = predictions ? joined(views, parts) : undefined;
   const pooled = outOfFold !== undefined && aggregate === 'pooled' ? poolScores(estimator, data, outOfFold, folds, names) : undefined;
   const scores = Object.fromEntries(
     summaries.map(([name, summary]) => [name, pooled === undefined ? summary : { ...summary, mean: pooled[name] as number }]),
   );
-  const last = refit ? fits.at(-1) : undefined;
   const report = {
     scores,
     folds,

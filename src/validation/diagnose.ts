@@ -1,17 +1,17 @@
-import { type Dataset, labelIndices, schemaOf } from '../data/dataset.js';
-import { expectOptions, invalidOption, isBoolean, isInteger, isNumber, NablaError, optionsOf } from '../errors/index.js';
+import { type Dataset, schemaOf } from '../data/dataset.js';
+import { expectOptions, invalidOption, isBoolean, isInteger, isNumber, isString, NablaError, optionsOf } from '../errors/index.js';
 import { countBar } from '../report/progress.js';
 import { short } from '../text/number.js';
 import { table } from '../text/table.js';
 import type { Estimator } from '../trainer/estimator.js';
 import { Fitted } from '../trainer/fitted.js';
-import { expectOneOutput } from '../trainer/outputs.js';
 import { expectDataset, expectSameSchema } from '../trainer/trainer.js';
 import { isSignal } from './cross-validate.js';
 import { joiningOrder } from './curves.js';
 import { type Fit, fitAll } from './fit-all.js';
 import { leaks } from './leaks.js';
 import { noiseFloor } from './noise-floor.js';
+import { type OneOutput, oneOutput } from './one-output.js';
 import { expectVariedTarget } from './varied-target.js';
 
 /** What `diagnose` concludes. */
@@ -24,6 +24,8 @@ export interface DiagnoseOptions {
   readonly validation: Dataset;
   /** The error that can be reached (a person's, a rule's, the noise), in the error's own measure. Default: estimated from neighbouring rows. */
   readonly baselineError?: number;
+  /** Of a model with several outputs: the one that is judged. */
+  readonly output?: string;
   readonly threads?: number;
   readonly signal?: AbortSignal;
   /** A line of progress on standard error. Default false. */
@@ -71,37 +73,36 @@ const diagnoseOptions = optionsOf('validation/diagnose', {
   train: (value) => (typeof value === 'object' && value !== null ? undefined : 'to be a Dataset'),
   validation: (value) => (typeof value === 'object' && value !== null ? undefined : 'to be a Dataset'),
   baselineError: isNumber({ min: 0 }),
+  output: isString,
   threads: isInteger({ min: 1, max: 1024 }),
   signal: isSignal,
   progress: isBoolean,
 });
 
 /** Mean loss of rows and its standard error: wrong or right for classes, the squared error for numbers. */
-const errorOf = async (fitted: Fit['fitted'], data: Dataset): Promise<{ readonly error: number; readonly deviation: number }> => {
-  expectOneOutput('diagnose', fitted as object);
-  const given = (await fitted.predict(data)) as ArrayLike<number> | readonly string[];
-  const { target } = schemaOf(data);
-  const truth = target?.kind === 'classes' ? data.labels() : data.targets();
-  const losses = Array.from(truth as ArrayLike<number | string>, (value, i) =>
-    typeof value === 'string' ? Number(value !== given[i]) : (value - (given[i] as number)) ** 2,
+const errorOf = async (
+  one: OneOutput,
+  fitted: Fit['fitted'],
+  data: Dataset,
+): Promise<{ readonly error: number; readonly deviation: number }> => {
+  const given = await one.predictions(fitted, data);
+  const losses = Array.from(one.values(data), (value, i) =>
+    one.classes > 0 ? Number(value !== given[i]) : (value - (given[i] as number)) ** 2,
   );
   const error = losses.reduce((a, b) => a + b, 0) / losses.length;
   const variance = losses.reduce((sum, loss) => sum + (loss - error) ** 2, 0) / Math.max(1, losses.length - 1);
   return { error, deviation: Math.sqrt(variance / losses.length) };
 };
 
-const trivial = (train: Dataset, validation: Dataset): number => {
-  const labels = labelIndices(train);
-  if (labels === undefined) {
-    const targets = train.targets();
-    const mean = targets.reduce((a, b) => a + b, 0) / targets.length;
-    const held = validation.targets();
+const trivial = (one: OneOutput, train: Dataset, validation: Dataset): number => {
+  const [known, held] = [one.values(train), one.values(validation)];
+  if (one.classes === 0) {
+    const mean = known.reduce((a, b) => a + b, 0) / known.length;
     return held.reduce((sum, value) => sum + (value - mean) ** 2, 0) / held.length;
   }
   const count = new Map<number, number>();
-  for (const label of labels) count.set(label, (count.get(label) ?? 0) + 1);
+  for (const label of known) count.set(label, (count.get(label) ?? 0) + 1);
   const [main] = [...count].reduce((a, b) => (b[1] > a[1] ? b : a));
-  const held = labelIndices(validation) as Uint32Array;
   return held.filter((label) => label !== main).length / held.length;
 };
 
@@ -165,19 +166,18 @@ export const diagnose = async (estimator: Estimator, options: DiagnoseOptions): 
   if (typeof estimator !== 'object' || estimator === null || typeof estimator.fit !== 'function')
     throw invalidOption('diagnose', 'the estimator', 'to be a Trainer, or anything with fit', estimator, diagnose);
   expectOptions('diagnose', options, diagnoseOptions, diagnose);
-  const { train, validation, baselineError: given, threads, signal, progress = false } = options;
+  const { train, validation, output, baselineError: given, threads, signal, progress = false } = options;
   expectDataset('diagnose: train', train);
   expectDataset('diagnose: validation', validation);
-  expectOneOutput('diagnose', schemaOf(train));
   expectSameSchema('validation', schemaOf(train), schemaOf(validation));
-  const { target } = schemaOf(train);
-  if (target === null || (target.kind === 'numbers' && target.width !== 1) || train.rows < 4) {
+  const one = oneOutput('diagnose', train, output);
+  if (train.rows < 4) {
     throw new NablaError({
       code: 'INVALID_DATA',
-      message: 'a diagnosis needs at least four rows with a class, or with one number each',
-      place: 'diagnose',
-      expected: 'a target of classes, or of one number a row',
-      received: target === null ? 'no target' : `${train.rows} rows, ${target.kind}`,
+      message: `a diagnosis needs at least four rows, got ${train.rows}`,
+      place: 'diagnose: train',
+      expected: 'at least four rows',
+      received: `${train.rows} rows`,
     });
   }
   expectVariedTarget('diagnose: train', train);
@@ -191,12 +191,12 @@ export const diagnose = async (estimator: Estimator, options: DiagnoseOptions): 
   }
   const [whole, part] = fits as [Fit, Fit];
   const [onTrain, onValidation, ofHalf, estimated] = await Promise.all([
-    errorOf(whole.fitted, train),
-    errorOf(whole.fitted, validation),
-    errorOf(part.fitted, validation),
-    given === undefined ? noiseFloor(train) : undefined,
+    errorOf(one, whole.fitted, train),
+    errorOf(one, whole.fitted, validation),
+    errorOf(one, part.fitted, validation),
+    given === undefined ? noiseFloor(train, one) : undefined,
   ]);
-  const trivialError = trivial(train, validation);
+  const trivialError = trivial(one, train, validation);
   const baselineError = given ?? Math.min(estimated ?? 0, trivialError);
   const scale = Math.max(0, trivialError - baselineError);
   const avoidableBias = Math.max(0, onTrain.error - baselineError);

@@ -1,4 +1,5 @@
-import { type Dataset, labelIndices, schemaOf } from '../data/dataset.js';
+import type { Dataset } from '../data/dataset.js';
+import type { OneOutput } from './one-output.js';
 
 /** Rows that are compared at most: the cost is their square times the width. */
 const most = 1500;
@@ -51,23 +52,21 @@ const nearest = async (x: Float64Array, rows: number, count: number): Promise<{ 
  * Gamma test, half of the mean squared difference of targets against the mean squared distance of the 1st to 10th neighbours, its line
  * carried to distance 0 (Stefánsson, Končar & Jones 1997). Undefined where cells are missing or rows are too few.
  */
-export const noiseFloor = async (data: Dataset): Promise<number | undefined> => {
+export const noiseFloor = async (data: Dataset, one: OneOutput): Promise<number | undefined> => {
   // Every so many rows: both parts of a joined set are seen.
   const step = Math.max(1, data.rows / most);
   const view = data.select(Uint32Array.from({ length: Math.floor(data.rows / step) }, (_, i) => Math.floor(i * step)));
   const { rows } = view;
-  const { target } = schemaOf(data);
-  if (rows < 30 || target === null) return undefined;
+  if (rows < 30) return undefined;
   const x = standardized(view.features(), rows);
   if (x === undefined) return undefined;
-  const labels = labelIndices(view);
-  if (labels !== undefined && target.kind === 'classes') {
+  const y = one.values(view);
+  if (one.classes > 0) {
     const { indices } = await nearest(x, rows, 1);
-    const error = labels.reduce((sum, label, i) => sum + Number(label !== labels[indices[i]!]), 0) / rows;
-    const share = (target.names.length - 1) / target.names.length;
+    const error = y.reduce((sum, label, i) => sum + Number(label !== y[indices[i]!]), 0) / rows;
+    const share = (one.classes - 1) / one.classes;
     return share * (1 - Math.sqrt(Math.max(0, 1 - error / share)));
   }
-  const y = view.targets();
   const { distances, indices } = await nearest(x, rows, neighbours);
   const delta = new Float64Array(neighbours);
   const gamma = new Float64Array(neighbours);

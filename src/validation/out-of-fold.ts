@@ -1,10 +1,11 @@
-import { type Dataset, labelIndices, schemaOf } from '../data/dataset.js';
+import { type Dataset, schemaOf } from '../data/dataset.js';
+import { targetWidth } from '../data/schema.js';
 import { invalidOption, NablaError } from '../errors/index.js';
 import { type MetricName, metricNames } from '../metrics/names.js';
 import { callNative } from '../native/index.js';
 import type { Estimator } from '../trainer/estimator.js';
-import { Fitted, outputsOf } from '../trainer/fitted.js';
-import { expectOneOutput } from '../trainer/outputs.js';
+import { Fitted, outputsOf, placesOf } from '../trainer/fitted.js';
+import { columnsOfOutput, type OutputPlace, targetOf } from '../trainer/outputs.js';
 import { metricsOf, Trainer } from '../trainer/trainer.js';
 import type { Fit } from './fit-all.js';
 
@@ -18,20 +19,37 @@ export interface OutOfFold {
   readonly width: number;
   /** `[rows, width]`: probabilities, or numbers in the target's own units. */
   readonly values: Float64Array;
+  /** Of a model with several outputs: which of the numbers of a row are whose. */
+  readonly outputs?: readonly OutputPlace[];
+}
+
+/** Predictions of one fold as numbers. */
+export interface HeldOutPart {
+  readonly width: number;
+  readonly values: Float64Array;
+  readonly outputs: readonly OutputPlace[];
 }
 
 /** Predictions of any estimator as numbers: a fitted network's own outputs; another's numbers, or classes as 0 and 1. */
-const predicted = async (fitted: Fit['fitted'], data: Dataset): Promise<{ readonly width: number; readonly values: Float64Array }> => {
+export const predictHeldOut = async (fitted: Fit['fitted'], data: Dataset): Promise<HeldOutPart> => {
   if (fitted instanceof Fitted) {
-    expectOneOutput('crossValidate: aggregate, predictions', fitted);
     const values = await outputsOf(fitted, data);
-    return { width: values.length / data.rows, values };
+    return { width: values.length / data.rows, values, outputs: placesOf(fitted) };
   }
-  const given = (await fitted.predict(data)) as ArrayLike<number> | readonly string[];
+  const given: unknown = await fitted.predict(data);
   const { target } = schemaOf(data);
+  const named = typeof given === 'object' && given !== null && !Array.isArray(given) && !ArrayBuffer.isView(given);
+  if (named || target?.kind === 'several') {
+    throw new NablaError({
+      code: 'INVALID_DATA',
+      message: 'held-out predictions of several outputs are those of a Trainer: another estimator does not say where its outputs lie',
+      place: 'crossValidate: predictions',
+      expected: "a Trainer, or aggregate: 'folds' without predictions",
+    });
+  }
   if (target?.kind !== 'classes') {
     const values = Float64Array.from(given as ArrayLike<number>);
-    return { width: values.length / data.rows, values };
+    return { width: values.length / data.rows, values, outputs: [] };
   }
   const width = target.names.length;
   const values = new Float64Array(data.rows * width);
@@ -40,40 +58,32 @@ const predicted = async (fitted: Fit['fitted'], data: Dataset): Promise<{ readon
     if (k < 0) throw new NablaError({ code: 'INVALID_DATA', message: `a prediction is no class of the target: ${name}`, place: 'predict' });
     values[row * width + k] = 1;
   });
-  return { width, values };
+  return { width, values, outputs: [] };
 };
 
-/** What each fold's model says of the rows it has not seen. */
-export const heldOut = async (
-  data: Dataset,
-  views: readonly { readonly validation: Dataset; readonly heldOut: Uint32Array }[],
-  fits: readonly Fit[],
-): Promise<OutOfFold> => {
+/** What each fold's model says of the rows it has not seen, fold after fold. */
+export const joined = (views: readonly { readonly heldOut: Uint32Array }[], parts: readonly HeldOutPart[]): OutOfFold => {
   const total = views.reduce((sum, view) => sum + view.heldOut.length, 0);
+  const { width, outputs } = parts[0] as HeldOutPart;
   const rows = new Uint32Array(total);
   const folds = new Uint32Array(total);
-  let values = new Float64Array(0);
-  let width = 0;
+  const values = new Float64Array(total * width);
   let at = 0;
-  for (const [index, view] of views.entries()) {
-    const part = await predicted((fits[index] as Fit).fitted, view.validation);
-    if (index === 0) {
-      width = part.width;
-      values = new Float64Array(total * width);
-    }
-    if (part.width !== width || part.values.length !== view.heldOut.length * width) {
+  for (const [index, { heldOut }] of views.entries()) {
+    const part = parts[index] as HeldOutPart;
+    if (part.width !== width || part.values.length !== heldOut.length * width) {
       throw new NablaError({
         code: 'SHAPE_MISMATCH',
-        message: `fold ${index} predicts ${part.values.length} values for ${data.rows} rows, the first ${width} a row`,
+        message: `fold ${index} predicts ${part.values.length} values for ${heldOut.length} rows, the first ${width} a row`,
         place: `fold ${index}`,
       });
     }
-    rows.set(view.heldOut, at);
-    folds.fill(index, at, at + view.heldOut.length);
+    rows.set(heldOut, at);
+    folds.fill(index, at, at + heldOut.length);
     values.set(part.values, at * width);
-    at += view.heldOut.length;
+    at += heldOut.length;
   }
-  return { rows, folds, width, values };
+  return { rows, folds, width, values, ...(outputs.length > 0 ? { outputs } : {}) };
 };
 
 const pick = (from: ArrayLike<number>, rows: Uint32Array, width: number): Float64Array => {
@@ -91,15 +101,27 @@ const pick = (from: ArrayLike<number>, rows: Uint32Array, width: number): Float6
 export const poolScores = (
   estimator: Estimator,
   data: Dataset,
-  { rows, folds, width, values }: OutOfFold,
+  { rows, folds, width, values, outputs = [] }: OutOfFold,
   results: readonly { readonly scores: Readonly<Record<string, number>> }[],
   names: readonly string[],
 ): Readonly<Record<string, number>> => {
-  const { target } = schemaOf(data);
+  const schema = schemaOf(data);
   const all = data.weights();
   const weights = all === undefined ? null : pick(all, rows, 1);
-  const classes = target?.kind === 'classes' ? target.names.length : 0;
-  const truth = classes > 0 ? pick(labelIndices(data) as Uint32Array, rows, 1) : pick(data.targets(), rows, width);
+  const stride = schema.target === null ? 1 : targetWidth(schema.target);
+  const targets = data.targets();
+  /** Truth and predictions of the one target, or of the output that a score's name begins with. */
+  const judged = (name: string) => {
+    const place = outputs.find((output) => name.startsWith(`${output.name}.`));
+    const { target, at } = place === undefined ? { target: schema.target, at: 0 } : targetOf(place.name, schema);
+    const own = target === null ? 1 : targetWidth(target);
+    return {
+      classes: target?.kind === 'classes' ? target.names.length : 0,
+      truth: pick(own === stride ? targets : columnsOfOutput(targets, data.rows, { from: at, width: own }), rows, own),
+      values: place === undefined ? values : columnsOfOutput(values, rows.length, place),
+      width: place?.width ?? width,
+    };
+  };
   const specs = new Map<string, object>(estimator instanceof Trainer ? metricsOf(estimator).map((spec) => [spec.name, spec]) : []);
   const score = (name: string): number => {
     if (name === 'loss') {
@@ -116,7 +138,8 @@ export const poolScores = (
     const spec = specs.get(name) ?? (metricNames.includes(name as MetricName) ? { kind: name, name } : undefined);
     if (spec === undefined)
       throw invalidOption('crossValidate', 'aggregate', `to be 'folds': the score ${name} is no metric of nabla`, 'pooled');
-    return callNative((n) => n.metric(JSON.stringify(spec), truth, values, width, classes, weights));
+    const one = judged(name);
+    return callNative((n) => n.metric(JSON.stringify(spec), one.truth, one.values, one.width, one.classes, weights));
   };
   return Object.fromEntries(names.map((name) => [name, score(name)]));
 };
