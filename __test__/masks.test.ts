@@ -1,6 +1,6 @@
 /** Sequences of different lengths: masks through layers, and the law that padding more changes nothing. */
 import { describe, expect, expectTypeOf, it } from 'vitest';
-import { standardize } from '../src/data/index.js';
+import { quantile, standardize } from '../src/data/index.js';
 import type { NablaError } from '../src/errors/index.js';
 import { checkGradients, Dataset, Trainer } from '../src/index.js';
 import {
@@ -244,10 +244,68 @@ describe('ragged rows that are none', () => {
   ])('%j', (input, code, place) => {
     expect(caught(() => Dataset.from(input as never))).toMatchObject({ code, place });
   });
+});
 
-  it('cannot be prepared', () => {
-    const model = sequential([lstm(3), dense(2)]);
-    const trainer = new Trainer({ prepare: [standardize()], model, loss: 'crossEntropy', epochs: 1 });
-    expect(caught(() => trainer.fit(ragged()))).toMatchObject({ code: 'INVALID_OPTION', place: 'Trainer' });
+describe('prepared sequences', () => {
+  const far = rows.map((row) => row.map(([a, b]) => [1000 + 50 * a!, 3 * b! - 7]));
+  const steps = far.flat();
+  const [mean, deviation] = [0, 1]
+    .map((j) => steps.map((step) => step[j]!))
+    .map((column) => {
+      const m = column.reduce((a, b) => a + b) / column.length;
+      return [m, Math.sqrt(column.reduce((a, b) => a + (b - m) ** 2, 0) / column.length)] as const;
+    })
+    .reduce<readonly [number[], number[]]>(
+      ([ms, ds], [m, d]) => [
+        [...ms, m],
+        [...ds, d],
+      ],
+      [[], []],
+    );
+  const byHand = far.map((row) => row.map((step) => step.map((x, j) => (x - mean[j]!) / deviation[j]!)));
+  const of = (features: number[][][], length?: number) =>
+    Dataset.from({ features, targets: labels, ragged: true, ...(length === undefined ? {} : { length }) });
+  const made = (prepare: boolean, padding: 'same' | 'valid' = 'same') =>
+    new Trainer({
+      model: sequential([conv1d(3, { kernel: 3, padding }), gru(4), dense(2)]),
+      loss: 'crossEntropy',
+      optimizer: sgd({ learningRate: 0.1 }),
+      epochs: 3,
+      batchSize: 4,
+      precision: 'f64',
+      ...(prepare ? { prepare: [standardize()] } : {}),
+    });
+
+  it('have one map for all steps, fitted without the padding, which stays 0', async () => {
+    const [prepared, plain] = [await made(true).fit(of(far)), await made(false).fit(of(byHand))];
+    const probabilities = { probabilities: true } as const;
+    const [found, expected] = [await prepared.predict(far, probabilities), await plain.predict(byHand, probabilities)];
+    found.forEach((p, i) => expect(p[0]).toBeCloseTo(expected[i]![0]!, 9));
+    expect((await prepared.evaluate(of(far))).loss).toBeCloseTo((await plain.evaluate(of(byHand))).loss, 9);
+    far.forEach((row, i) => expect(prepared.predictSync(row as never, probabilities)[0]).toBeCloseTo(expected[i]![0]!, 9));
+    // More padding changes nothing but the shape of the program.
+    const wide = await made(true).fit(of(far, 11));
+    (await wide.predict(far, probabilities)).forEach((p, i) => expect(p[0]).toBeCloseTo(expected[i]![0]!, 9));
+  });
+
+  it('can be stepped', async () => {
+    const trainer = new Trainer({
+      model: sequential([network((x: Tensor) => x.withMask(undefined)) as Layer, gru(4, { returnSequences: true }), dense(2)]),
+      loss: 'crossEntropy',
+      epochs: 2,
+      prepare: [standardize()],
+    });
+    const targets = far.map((row) => row.map(([a]) => (a! > 1000 ? 'up' : 'down')));
+    const fitted = await trainer.fit(Dataset.from({ features: far, targets, ragged: true }));
+    const session = fitted.session();
+    const [whole] = await fitted.predict([far[1]!], { probabilities: true });
+    far[1]!.forEach((step, at) => expect(session.step(step, { probabilities: true })[0]).toBeCloseTo(whole![2 * at]!, 5));
+  });
+
+  it('take no steps that are not alike at each step', async () => {
+    await expect(
+      (async () =>
+        new Trainer({ model: sequential([gru(3), dense(2)]), loss: 'crossEntropy', epochs: 1, prepare: [quantile()] }).fit(of(far)))(),
+    ).rejects.toMatchObject({ code: 'INVALID_OPTION', place: 'prepare' });
   });
 });

@@ -211,9 +211,7 @@ export const plan = (recipe: Plannable, schema: Schema): Plan => {
   if (recipe.prepareTargets.length > 0 && schema.target?.kind !== 'numbers') {
     throw wrongTarget(single ?? { kind: 'of each output' }, 'numbers, because prepareTargets is given', schema.target);
   }
-  if (schema.ragged && prepare.length > 0) {
-    throw invalidOption('Trainer', 'prepare', 'to be left out for sequences of different lengths: prepare their numbers before', prepare);
-  }
+  if (schema.text !== undefined && prepare.length > 0) throw invalidOption('Trainer', 'prepare', 'to be left out for texts', prepare);
   const trace = new Trace();
   const sequence = trace.input('features', [-1, ...prepared]);
   const mask: Mask | undefined = schema.ragged ? { steps: trace.input('mask', [-1, prepared[0] as number]), prefix: true } : undefined;

@@ -122,7 +122,8 @@ export interface TrainerOptions<M extends Metrics | NamedMetrics = Metrics, L ex
   /** New order of the rows each epoch. Default true. */
   readonly shuffle?: boolean;
   /** Steps fitted on the training rows and saved with the result; `'auto'` fills missing numbers with
-   * the mean, standardizes numbers and one-hot encodes categories. Default none. */
+   * the mean, standardizes numbers and one-hot encodes categories. Of sequences of different lengths one affine map for all steps,
+   * fitted without their padding. Default none. */
   readonly prepare?: readonly Preparation[] | 'auto';
   /**
    * The same for numeric targets, with affine steps; predictions come back in the target's own units. Of several outputs by name,

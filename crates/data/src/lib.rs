@@ -17,6 +17,7 @@ pub mod order;
 pub mod pipeline;
 mod power;
 pub mod prepare;
+mod prepare_sequences;
 pub mod prepare_targets;
 mod quantiles;
 mod rows_file;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::{Dataset, missing_cell};
 use crate::power::yeo_johnson;
 use crate::prepare::{Distribution, Drop, Fill, Fitted, Norm, OneHot, Step, Strategy, chosen, fit_affine, fit_matrix, quantile_of, sorted};
+use crate::prepare_sequences::fit_sequences;
 use crate::quantiles;
 use crate::select_best::best_columns;
 use crate::source::{Column, Kind, Matrix, Target};
@@ -491,6 +492,9 @@ fn span(levels: usize, drop: Option<Drop>) -> [usize; 2] {
 /// `INVALID_DATA` for a missing cell where a step needs it (naming column and row), `INVALID_OPTION` for columns or options that do not
 /// fit, `NOT_FINITE` when the spread of a column does not fit into f64.
 pub fn fit(steps: &[Step], data: &Dataset) -> Result<Prepared> {
+    if let (Some(lengths), false) = (data.source().lengths(), steps.is_empty()) {
+        return fit_sequences(steps, data, lengths);
+    }
     if steps.iter().all(Step::is_affine) {
         return Ok(Prepared::affine(fit_affine(steps, data)?));
     }

@@ -179,6 +179,7 @@ impl<'a> Feed<'a> {
                 Buffers::Single(scratch) => self.prepare(augmenter.row(epoch as u64, row, scratch), out),
                 Buffers::Double(scratch) => self.prepare(augmenter.row(epoch as u64, row, scratch), out),
             }
+            self.blank(row, out);
         }
     }
 
@@ -261,20 +262,22 @@ impl<'a> Feed<'a> {
     /// Prepared features of some rows (indices into the source).
     pub fn features<T: Real>(&self, rows: &[u32], out: &mut [T]) {
         let width = self.data.width();
+        let scale = (!self.identity).then(|| (&self.preparation.shift()[..width], &self.preparation.factor()[..width]));
         if width < self.wide {
             for (row, out) in rows.iter().zip(out.chunks_exact_mut(self.wide)) {
                 let (own, padding) = out.split_at_mut(width);
                 match self.data.source().features() {
-                    Matrix::F32(values) => gather_rows(values, width, &[*row], None, own),
-                    Matrix::F64(values) => gather_rows(values, width, &[*row], None, own),
-                    Matrix::U8(values) => gather_rows(values, width, &[*row], None, own),
-                    Matrix::File(file) => file.gather(&[*row], width, None, own),
+                    Matrix::F32(values) => gather_rows(values, width, &[*row], scale, own),
+                    Matrix::F64(values) => gather_rows(values, width, &[*row], scale, own),
+                    Matrix::U8(values) => gather_rows(values, width, &[*row], scale, own),
+                    Matrix::File(file) => file.gather(&[*row], width, scale, own),
                 }
+                self.cut(own);
+                self.blank(*row, own);
                 padding.fill(T::ZERO);
             }
             return;
         }
-        let scale = (!self.identity).then(|| (self.preparation.shift(), self.preparation.factor()));
         match self.data.source().features() {
             Matrix::F32(values) => gather_rows(values, width, rows, scale, out),
             Matrix::F64(values) => gather_rows(values, width, rows, scale, out),
@@ -282,6 +285,18 @@ impl<'a> Feed<'a> {
             Matrix::File(file) => file.gather(rows, width, scale, out),
         }
         self.cut(out);
+        rows.iter()
+            .zip(out.chunks_exact_mut(width.max(1)))
+            .for_each(|(&row, out)| self.blank(row, out));
+    }
+
+    /// Padding that preparation moved is 0 again.
+    fn blank<T: Real>(&self, row: u32, out: &mut [T]) {
+        if let (Some(lengths), false) = (self.data.source().lengths(), self.identity) {
+            let time = self.data.source().sample_shape()[0].max(1);
+            let step = out.len() / time;
+            out[lengths[row as usize] as usize * step..].fill(T::ZERO);
+        }
     }
 
     /// Whether its preparation has bounds, which a missing cell would be brought within.

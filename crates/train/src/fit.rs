@@ -147,12 +147,6 @@ impl<'a, T: Real> Fit<'a, T> {
                 .received("0 rows"));
         }
         let spec = &recipe.spec;
-        if train.source().lengths().is_some() && !spec.prepare.is_empty() {
-            return Err(
-                Error::option("prepare", "to be left out for sequences of different lengths", "steps")
-                    .hint("Prepare the numbers before Dataset.from."),
-            );
-        }
         let preparation = match &job.keep {
             Some(model) => model.preparation.clone(),
             None => pipeline::fit(&spec.prepare, &train)?,

@@ -307,6 +307,7 @@ impl Model {
             }
         }
         let (width, wide) = (self.preparation.prepared_width(), self.output_width());
+        let time = self.recipe.mask_time().unwrap_or(1).max(1);
         let rows = features.len() / width;
         let mut examiner = take(pool, &self.recipe, if rows <= SMALL { SMALL } else { BATCH })?;
         let capacity = examiner.capacity();
@@ -327,6 +328,12 @@ impl Model {
                             prepared = prepared.clamp(low, high);
                         }
                         *x = T::from_f64(prepared);
+                    }
+                }
+                if let Some(lengths) = lengths {
+                    let step = width / time;
+                    for (&length, x) in lengths.iter().zip(x.chunks_exact_mut(width)) {
+                        x[length as usize * step..].fill(T::ZERO);
                     }
                 }
             });

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use nabla_data::prepare::Fitted;
 use nabla_error::{Code, Error, Result};
 use nabla_graph::passes::step::{Stepped, step};
 use nabla_graph::plan::Place;
@@ -108,6 +109,8 @@ pub struct Session {
     run: Either,
     limit: Option<usize>,
     width: usize,
+    /// Of the numbers of a step.
+    preparation: Fitted,
     position: usize,
 }
 
@@ -117,19 +120,23 @@ impl Session {
     /// # Errors
     /// `INVALID_OPTION` naming the layer that cannot be stepped.
     pub fn new(model: Arc<Model>) -> Result<Session> {
-        if model.preparation.has_stages() || !model.preparation.map().is_identity() {
-            return Err(Error::new(Code::InvalidOption, "a model with preparation steps cannot be stepped")
+        let width = model.input_width() / model.schema.sample_shape.first().copied().unwrap_or(1).max(1);
+        let map = model.preparation.map();
+        let preparation = map.part(0..width.min(map.width()));
+        let alike = (0..map.width() / width.max(1)).all(|t| map.part(t * width..(t + 1) * width) == preparation);
+        if model.preparation.has_stages() || !alike {
+            return Err(Error::new(Code::InvalidOption, "a model whose steps are not prepared alike cannot be stepped")
                 .at("session")
-                .expected("a model without prepare")
-                .hint("Prepare the numbers before Dataset.from, alike for each step."));
+                .expected("a model without prepare, or of sequences of different lengths (ragged: true)")
+                .hint("Columns of sequences of one length are prepared for each step by itself: give ragged: true, or prepare before Dataset.from."));
         }
         let stepped = step(&model.recipe.graph)?;
         let run = match model.weights {
             Weights::F32(_) => Either::F32(Run::new(&model, &stepped)?),
             Weights::F64(_) => Either::F64(Run::new(&model, &stepped)?),
         };
-        let width = model.input_width() / model.schema.sample_shape.first().copied().unwrap_or(1).max(1);
         Ok(Session {
+            preparation,
             model,
             run,
             limit: stepped.limit,
@@ -172,9 +179,11 @@ impl Session {
             );
         }
         let _flush = flush_to_zero();
+        let mut prepared = features.to_vec();
+        self.preparation.transform(&mut prepared)?;
         let mut out = match (&mut self.run, &self.model.weights) {
-            (Either::F32(run), Weights::F32(theta)) => run.step(theta, features, self.position),
-            (Either::F64(run), Weights::F64(theta)) => run.step(theta, features, self.position),
+            (Either::F32(run), Weights::F32(theta)) => run.step(theta, &prepared, self.position),
+            (Either::F64(run), Weights::F64(theta)) => run.step(theta, &prepared, self.position),
             _ => return Err(Error::internal("weights and programs differ in precision")),
         };
         self.position += 1;
