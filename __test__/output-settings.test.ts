@@ -56,11 +56,11 @@ describe('prepareTargets by output', () => {
     const model = network((x) => ({ price: dense(1)(x), other: dense(1)(x) }));
     const both = { price, other: price.map((p) => p / 7) };
     const loss = { price: 'meanSquaredError', other: 'meanSquaredError' } as const;
-    const fit = (prepareTargets: object) =>
+    const fitBoth = (prepareTargets: object) =>
       new Trainer({ ...recipe, model, loss, prepareTargets: prepareTargets as never, epochs: 60 }).fit(
         Dataset.from({ features, targets: both }),
       );
-    const fitted = await fit({ price: [robust()], other: [standardize()] });
+    const fitted = await fitBoth({ price: [robust()], other: [standardize()] });
     const predicted = (await fitted.predict(features)) as unknown as Record<string, ArrayLike<number>>;
     for (let i = 0; i < count; i++) {
       expect(Math.abs(predicted.price![i]! - price[i]!)).toBeLessThan(20);

@@ -5,13 +5,13 @@ import { beforeAll, describe, expect, it } from 'vitest';
 
 const features = Array.from({ length: 40 }, (_, i) => [Math.sin(i), Math.cos(i), i / 40]);
 const labels = features.map(([a]) => (a! > 0 ? 'up' : 'down'));
-const fit = () =>
+const fitSmall = () =>
   new Trainer({ model: sequential([dense(8, { activation: 'relu' }), dense(2)]), loss: 'crossEntropy', epochs: 3 }).fit(
     Dataset.from({ features, targets: labels }),
   );
-let fitted: Awaited<ReturnType<typeof fit>>;
+let fitted: Awaited<ReturnType<typeof fitSmall>>;
 beforeAll(async () => {
-  fitted = await fit();
+  fitted = await fitSmall();
 });
 const caught = async (run: Promise<unknown>): Promise<NablaError> => {
   try {
