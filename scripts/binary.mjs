@@ -10,8 +10,8 @@ import { at, cargoTarget, main, once, recall, run, StepFailed, seconds } from '.
 
 export const publishedPlatform = 'linux-x64-gnu';
 export const glibc = [2, 28];
-// Operators at four SIMD levels and two precisions, image decoders and augmentation: 8.8 MB in November 2026.
-export const maxBytes = 9_000_000;
+// Operators at four SIMD levels and two precisions, image decoders, augmentation, rows in files, gradient health: 9.8 MB in November 2026.
+export const maxBytes = 10_000_000;
 
 const tools = ['cargo-zigbuild==0.24.0', 'ziglang==0.17.1'];
 const file = at('npm', publishedPlatform, binaryName(publishedPlatform));
