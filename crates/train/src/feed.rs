@@ -11,6 +11,7 @@ use nabla_data::{Dataset, Matrix, Storage, Target};
 use nabla_error::{Code, Error, Result};
 use nabla_kernels::Real;
 use nabla_kernels::gather::gather_rows;
+use nabla_kernels::philox::{Stream, hash_path, shuffle};
 use nabla_metrics::Truth;
 
 use crate::output_weights::weights_of;
@@ -148,6 +149,12 @@ impl<'a> Feed<'a> {
         rows.iter()
             .zip(out)
             .for_each(|(&row, out)| *out = T::from_f64(of_class(row) * factor));
+    }
+
+    /// Its rows in an order of the epoch's own.
+    pub fn shuffle(&self, seed: u64, epoch: usize, order: &mut [u32]) {
+        order.copy_from_slice(&self.rows);
+        shuffle(order, Stream::new(seed, hash_path("order of rows"), epoch as u64));
     }
 
     /// The same with changes of its rows, each epoch anew, by so many members at once.

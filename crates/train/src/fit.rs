@@ -12,7 +12,6 @@ use nabla_data::prepare::Fitted;
 use nabla_error::{Code, Error, Result};
 use nabla_graph::{Bases, Memory, Moment, Program};
 use nabla_kernels::denormals::flush_to_zero;
-use nabla_kernels::philox::{Stream, hash_path, shuffle};
 use nabla_kernels::team::{Member, Team};
 use nabla_kernels::{Aligned, Real, reduce};
 use nabla_optim::Step;
@@ -33,7 +32,6 @@ use crate::places::Places;
 use crate::recipe::Recipe;
 use crate::room::expect_room;
 use crate::scorer::Scorer;
-use crate::spec::BatchSize;
 use crate::stage::{Paused, Progress};
 use crate::start::start_from;
 use crate::update::{Buffers, STATES, Update, ranges};
@@ -249,9 +247,8 @@ impl<'a, T: Real> Fit<'a, T> {
         };
         for index in progress.history.len()..end {
             let started = Instant::now();
-            if spec.shuffle && !matches!(spec.batch_size, BatchSize::Full(_)) {
-                order.copy_from_slice(&train_feed.rows);
-                shuffle(&mut order, Stream::new(spec.seed, hash_path("order of rows"), index as u64));
+            if spec.shuffles() {
+                train_feed.shuffle(spec.seed, index, &mut order);
             }
             let mut batches = 0;
             for rows in order.chunks(self.batch) {

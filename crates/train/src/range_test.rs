@@ -6,7 +6,6 @@ use std::sync::Arc;
 use nabla_error::{Code, Error, Result};
 use nabla_kernels::Real;
 use nabla_kernels::denormals::flush_to_zero;
-use nabla_kernels::philox::{Stream, hash_path, shuffle};
 use serde::Serialize;
 
 use crate::control::Control;
@@ -81,11 +80,7 @@ fn run<T: Real>(mut fit: Fit<'_, T>, recipe: &Arc<Recipe>, range: Range, control
     for i in 0..range.steps {
         control.check()?;
         if i % per_epoch == 0 && spec.shuffle {
-            order.copy_from_slice(&feed.rows);
-            shuffle(
-                &mut order,
-                Stream::new(spec.seed, hash_path("order of rows"), (i / per_epoch) as u64),
-            );
+            feed.shuffle(spec.seed, i / per_epoch, &mut order);
         }
         let first = i % per_epoch * fit.batch;
         let rows = &order[first..order.len().min(first + fit.batch)];

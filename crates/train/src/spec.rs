@@ -263,6 +263,11 @@ fn yes() -> bool {
 }
 
 impl FitSpec {
+    /// Whether the order of the rows changes what an epoch does.
+    pub(crate) fn shuffles(&self) -> bool {
+        self.shuffle && !matches!(self.batch_size, BatchSize::Full(_))
+    }
+
     /// From JSON.
     pub fn from_json(text: &str) -> Result<FitSpec> {
         let spec: FitSpec =

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use nabla_error::{Code, Error, Result};
 use nabla_kernels::Real;
 use nabla_kernels::denormals::flush_to_zero;
-use nabla_kernels::philox::{Stream, hash_path, shuffle};
 use serde::Serialize;
 
 use super::Record;
@@ -14,7 +13,7 @@ use crate::feed::Feed;
 use crate::fit::{Fit, Job};
 use crate::recipe::Recipe;
 use crate::scorer::Scorer;
-use crate::spec::{BatchSize, Precision};
+use crate::spec::Precision;
 
 /// What was found.
 #[derive(Clone, Debug, Serialize)]
@@ -56,7 +55,6 @@ fn run<T: Real>(mut fit: Fit<'_, T>, recipe: &Arc<Recipe>, steps: usize, control
     let mut scorer = Scorer::new(recipe, &[])?;
     let mut order = feed.rows.clone();
     let per_epoch = order.len().div_ceil(fit.batch);
-    let shuffled = spec.shuffle && !matches!(spec.batch_size, BatchSize::Full(_));
     let mut found = Examined {
         records: Vec::new(),
         broke: None,
@@ -67,9 +65,8 @@ fn run<T: Real>(mut fit: Fit<'_, T>, recipe: &Arc<Recipe>, steps: usize, control
             break;
         }
         let epoch = i / per_epoch;
-        if i % per_epoch == 0 && shuffled {
-            order.copy_from_slice(&feed.rows);
-            shuffle(&mut order, Stream::new(spec.seed, hash_path("order of rows"), epoch as u64));
+        if i % per_epoch == 0 && spec.shuffles() {
+            feed.shuffle(spec.seed, epoch, &mut order);
         }
         let first = i % per_epoch * fit.batch;
         let rows = &order[first..order.len().min(first + fit.batch)];
