@@ -11,6 +11,7 @@ use crate::recurrent::{gru, lstm, simple};
 use crate::reduce::{AllFinite, Extreme, Sum, SumColumns};
 use crate::simd::dispatch;
 use crate::softmax::{CrossEntropy, CrossEntropyGradient, Gradient, LogSoftmax, Softmax};
+use crate::statistics::{Around, Beyond, Moments, Moved, Sides};
 
 macro_rules! compiled {
     ($($method:ident($kernel:ty) $(-> $output:ty)?;)*) => {
@@ -61,6 +62,9 @@ compiled! {
     run_normalize_rows(NormalizeRows<'_, Self>);
     run_attention_weights(Weights<Self>);
     run_attention_slopes(Slopes<Self>);
+    run_moments(Around<'_, Self>) -> Moments;
+    run_moved(Moved<'_, Self>) -> (f64, f64);
+    run_beyond(Sides<'_, Self>) -> Beyond;
     run_fill(Fill<'_, Self>);
     run_lstm_step(lstm::Step<Self>);
     run_lstm_step_back(lstm::StepBack<Self>);

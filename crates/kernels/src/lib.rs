@@ -22,6 +22,7 @@ pub mod recurrent;
 pub mod reduce;
 pub mod simd;
 pub mod softmax;
+pub mod statistics;
 pub mod team;
 
 pub use aligned::Aligned;

@@ -1,17 +1,14 @@
-//! What is said of many numbers: mean, deviation, norm, extremes, the share of zeros, and a histogram of at most 1,024 of them.
-//!
-//! Moments are taken around a shift near the mean (the mean of 64 of the numbers), in 16 lanes over blocks of 1,024, and the blocks'
-//! sums are added in double precision: one reading, and the same bits on any machine.
+//! What is said of many numbers: mean, deviation, norm, extremes, the share of zeros, and a histogram of at most 1,024 of them. One reading
+//! (`nabla_kernels::statistics`), around a shift near the mean: the mean of 64 of the numbers.
 
 use nabla_kernels::Real;
+use nabla_kernels::statistics::moments;
 use serde::Serialize;
 
 /// Bins of a histogram.
 pub const BINS: usize = 30;
 /// Numbers that a histogram counts at most.
 const SAMPLED: usize = 1024;
-const LANES: usize = 16;
-const BLOCK: usize = 1024;
 
 /// Numbers in words of statistics.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -72,50 +69,16 @@ impl Sums {
         }
         // A number of the lanes' precision.
         let shift = T::from_f64(if mean.is_finite() { mean } else { 0.0 });
-        let mut found = Sums {
+        let found = moments(x, shift);
+        Sums {
             count: x.len() - padding,
             shift: shift.to_f64(),
-            sum: 0.0,
-            squares: 0.0,
-            zeros: 0,
-            smallest: f64::INFINITY,
-            largest: f64::NEG_INFINITY,
-        };
-        let (mut smallest, mut largest) = ([T::INFINITY; LANES], [-T::INFINITY; LANES]);
-        for block in x.chunks(BLOCK) {
-            let (mut sum, mut squares, mut zeros) = ([T::ZERO; LANES], [T::ZERO; LANES], [T::ZERO; LANES]);
-            let mut add = |lane: usize, v: T| {
-                let d = v - shift;
-                sum[lane] += d;
-                squares[lane] += d * d;
-                zeros[lane] += if v == T::ZERO { T::ONE } else { T::ZERO };
-                smallest[lane] = v.min(smallest[lane]);
-                largest[lane] = v.max(largest[lane]);
-            };
-            let (lines, rest) = block.as_chunks::<LANES>();
-            for line in lines {
-                for (lane, &v) in line.iter().enumerate() {
-                    add(lane, v);
-                }
-            }
-            for (lane, &v) in rest.iter().enumerate() {
-                add(lane, v);
-            }
-            let total = |lanes: &[T; LANES]| lanes.iter().map(|v| v.to_f64()).sum::<f64>();
-            found.sum += total(&sum);
-            // What overflows as a square in single precision does not in double.
-            let squared = total(&squares);
-            found.squares += if squared.is_finite() {
-                squared
-            } else {
-                block.iter().map(|v| (v.to_f64() - found.shift) * (v.to_f64() - found.shift)).sum()
-            };
-            found.zeros += total(&zeros) as usize;
+            sum: found.sum,
+            squares: found.squares,
+            zeros: found.zeros.saturating_sub(padding),
+            smallest: found.smallest,
+            largest: found.largest,
         }
-        found.smallest = smallest.iter().fold(f64::INFINITY, |a, v| a.min(v.to_f64()));
-        found.largest = largest.iter().fold(f64::NEG_INFINITY, |a, v| a.max(v.to_f64()));
-        found.zeros = found.zeros.saturating_sub(padding);
-        found
     }
 
     fn mean(&self) -> f64 {
@@ -143,16 +106,16 @@ impl Sums {
         }
     }
 
-    /// With a histogram over `range`, or over five deviations around the mean, of the numbers that `at` gives by their place.
-    pub fn statistics(&self, range: Option<(f64, f64)>, at: impl Fn(usize) -> f64) -> Statistics {
+    /// With a histogram over `range`, or over five deviations around the mean, of the numbers that `at` gives for the places of
+    /// [`evenly`].
+    pub fn statistics(&self, range: Option<(f64, f64)>, at: impl Iterator<Item = f64>) -> Statistics {
         let (mean, deviation) = (self.mean(), self.variance().sqrt());
         let (from, to) = range.unwrap_or_else(|| (self.smallest.max(mean - 5.0 * deviation), self.largest.min(mean + 5.0 * deviation)));
         let mut counts = vec![0; BINS];
         let (sampled, scale) = (self.count.min(SAMPLED), BINS as f64 / (to - from));
         if self.count > 0 && scale.is_finite() {
-            for i in 0..sampled {
-                let bin = (at(i * self.count / sampled) - from) * scale;
-                counts[(bin.max(0.0) as usize).min(BINS - 1)] += 1;
+            for x in at {
+                counts[(((x - from) * scale).max(0.0) as usize).min(BINS - 1)] += 1;
             }
         } else {
             // All numbers are one.
@@ -176,53 +139,38 @@ impl Sums {
     }
 }
 
-/// Six digits say it all, and cross in half the bytes.
-pub(super) fn short(x: f64) -> f64 {
-    if x.is_finite() {
-        format!("{x:.5e}").parse().unwrap_or(x)
-    } else {
-        x
-    }
+/// The places of at most 1,024 of so many numbers: ⌊i·count/1,024⌋, without the divisions.
+pub(super) fn evenly(count: usize) -> impl Iterator<Item = usize> {
+    let sampled = count.min(SAMPLED);
+    let (step, rest) = (count / sampled.max(1), count % sampled.max(1));
+    let (mut at, mut part) = (0, 0);
+    (0..sampled).map(move |_| {
+        let place = at;
+        (at, part) = (at + step, part + rest);
+        if part >= sampled {
+            (at, part) = (at + 1, part - sampled);
+        }
+        place
+    })
 }
 
-/// √(Σ x²) of a weight, and of its difference from another.
-pub(super) fn norms<T: Real>(x: &[T], before: &[T]) -> (f64, f64) {
-    let (mut own, mut moved) = (0.0, 0.0);
-    for (x, before) in x.chunks(BLOCK).zip(before.chunks(BLOCK)) {
-        let (mut squares, mut differences) = ([T::ZERO; LANES], [T::ZERO; LANES]);
-        let mut add = |lane: usize, x: T, before: T| {
-            let d = x - before;
-            squares[lane] += x * x;
-            differences[lane] += d * d;
-        };
-        let ((lines, rest), (old, old_rest)) = (x.as_chunks::<LANES>(), before.as_chunks::<LANES>());
-        for (line, old) in lines.iter().zip(old) {
-            for (lane, (&x, &before)) in line.iter().zip(old).enumerate() {
-                add(lane, x, before);
-            }
-        }
-        for (lane, (&x, &before)) in rest.iter().zip(old_rest).enumerate() {
-            add(lane, x, before);
-        }
-        let total = |lanes: &[T; LANES]| lanes.iter().map(|v| v.to_f64()).sum::<f64>();
-        let (squared, difference) = (total(&squares), total(&differences));
-        if squared.is_finite() && difference.is_finite() {
-            own += squared;
-            moved += difference;
-        } else {
-            for (x, before) in x.iter().zip(before) {
-                let d = x.to_f64() - before.to_f64();
-                own += x.to_f64() * x.to_f64();
-                moved += d * d;
-            }
-        }
+/// Six digits say it all, and cross in half the bytes.
+pub(super) fn short(x: f64) -> f64 {
+    if x == 0.0 || !x.is_finite() {
+        return x;
     }
-    (own.sqrt(), moved.sqrt())
+    // A power of ten up to 1e22 is a number, so one division rounds to the number that prints in six digits.
+    let digits = 5 - x.abs().log10().floor() as i32;
+    match digits {
+        0..=22 => (x * 10f64.powi(digits)).round() / 10f64.powi(digits),
+        -22..0 => (x / 10f64.powi(-digits)).round() * 10f64.powi(-digits),
+        _ => format!("{x:.5e}").parse().unwrap_or(x),
+    }
 }
 
 /// Of numbers by themselves.
 pub fn statistics<T: Real>(x: &[T]) -> Statistics {
-    Sums::of(x, 0).statistics(None, |i| x[i].to_f64())
+    Sums::of(x, 0).statistics(None, evenly(x.len()).map(|i| x[i].to_f64()))
 }
 
 #[cfg(test)]
@@ -253,8 +201,33 @@ mod tests {
             assert_eq!(found.histogram.counts.iter().sum::<u32>() as usize, n.min(SAMPLED));
             let parts = Sums::of(&x[..n / 2], 0)
                 .and(Sums::of(&x[n / 2..], 0))
-                .statistics(None, |i| f64::from(x[i]));
+                .statistics(None, evenly(n).map(|i| f64::from(x[i])));
             assert!(close(parts.mean, mean) && close(parts.deviation, variance.sqrt()), "{parts:?}");
+        }
+    }
+
+    #[test]
+    fn six_digits_are_those_that_are_printed() {
+        let stream = Stream::new(5, 2, 0);
+        for i in 0..4000 {
+            let x = (stream.uniform(i) - 0.5) * 10f64.powi((i % 61) as i32 - 30);
+            let printed: f64 = format!("{x:.5e}").parse().unwrap();
+            assert!((short(x) / printed - 1.0).abs() < 1.1e-5, "{x}");
+            let digits = format!("{:e}", short(x));
+            assert!(
+                digits.split('e').next().unwrap().trim_start_matches('-').len() <= 7,
+                "{x} became {digits}"
+            );
+        }
+        assert_eq!((short(0.0), short(-2.0), short(1e6)), (0.0, -2.0, 1e6));
+        assert!(short(f64::NAN).is_nan());
+    }
+
+    #[test]
+    fn places_are_even() {
+        for count in [0, 1, 5, 1023, 1024, 1025, 5000, 100_352] {
+            let expected: Vec<usize> = (0..count.min(SAMPLED)).map(|i| i * count / count.min(SAMPLED)).collect();
+            assert_eq!(evenly(count).collect::<Vec<_>>(), expected);
         }
     }
 
@@ -262,10 +235,7 @@ mod tests {
     fn squares_beyond_single_precision_and_padding() {
         let found = statistics(&[1e30f32, -1e30, 1e30, -1e30]);
         assert!((found.norm / 2e30 - 1.0).abs() < 1e-4, "{found:?}");
-        let padded = Sums::of(&[1.0f64, 0.0, -1.0, 0.0, 0.0, 0.0], 3).statistics(None, |_| 0.0);
+        let padded = Sums::of(&[1.0f64, 0.0, -1.0, 0.0, 0.0, 0.0], 3).statistics(None, std::iter::repeat_n(0.0, 3));
         assert_eq!((padded.count, padded.zeros), (3, short(1.0 / 3.0)));
-        assert_eq!(norms(&[3.0f32, 4.0], &[3.0, 2.0]), (5.0, 2.0));
-        let (own, moved) = norms(&[1e25f32], &[-1e25]);
-        assert!((own / 1e25 - 1.0).abs() < 1e-6 && (moved / 2e25 - 1.0).abs() < 1e-6);
     }
 }

@@ -6,11 +6,12 @@ use nabla_error::Result;
 use nabla_graph::passes::taps::{Bound, SIGNALS, Tap, VALUES};
 use nabla_graph::plan::Place;
 use nabla_graph::{Bases, Memory, Program};
+use nabla_kernels::statistics::{Beyond, beyond, moved};
 use nabla_kernels::team::Member;
 use nabla_kernels::{Aligned, Real};
 use nabla_params::{Arena, Layout, Row};
 
-use super::statistics::{Statistics, Sums, norms, short};
+use super::statistics::{Statistics, Sums, evenly, short};
 use super::{LayerRecord, ParameterRecord, Record};
 use crate::apart::Apart;
 use crate::places::Places;
@@ -36,6 +37,8 @@ struct Looked {
 /// A parameter that is looked at.
 struct Moved {
     row: usize,
+    /// Where the values of its histogram lie, from its start.
+    sampled: Vec<usize>,
     found: Option<Statistics>,
     weight_norm: f64,
     update_norm: f64,
@@ -95,6 +98,10 @@ impl<T: Real> Watch<T> {
             parameters: trained
                 .map(|row| Moved {
                     row,
+                    sampled: {
+                        let row = &recipe.arena.rows[row];
+                        evenly(row.values()).map(|i| row.stored(i) - row.offset).collect()
+                    },
                     found: None,
                     weight_norm: 0.0,
                     update_norm: 0.0,
@@ -205,22 +212,21 @@ impl<T: Real> Watch<T> {
 /// Values of several places, as one.
 fn of_places<T: Real>(parts: &[&[T]], range: Option<(f64, f64)>) -> Option<Statistics> {
     let sums = parts.iter().map(|part| Sums::of(part, 0)).reduce(Sums::and)?;
-    let len = parts[0].len();
-    let at = |i: usize| {
-        parts
-            .get(i / len.max(1))
-            .and_then(|part| part.get(i % len))
-            .map_or(0.0, |v| v.to_f64())
-    };
-    Some(sums.statistics(range, at))
+    let len = parts[0].len().max(1);
+    let at = |i: usize| parts.get(i / len).and_then(|part| part.get(i % len)).map_or(0.0, |v| v.to_f64());
+    let count = parts.iter().map(|part| part.len()).sum();
+    Some(match parts {
+        [one] => sums.statistics(range, evenly(count).map(|i| one[i].to_f64())),
+        _ => sums.statistics(range, evenly(count).map(at)),
+    })
 }
 
 /// The gradient of one row of the arena.
-fn of_row<T: Real>(row: &Row, gradient: &[T]) -> Statistics {
+fn of_row<T: Real>(row: &Row, sampled: &[usize], gradient: &[T]) -> Statistics {
     let panels = row.spec.layout == Layout::Panels;
     let used = if panels { row.len } else { row.values() };
     let sums = Sums::of(&gradient[..used], used - row.values());
-    sums.statistics(None, |i| gradient[row.stored(i) - row.offset].to_f64())
+    sums.statistics(None, sampled.iter().map(|&i| gradient[i].to_f64()))
 }
 
 impl<T: Real> Look<T> {
@@ -232,14 +238,13 @@ impl<T: Real> Look<T> {
         let (rank, size) = (member.rank(), member.size());
         for i in (rank..self.parameter_count).step_by(size) {
             // SAFETY: members take different parameters; weights and gradients are only read.
-            let (moved, theta, gradient) = unsafe {
+            let (moved, gradient) = unsafe {
                 let moved = &mut self.parameters.part(i..i + 1)[0];
                 let range = arena.rows[moved.row].range();
                 self.before.part(range.clone()).copy_from_slice(theta.part(range.clone()));
-                (moved, theta.part(range.clone()), gradient.part(range))
+                (moved, gradient.part(range))
             };
-            moved.found = Some(of_row(&arena.rows[moved.row], gradient));
-            moved.weight_norm = norms(theta, theta).0;
+            moved.found = Some(of_row(&arena.rows[moved.row], &moved.sampled, gradient));
         }
         for i in (rank..self.layer_count).step_by(size) {
             // SAFETY: members take different layers; outputs and signals are only read.
@@ -282,9 +287,9 @@ impl<T: Real> Look<T> {
         for i in (member.rank()..self.parameter_count).step_by(member.size()) {
             // SAFETY: members take different parameters; weights are only read.
             unsafe {
-                let moved = &mut self.parameters.part(i..i + 1)[0];
-                let range = arena.rows[moved.row].range();
-                moved.update_norm = norms(theta.part(range.clone()), self.before.part(range)).1;
+                let own = &mut self.parameters.part(i..i + 1)[0];
+                let range = arena.rows[own.row].range();
+                (own.weight_norm, own.update_norm) = moved(theta.part(range.clone()), self.before.part(range));
             }
         }
     }
@@ -292,12 +297,8 @@ impl<T: Real> Look<T> {
 
 /// The share of numbers below `low` or above `high`.
 fn outside<T: Real>(parts: &[&[T]], low: f64, high: f64) -> f64 {
-    let (low, high) = (T::from_f64(low), T::from_f64(high));
     let count: usize = parts.iter().map(|part| part.len()).sum();
-    let found = parts
-        .iter()
-        .flat_map(|part| part.iter())
-        .filter(|v| **v < low || **v > high)
-        .count();
-    short(found as f64 / count.max(1) as f64)
+    let all = |part: &&[T]| beyond(part, (part.len(), part.len()), (low, high));
+    let found = parts.iter().map(all).fold(Beyond::default(), Beyond::and);
+    short((found.below + found.above) as f64 / count.max(1) as f64)
 }
