@@ -49,6 +49,30 @@ const fitOf = (model: Layer, sequence = false) => {
   return new Trainer({ model, loss: 'crossEntropy', epochs: 2, batchSize: 4, seed: 1 }).fit(data);
 };
 const all = { returnSequences: true } as const;
+/** The last state of a scan; all its outputs; a scan of two states, one of which is kept. */
+const own = layer('own', (x) => scan(x, 2, (xt, h) => ({ state: h.add(xt).tanh() })).state);
+const scanned = layer('scanned', (x) => scan(x, 2, (xt, h) => ({ state: h.multiply(0.5).add(xt).tanh() })).output);
+const pair = layer('pair', (x) => {
+  const start = [x.slice(1, 0, 1).reshape([-1, 2]).multiply(0), x.slice(1, 0, 1).reshape([-1, 2]).multiply(0)];
+  return scan(x, start, (xt, [a, b]) => ({ state: [a!.add(xt).tanh(), b!.add(a!).multiply(0.5)], output: b!.subtract(xt) })).output;
+});
+/** Steps whose first number is small do not count, wherever they are. */
+const masked = layer('masked', (x) => x.withMask(x.slice(2, 0, 1).reshape([-1, time]).abs().greater(0.5)));
+const reversed = layer('reversed', (x) => scan(x, 2, (xt, h) => ({ state: h.add(xt).tanh() }), { reverse: true }).state);
+const looking = layer('looking', (x) => scan(x, 2, (xt, h) => ({ state: h.add(xt).add(x.max(1)).tanh() })).state);
+const started = layer(
+  'started',
+  (x, { parameter }) =>
+    scan(
+      x,
+      x
+        .slice(1, 0, 1)
+        .reshape([-1, 2])
+        .multiply(0)
+        .add(parameter('start', [2], 'ones')),
+      (xt, h) => ({ state: h.add(xt).tanh() }),
+    ).state,
+);
 
 describe('a session', () => {
   it.each([
@@ -59,6 +83,20 @@ describe('a session', () => {
     ],
     ['own code', () => network((x: Tensor) => dense(2)(gru(4)(x.multiply(2).concat(x.square()).slice(2, 1, 4)))) as Layer],
     ['a stack of halves', () => sequential([residual([gru(2, all)]), lstm(4), dense(2)])],
+    ['a cell of functions of its own', () => sequential([gru(4, { activation: 'softsign', recurrentDropout: 0.2 }), dense(2)])],
+    ['a scan', () => sequential([own(), dense(2)])],
+    ['scans over scans', () => sequential([pair(), pair(), lstm(3), dense(2)])],
+    [
+      'causal convolutions',
+      () =>
+        sequential([
+          conv1d(4, { kernel: 3, padding: 'causal', activation: 'relu' }),
+          conv1d(4, { kernel: 2, dilation: 2, groups: 2, padding: 'causal' }),
+          conv1d(3, { kernel: 1 }),
+          gru(3),
+          dense(2),
+        ]),
+    ],
   ])('of %s predicts as the whole sequence does', async (_, make) => {
     const fitted = await fitOf(make());
     const session = fitted.session();
@@ -87,18 +125,37 @@ describe('a session', () => {
           dense(2),
         ]),
     ],
-  ])('of %s predicts each step as the whole sequence does', async (name, make) => {
+    ['dropout of weights', () => sequential([dense(4), transformerBlock({ heads: 2, causal: true, dropout: 0.3 }), dense(2)])],
+    ['a masked scan', () => sequential([masked(), scanned(), dense(2)])],
+    ['masked cells', () => sequential([masked(), lstm(3, all), gru(3, all), simpleRnn(3, all), dense(2)])],
+    ['masked attention', () => sequential([masked(), dense(4), attention({ heads: 2, causal: true }), dense(2)])],
+    ['masked convolution', () => sequential([masked(), conv1d(4, { kernel: 3, padding: 'causal' }), dense(2)])],
+  ])('of %s predicts each step as the whole sequence does, with a mask or without', async (name, make) => {
+    const places = /transformer|places|weights|attention/.test(name);
     const unmasked = network((x: Tensor) => make()(x.withMask(undefined))) as Layer;
-    const fitted = await fitOf(unmasked, true);
+    for (const model of name.startsWith('masked') ? [make()] : [unmasked, make()]) {
+      const fitted = await fitOf(model, true);
+      const session = fitted.session();
+      const [whole] = await fitted.predict([rows[1]!], { probabilities: true });
+      rows[1]!.forEach((step, at) => {
+        const p = session.step(step, { probabilities: true });
+        expect(Math.abs(p[0]! - whole![2 * at]!)).toBeLessThan(1e-6);
+      });
+      session.reset();
+      expect(['up', 'down']).toContain(session.step(rows[0]![0]!));
+      expect(session.limit).toBe(places ? time : Number.POSITIVE_INFINITY);
+    }
+  });
+
+  it('of a model whose last step that counts decides carries what it knows over padding', async () => {
+    const fitted = await fitOf(sequential([masked(), lstm(4), dense(2)]));
     const session = fitted.session();
-    const [whole] = await fitted.predict([rows[1]!], { probabilities: true });
-    rows[1]!.forEach((step, at) => {
-      const p = session.step(step, { probabilities: true });
-      expect(Math.abs(p[0]! - whole![2 * at]!)).toBeLessThan(1e-6);
+    let last: Float64Array | undefined;
+    rows[2]!.forEach((step) => {
+      last = session.step(step, { probabilities: true });
     });
-    session.reset();
-    expect(['up', 'down']).toContain(session.step(rows[0]![0]!));
-    expect(session.limit).toBe(name === 'a recurrent model' ? Number.POSITIVE_INFINITY : time);
+    const [whole] = await fitted.predict([rows[2]!], { probabilities: true });
+    expect(Math.abs(last![0]! - whole![0]!)).toBeLessThan(1e-6);
   });
 
   it('goes no further than the places that the model knows', async () => {
@@ -123,8 +180,6 @@ describe('a session', () => {
   });
 });
 
-const own = layer('own', (x) => scan(x, 2, (xt, h) => ({ state: h.add(xt).tanh() })).state);
-
 it.each([
   ['bidirectional/backward', sequential([bidirectional(lstm(3)), dense(2)])],
   ['gru', sequential([gru(3, { reverse: true }), dense(2)])],
@@ -132,7 +187,11 @@ it.each([
   ['globalAveragePool', sequential([globalAveragePool(), dense(2)])],
   ['flatten', sequential([flatten(), dense(2)])],
   ['conv1d', sequential([conv1d(3, { kernel: 2 }), lstm(3), dense(2)])],
-  ['own', sequential([own(), dense(2)])],
+  ['reversed', sequential([reversed(), dense(2)])],
+  ['looking', sequential([looking(), dense(2)])],
+  ['started', sequential([started(), dense(2)])],
+  ['conv1d', sequential([conv1d(3, { kernel: 2, stride: 2, padding: 'causal' }), lstm(3), dense(2)])],
+  ['globalAveragePool', sequential([masked(), globalAveragePool(), dense(2)])],
 ])('%s cannot be stepped and is named', async (name, model) => {
   const fitted = await fitOf(model);
   const error = caught(() => fitted.session());

@@ -53,7 +53,7 @@ export const expectHeads = (where: string, options: unknown, spec: Spec, caller:
 /** What stands for −∞ before the softmax: finite, so that the check for finite values passes. */
 const NEVER = -1e30;
 
-/** The same as the operator, step by step, with dropout of the weights and masked keys. */
+/** From one sequence to another: the same as the operator, in simpler ones. */
 const composed = (
   parts: readonly [query: Tensor, key: Tensor, value: Tensor],
   keys: Tensor['mask'],
@@ -93,7 +93,8 @@ const expectSequence = (x: Tensor, heads: number, what: string): void => {
  * the result. Vaswani et al. 2017, arXiv:1706.03762.
  *
  * Shapes: [batch, time, c] → the same; `kernel` [c, 3·c] (Q, K and V side by side), `bias` [3·c], `outputKernel` [c, c], `outputBias` [c].
- * Where the sequence has a mask (its own, or one given by `x.withMask(mask)`), masked steps are not seen.
+ * Where the sequence has a mask (its own, or one given by `x.withMask(mask)`), masked steps are not seen; a position that sees none
+ * gives 0 before the projection.
  * @throws {NablaError} `SHAPE_MISMATCH` if the heads do not divide the channels
  * @example attention({ heads: 4, causal: true })
  */
@@ -107,10 +108,6 @@ export const attention = (options: AttentionOptions): AttentionLayer => {
       .add(parameter('outputBias', [channels], zeros(), { decay: false }))
       .withMask(x.mask);
   };
-  const third = (qkv: Tensor, part: number): Tensor => {
-    const channels = qkv.shape[2]! / 3;
-    return qkv.slice(2, part * channels, (part + 1) * channels);
-  };
   const value = layer(
     'attention',
     (x, { parameter }) => {
@@ -120,11 +117,9 @@ export const attention = (options: AttentionOptions): AttentionLayer => {
         .withMask(undefined)
         .matmul(parameter('kernel', [channels, 3 * channels], xavierUniform()))
         .add(parameter('bias', [3 * channels], zeros(), { decay: false }));
-      const mixed =
-        dropout > 0 || x.mask !== undefined
-          ? composed([third(qkv, 0), third(qkv, 1), third(qkv, 2)], x.mask, options)
-          : traceOf(x).apply('attention', [qkv], { heads, causal }, attention);
-      return projected(mixed, x, parameter);
+      const keys = x.mask === undefined ? [] : [x.mask.steps];
+      const attributes = { heads, causal, dropout, masked: keys.length > 0 };
+      return projected(traceOf(x).apply('attention', [qkv, ...keys], attributes, attention), x, parameter);
     },
     name === undefined ? {} : { name },
   );

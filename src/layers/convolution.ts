@@ -6,7 +6,18 @@ import type { Regularizer } from '../regularizers/index.js';
 import { isRegularizer } from '../regularizers/penalties.js';
 import { type Tensor, traceOf } from '../trace/index.js';
 import { called, type Layer, type LayerOptions, layer, layerOptions, type ParameterFunction } from './layer.js';
-import { isPadding, isPerAxis, maskOfWindows, type Padding, type PerAxis, paddingOf, perAxis, spatialSizes } from './window.js';
+import {
+  isPadding,
+  isPerAxis,
+  isTimePadding,
+  maskOfWindows,
+  type Padding,
+  type PerAxis,
+  paddingOf,
+  perAxis,
+  spatialSizes,
+  type TimePadding,
+} from './window.js';
 
 interface KernelOptions extends LayerOptions {
   /** Size of the window. */
@@ -34,6 +45,15 @@ export interface ConvolutionOptions extends KernelOptions {
   groups?: number;
 }
 
+/** Options of `conv1d`. */
+export interface Convolution1dOptions extends Omit<ConvolutionOptions, 'padding'> {
+  /**
+   * Default `'valid'`. `'causal'` looks at a step and those before it, which a session can go through one by one (van den Oord et al. 2016,
+   * arXiv:1609.03499).
+   */
+  padding?: TimePadding;
+}
+
 /** Options of `depthwiseConv2d`. */
 export interface DepthwiseConvolutionOptions extends KernelOptions {
   /** Outputs a channel, default 1. */
@@ -57,30 +77,30 @@ const kernelOptions = (axes: number) => ({
 });
 const isCount = isInteger({ min: 1, max: 2 ** 20 });
 const optionsFor = {
-  conv1d: optionsOf('layers/conv1d', { ...kernelOptions(1), groups: isCount }),
+  conv1d: optionsOf('layers/conv1d', { ...kernelOptions(1), padding: isTimePadding, groups: isCount }),
   conv2d: optionsOf('layers/conv2d', { ...kernelOptions(2), groups: isCount }),
   conv3d: optionsOf('layers/conv3d', { ...kernelOptions(3), groups: isCount }),
 };
 const depthwiseOptions = optionsOf('layers/depthwiseConv2d', { ...kernelOptions(2), multiplier: isCount });
 const transposeOptions = optionsOf('layers/convTranspose2d', kernelOptions(2));
 
-const expectKernel = (kind: string, options: KernelOptions, caller: Caller): void => {
+const expectKernel = (kind: string, options: Pick<KernelOptions, 'kernel' | 'name'>, caller: Caller): void => {
   if (options.kernel === undefined) {
     throw invalidOption(called(kind, options.name), 'kernel', 'to be the size of the window', undefined, caller);
   }
 };
 
-const penalized = ({ regularizer }: KernelOptions) => (regularizer === undefined ? {} : { regularizer });
+const penalized = ({ regularizer }: Pick<KernelOptions, 'regularizer'>) => (regularizer === undefined ? {} : { regularizer });
 
 /** Bias and activation, as in `dense`. */
-const finished = (y: Tensor, channels: number, options: KernelOptions, parameter: ParameterFunction): Tensor => {
+const finished = (y: Tensor, channels: number, options: Omit<KernelOptions, 'padding'>, parameter: ParameterFunction): Tensor => {
   const { activation, bias = true } = options;
   const sum = bias ? y.add(parameter('bias', [channels], options.biasInitializer ?? zeros(), { decay: false })) : y;
   return activate(sum, activation, parameter);
 };
 
 /** The window of a layer over `axes` axes, each option with one number an axis. */
-const windowOf = (options: KernelOptions, axes: number) => {
+const windowOf = (options: Pick<KernelOptions, 'kernel' | 'stride' | 'dilation'>, axes: number) => {
   const kernel = perAxis(options.kernel, axes);
   const stride = perAxis(options.stride ?? 1, axes);
   const dilation = perAxis(options.dilation ?? 1, axes);
@@ -92,7 +112,7 @@ const convolve = (
   axes: number,
   filters: number,
   groups: number,
-  options: KernelOptions,
+  options: Omit<KernelOptions, 'padding'> & { readonly padding?: TimePadding },
   parameter: ParameterFunction,
   caller: Caller,
 ): Tensor => {
@@ -115,7 +135,7 @@ const convolve = (
 };
 
 const convolution = (kind: keyof typeof optionsFor, axes: number) => {
-  const make = (filters: number, options: ConvolutionOptions): Layer => {
+  const make = (filters: number, options: Convolution1dOptions): Layer => {
     expectArgument(kind, 'filters', filters, isCount, make);
     expectOptions(kind, options, optionsFor[kind], make);
     expectKernel(kind, options, make);
@@ -132,7 +152,7 @@ const convolution = (kind: keyof typeof optionsFor, axes: number) => {
  * padding is 0 and the mask shrinks with the stride.
  * @throws {NablaError} `SHAPE_MISMATCH`, `INVALID_OPTION`
  */
-export const conv1d: (filters: number, options: ConvolutionOptions) => Layer = convolution('conv1d', 1);
+export const conv1d: (filters: number, options: Convolution1dOptions) => Layer = convolution('conv1d', 1);
 
 /**
  * y[i, j, f] = Σ x[i·s + a·d, j·s + b·d, c]·W[a, b, c, f] + bias[f], a cross-correlation as everywhere in this field.

@@ -4,6 +4,7 @@ export { type AttentionLayer, type AttentionOptions, attention } from './attenti
 export { type BatchNormOptions, batchNorm } from './batch-norm.js';
 export { type BidirectionalOptions, bidirectional } from './bidirectional.js';
 export {
+  type Convolution1dOptions,
   type ConvolutionOptions,
   type ConvolutionTransposeOptions,
   conv1d,
@@ -53,4 +54,4 @@ export { type Scanned, type ScanOptions, type ScanState, type ScanStep, scan } f
 export { type Step, sequential } from './sequential.js';
 export { type TransformerBlockOptions, transformerBlock } from './transformer-block.js';
 export { type WeightNormOptions, weightNorm } from './weight-norm.js';
-export type { Padding } from './window.js';
+export type { Padding, TimePadding } from './window.js';

@@ -1,5 +1,6 @@
 import { expectArgument, expectOptions, isBoolean, isFunction, isInteger, NablaError, optionsOf } from '../errors/index.js';
-import { shapeText, Tensor, traceOf } from '../trace/index.js';
+import { shapeText, Tensor, type Trace, traceOf } from '../trace/index.js';
+import type { Operators } from '../trace/operators.js';
 import { expectTensor } from './layer.js';
 
 /** What a scan carries from step to step: one tensor, or several. */
@@ -42,6 +43,9 @@ const zeros = (sequence: Tensor, width: number): Tensor => {
   return trace.apply('broadcast', [trace.constant(0)], { shape: [-1, width] }, scan);
 };
 
+/** How many scans a trace has. */
+const counts = new WeakMap<Trace, number>();
+
 const listed = (state: ScanState): readonly Tensor[] => (state instanceof Tensor ? [state] : state);
 
 const misfit = (where: string, message: string, expected: string, received: string): NablaError =>
@@ -54,7 +58,8 @@ const misfit = (where: string, message: string, expected: string, received: stri
  * [batch, …], several, or a number n for zeros [batch, n]. Where the sequence has a mask, masked steps carry the state.
  *
  * Shapes: sequence [batch, time, …], state as `initial`, output [batch, time, …]. Memory and compile time grow with time, so sequences
- * of some hundred steps are what it is for; `simpleRnn`, `gru` and `lstm` have operators of their own.
+ * of some hundred steps are what it is for; `simpleRnn`, `gru` and `lstm` have operators of their own. A session takes one step at a time,
+ * where the states start at 0 and the scan runs forwards.
  * @throws {NablaError} `SHAPE_MISMATCH` if `sequence` is none or the state changes its shape, `INVALID_OPTION`
  * @example
  * const leaky = layer('leaky', (x, { parameter }) => {
@@ -86,8 +91,10 @@ export const scan: {
   const initial = (typeof start === 'number' ? zeros(sequence, start) : start) as S;
   for (const state of listed(initial)) expectTensor(`${where}: the initial state`, state, scan);
   const positions = Array.from({ length: time }, (_, at) => (options.reverse ? time - 1 - at : at));
-  const xs = stepsOf(sequence.withMask(undefined));
-  const counted = mask === undefined ? [] : stepsOf(mask.steps.reshape([-1, time, 1]));
+  const plain = sequence.withMask(undefined);
+  const xs = stepsOf(plain);
+  const marks = mask === undefined ? [] : [mask.steps.reshape([-1, time, 1])];
+  const counted = marks.flatMap(stepsOf);
   const single = initial instanceof Tensor;
   let states = listed(initial).map((state) => state.withMask(undefined));
 
@@ -114,20 +121,31 @@ export const scan: {
     const next = before.map((state, i) => carried(state, after[i]!, counts));
     return [result.output ?? next[0]!, ...next];
   };
+  // Marks say where the first step begins and ends: a session takes that one and no other.
+  const number = counts.get(trace) ?? 0;
+  counts.set(trace, number + 1);
+  const marked = (role: Operators['scanMark']['role'], value: Tensor, index = 0, whole = value): Tensor =>
+    trace.apply('scanMark', [value, whole], { scan: number, role, index, reverse: options.reverse ?? false }, scan);
   // The first step is traced; the others repeat its operators on other values.
   const first = positions[0]!;
   const outputs: Tensor[] = [];
-  const repeat = trace.recorded(
-    () => traced(xs[first]!, states, counted[first]),
-    [xs[first]!, ...states, ...counted.slice(first, first + 1)],
-  );
+  const begun = [marked('input', xs[first]!, 0, plain), ...states.map((state, i) => marked('state', state, i))];
+  const counting = marks.map((whole) => marked('input', counted[first]!, 1, whole));
+  const repeat = trace.recorded(() => traced(begun[0]!, begun.slice(1), counting[0]), [...begun, ...counting]);
   positions.forEach((at, i) => {
-    const [output, ...next] = i === 0 ? repeat.first : repeat.again([xs[at]!, ...states, ...counted.slice(at, at + 1)]);
+    if (i === 0) {
+      const [output, ...next] = repeat.first;
+      outputs[at] = marked('output', output!);
+      states = next.map((state, index) => marked('next', state, index));
+      return;
+    }
+    const [output, ...next] = repeat.again([xs[at]!, ...states, ...counted.slice(at, at + 1)]);
     states = next;
     outputs[at] = output!;
   });
   const rows = outputs.map((output) => output.reshape([-1, 1, ...output.shape.slice(1)]));
-  const all = rows[0]!.concat(rows.slice(1), { axis: 1 });
+  const all = marked('all', rows[0]!.concat(rows.slice(1), { axis: 1 }));
+  states = states.map((state, i) => marked('final', state, i));
   const kept = mask === undefined ? all : all.multiply(mask.steps.reshape([-1, time, ...all.shape.slice(2).map(() => 1)]));
   return { output: kept.withMask(mask), state: (single ? states[0] : states) as S };
 };

@@ -4,10 +4,15 @@ import { shapeText, type Tensor, traceOf } from '../trace/index.js';
 /** `'valid'`: none, the output shrinks. `'same'`: zeros so that the output has ⌈size/stride⌉. A number: that many zeros on each side. */
 export type Padding = 'valid' | 'same' | number;
 
+/** Over time also `'causal'`: zeros before the first step only, so that no output looks at a later step. */
+export type TimePadding = Padding | 'causal';
+
 /** One number for all spatial axes, or one each. */
 export type PerAxis = number | readonly number[];
 
 export const isPadding: Check = isEither(isOneOf(['valid', 'same']), isInteger({ min: 0, max: 2 ** 20 }));
+
+export const isTimePadding: Check = isEither(isOneOf(['valid', 'same', 'causal']), isInteger({ min: 0, max: 2 ** 20 }));
 
 const isStep = isInteger({ min: 1, max: 2 ** 20 });
 
@@ -30,13 +35,14 @@ export const perAxis = (value: PerAxis, axes: number): readonly number[] =>
  * @param reach what a window covers, dilation · (kernel − 1) + 1
  */
 export const paddingOf = (
-  padding: Padding,
+  padding: TimePadding,
   sizes: readonly number[],
   reach: readonly number[],
   stride: readonly number[],
 ): readonly number[] =>
   sizes.flatMap((size, axis) => {
     if (padding === 'valid') return [0, 0];
+    if (padding === 'causal') return [reach[axis]! - 1, 0];
     if (padding !== 'same') return [padding, padding];
     const total = Math.max(0, (Math.ceil(size / stride[axis]!) - 1) * stride[axis]! + reach[axis]! - size);
     return [Math.floor(total / 2), Math.ceil(total / 2)];
@@ -44,13 +50,14 @@ export const paddingOf = (
 
 /**
  * What becomes of a mask over time under windows: a window counts that ends within the steps that count (with `'same'`, that begins at
- * one), so that padding a sequence more changes nothing.
+ * one, with `'causal'` at its own step), so that padding a sequence more changes nothing.
  */
-export const maskOfWindows = (x: Tensor, y: Tensor, reach: number, stride: number, padding: Padding): Tensor => {
+export const maskOfWindows = (x: Tensor, y: Tensor, reach: number, stride: number, padding: TimePadding): Tensor => {
   const { mask } = x;
   if (mask === undefined) return y;
+  if (padding === 'causal' && stride === 1) return y.withMask(mask);
   const [time, after] = [x.shape[1]!, y.shape[1]!];
-  const end = padding === 'same' ? 0 : reach - 1 - (padding === 'valid' ? 0 : 2 * padding);
+  const end = padding === 'same' || padding === 'causal' ? 0 : reach - 1 - (padding === 'valid' ? 0 : 2 * padding);
   const choice = Array.from({ length: time * after }, () => 0);
   for (let at = 0; at < after; at++) choice[Math.min(time - 1, Math.max(0, at * stride + end)) * after + at] = 1;
   const steps = mask.steps.matmul(traceOf(x).constant(choice, [time, after]));

@@ -62,7 +62,8 @@ export interface Operators {
   lstm: { reverse: boolean };
   gru: { reverse: boolean };
   simpleRnn: { activation: 'tanh' | 'relu'; reverse: boolean };
-  attention: { heads: number; causal: boolean };
+  attention: { heads: number; causal: boolean; dropout: number; masked: boolean };
+  scanMark: { scan: number; role: 'input' | 'state' | 'next' | 'output' | 'all' | 'final'; index: number; reverse: boolean };
 }
 
 export type OperatorName = keyof Operators;

@@ -18,8 +18,9 @@ interface Reading {
 }
 
 /**
- * A model of sequences, one step at a time: what recurrent layers carry and what causal attention looked at is kept, so a step costs no
- * more than itself. After n steps the prediction is the one for the whole sequence of n.
+ * A model of sequences, one step at a time: what recurrent layers and scans carry and what causal attention and convolution looked at is
+ * kept, so a step costs no more than itself. After n steps the prediction is the one for the whole sequence of n, masks included: a step
+ * that the model's own mask leaves out changes nothing.
  */
 export class Session<Kind extends PredictionKind | NamedKinds = PredictionKind> {
   readonly #native: NativeSession;

@@ -68,7 +68,7 @@ fn every_operator_is_in_the_registry_with_samples() {
         let found: Vec<Sample> = Operator::samples().into_iter().filter(|s| s.op.name() == name).collect();
         assert!(!found.is_empty(), "{name} has no samples");
         assert!(
-            found.iter().all(|s| s.inputs.len() == inputs),
+            found.iter().all(|s| s.inputs.len() == s.op.arity() && s.inputs.len() >= inputs),
             "{name}: a sample has another number of inputs"
         );
         assert!(

@@ -85,6 +85,7 @@ fn build(case: &mut Case) -> (Id, Vec<(&'static str, Id)>) {
         let op = Attention {
             heads: options["heads"].as_u64().unwrap() as usize,
             causal: options["causal"].as_bool().unwrap(),
+            ..Attention::default()
         };
         let mixed = case.b.apply(op.into(), &[qkv]).unwrap();
         let (kernel, bias) = (case.read("weights", "outputKernel"), case.read("weights", "outputBias"));

@@ -6,6 +6,7 @@
 //! backward pass computes them again: dV = Pᵀ·dY, dP = dY·Vᵀ, dS = P⊙(dP − Σ P⊙dP), dQ = dS·K/√d, dK = dSᵀ·Q/√d.
 //! Scores are kept as [keys, queries]: a softmax is then the same for sixteen queries side by side, a chain over ascending keys each.
 //! With `causal`, keys after the last query of a block are not touched. Right operands are copied into panels, one head's at a time.
+//! A mask hides keys: their weight is 0, and so is the value of a query that sees none. Where it hides nothing, the bits are those without.
 
 use crate::matmul::{Epilogue, Left, Product, Right, matmul};
 use crate::simd::{Kernel, Lanes};
@@ -185,11 +186,11 @@ impl Queries {
     /// The softmax of the scores over the keys seen.
     ///
     /// # Safety
-    /// `k` and the transposed queries are this head's, `p` holds a block of scores.
-    unsafe fn weights<T: Real>(&self, a: &Attention, k: *const T, qt: *const T, p: *mut T) {
+    /// `k` and the transposed queries are this head's, `mask` this row's, `p` holds a block of scores.
+    unsafe fn weights<T: Real>(&self, a: &Attention, k: *const T, qt: *const T, mask: Option<*const T>, p: *mut T) {
         // SAFETY: by the caller's promise.
         unsafe { self.scores(a, k, qt, p) };
-        T::run_attention_weights(Weights { queries: *self, p });
+        T::run_attention_weights(Weights { queries: *self, mask, p });
     }
 }
 
@@ -208,6 +209,8 @@ fn seen(queries: &Queries, first: usize) -> (usize, usize) {
 /// Scores become weights, sixteen queries at a time; 0 where a key is not seen.
 pub(crate) struct Weights<T> {
     queries: Queries,
+    /// 0 where a key is hidden.
+    mask: Option<*const T>,
     p: *mut T,
 }
 
@@ -217,6 +220,8 @@ impl<T: Real> Kernel<T> for Weights<T> {
     fn run<L: Lanes<T>>(self) {
         let (stride, keys) = (self.queries.stride(), self.queries.keys);
         let (zero, never) = (L::zero(), L::splat(-T::INFINITY));
+        // SAFETY: the mask has a number for each of the keys.
+        let hidden = |key: usize| self.mask.is_some_and(|mask| unsafe { mask.add(key).read() } == T::ZERO);
         for first in (0..stride).step_by(PANEL) {
             let (by_all, by_any) = seen(&self.queries, first);
             // Lane i sees key `by_all + j` if i > j.
@@ -227,39 +232,46 @@ impl<T: Real> Kernel<T> for Weights<T> {
                 // Two chains, of even and of odd keys, hide the latency. `max` gives its second operand when one is NaN; NaNs turn up
                 // in the sum.
                 let mut most = [never; 2];
-                let mut key = 0;
-                while key < by_all {
-                    most[key % 2] = L::load_at(at(key)).max(most[key % 2]);
-                    key += 1;
-                }
-                while key < by_any {
-                    most[0] = L::select(sees(key), L::load_at(at(key)), never).max(most[0]);
-                    key += 1;
+                for key in 0..by_any {
+                    if hidden(key) {
+                        continue;
+                    }
+                    if key < by_all {
+                        most[key % 2] = L::load_at(at(key)).max(most[key % 2]);
+                    } else {
+                        most[0] = L::select(sees(key), L::load_at(at(key)), never).max(most[0]);
+                    }
                 }
                 let most = most[0].max(most[1]);
                 let mut sums = [zero; 2];
-                key = 0;
-                while key < by_all {
+                for key in 0..by_any {
+                    if hidden(key) {
+                        zero.store_at(at(key));
+                        continue;
+                    }
                     let e = math::exp::<T, L>(L::load_at(at(key)).sub(most));
-                    e.store_at(at(key));
-                    sums[key % 2] = sums[key % 2].add(e);
-                    key += 1;
+                    if key < by_all {
+                        e.store_at(at(key));
+                        sums[key % 2] = sums[key % 2].add(e);
+                    } else {
+                        let e = L::select(sees(key), e, zero);
+                        e.store_at(at(key));
+                        sums[0] = sums[0].add(e);
+                    }
                 }
-                while key < by_any {
-                    let e = L::select(sees(key), math::exp::<T, L>(L::load_at(at(key)).sub(most)), zero);
-                    e.store_at(at(key));
-                    sums[0] = sums[0].add(e);
-                    key += 1;
-                }
-                let inverse = L::splat(T::ONE).div(sums[0].add(sums[1]));
-                key = 0;
-                while key < by_any {
+                let sum = sums[0].add(sums[1]);
+                let inverse = L::splat(T::ONE).div(sum);
+                // Only where a mask hides all that is seen there is nothing.
+                let inverse = if self.mask.is_some() {
+                    L::select(sum.equal(zero), zero, inverse)
+                } else {
+                    inverse
+                };
+                for key in 0..by_any {
                     L::load_at(at(key)).mul(inverse).store_at(at(key));
-                    key += 1;
                 }
-                while key < keys {
+                for key in by_any..keys {
                     zero.store_at(at(key));
-                    key += 1;
                 }
             }
         }
@@ -342,22 +354,32 @@ unsafe fn mix<T: Real>(
     }
 }
 
+/// What is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<T> {
+    /// Queries, keys and values `[batch, time, 3·channels]`.
+    pub qkv: *const T,
+    /// 0 where a key is hidden, `[batch, time]`.
+    pub mask: Option<*const T>,
+}
+
 /// One head of one row: y `[batch, time, channels]`.
 ///
 /// # Safety
 /// The addresses are valid for whole values of these sizes with more than `row` rows, `scratch` for [`Attention::forward_scratch`]
 /// numbers; this head's part of this row of `y`, and `scratch`, are nobody else's.
-pub unsafe fn forward<T: Real>(a: &Attention, row: usize, head: usize, qkv: *const T, y: *mut T, scratch: *mut T) {
+pub unsafe fn forward<T: Real>(a: &Attention, (row, head): (usize, usize), x: &Inputs<T>, y: *mut T, scratch: *mut T) {
     let (time, channels, width) = (a.time, a.channels, a.width());
     // SAFETY: by the caller's promise.
     unsafe {
-        let q = qkv.add(row * time * 3 * channels + head * width);
+        let q = x.qkv.add(row * time * 3 * channels + head * width);
+        let mask = x.mask.map(|mask| mask.add(row * time));
         let (qt, v) = (scratch, scratch.add(a.turned()));
         let p = v.add(a.upright());
         pack_turned(a, q, 3 * channels, a.scale::<T>(), qt);
         pack_upright(a, q.add(2 * channels), v);
         for block in Queries::blocks(a) {
-            block.weights(a, q.add(channels), qt, p);
+            block.weights(a, q.add(channels), qt, mask, p);
             let left = (Left::transposed(block.stride()), p.cast_const());
             let right = (Right::panels(time), v.cast_const());
             let y = y.add((row * time + block.from) * channels + head * width);
@@ -370,13 +392,14 @@ pub unsafe fn forward<T: Real>(a: &Attention, row: usize, head: usize, qkv: *con
 ///
 /// # Safety
 /// As [`forward`], with [`Attention::backward_scratch`] numbers.
-pub unsafe fn backward<T: Real>(a: &Attention, row: usize, head: usize, qkv: *const T, dy: *const T, dqkv: *mut T, scratch: *mut T) {
+pub unsafe fn backward<T: Real>(a: &Attention, (row, head): (usize, usize), x: &Inputs<T>, dy: *const T, dqkv: *mut T, scratch: *mut T) {
     let (time, channels, width) = (a.time, a.channels, a.width());
     let start = row * time * 3 * channels + head * width;
     let scale = a.scale::<T>();
     // SAFETY: by the caller's promise.
     unsafe {
-        let q = qkv.add(start);
+        let q = x.qkv.add(start);
+        let mask = x.mask.map(|mask| mask.add(row * time));
         let (k, v) = (q.add(channels), q.add(2 * channels));
         let dq = dqkv.add(start);
         let (dk, dv) = (dq.add(channels), dq.add(2 * channels));
@@ -392,7 +415,7 @@ pub unsafe fn backward<T: Real>(a: &Attention, row: usize, head: usize, qkv: *co
         let mut begun = 0;
         for block in Queries::blocks(a) {
             let (rows, keys, stride) = (block.rows, block.keys, block.stride());
-            block.weights(a, k, qt, p);
+            block.weights(a, k, qt, mask, p);
             block.scores(a, v, dyt, ds);
             T::run_attention_slopes(Slopes {
                 queries: block,

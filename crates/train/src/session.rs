@@ -23,7 +23,7 @@ struct Run<T: Real> {
     position: Option<Place>,
     /// From, to.
     states: Vec<(Place, Place)>,
-    /// From, to, channels.
+    /// From, to, numbers a step.
     caches: Vec<(Place, Place, usize)>,
 }
 
@@ -57,7 +57,7 @@ impl<T: Real> Run<T> {
             caches: stepped
                 .caches
                 .iter()
-                .map(|c| Ok((place(&c.output)?, place(&c.input)?, c.channels)))
+                .map(|c| Ok((place(&c.output)?, place(&c.input)?, c.width)))
                 .collect::<Result<_>>()?,
             program,
         })
@@ -83,9 +83,9 @@ impl<T: Real> Run<T> {
             for (from, to) in &self.states {
                 bases.write(to, 1, 0..to.len.at(1)).copy_from_slice(bases.read(from, 1));
             }
-            for (from, to, channels) in &self.caches {
-                let kept = 2 * channels * position..2 * channels * (position + 1);
-                bases.write(to, 1, kept).copy_from_slice(&bases.read(from, 1)[*channels..]);
+            for (from, to, width) in &self.caches {
+                let kept = width * position..width * (position + 1);
+                bases.write(to, 1, kept).copy_from_slice(bases.read(from, 1));
             }
             bases.read(&self.output, 1).iter().map(|v| v.to_f64()).collect()
         }

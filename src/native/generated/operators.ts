@@ -7,8 +7,8 @@ export interface Operators {
   readonly abs: NoAttributes;
   readonly add: NoAttributes;
   readonly argMax: { readonly axis: number; readonly least: boolean };
-  readonly attention: { readonly causal: boolean; readonly heads: number };
-  readonly attentionGradient: { readonly causal: boolean; readonly heads: number };
+  readonly attention: { readonly causal: boolean; readonly dropout: number; readonly heads: number; readonly masked: boolean };
+  readonly attentionGradient: { readonly causal: boolean; readonly heads: number; readonly masked: boolean };
   readonly attentionStep: { readonly heads: number };
   readonly averagePool: { readonly padding: readonly number[]; readonly stride: readonly number[]; readonly window: readonly number[] };
   readonly averagePoolGradient: { readonly pool: Readonly<Record<string, unknown>>; readonly size: readonly number[] };
@@ -72,6 +72,7 @@ export interface Operators {
   readonly relu: NoAttributes;
   readonly reluGradient: NoAttributes;
   readonly reshape: { readonly shape: readonly number[] };
+  readonly scanMark: { readonly index: number; readonly reverse: boolean; readonly role: string; readonly scan: number };
   readonly scatterAdd: { readonly rows: number };
   readonly select: NoAttributes;
   readonly sigmoid: NoAttributes;
@@ -108,7 +109,7 @@ export const operatorInputs = {
   argMax: 1,
   attention: 1,
   attentionGradient: 2,
-  attentionStep: 3,
+  attentionStep: 4,
   averagePool: 1,
   averagePoolGradient: 1,
   batchNorm: 4,
@@ -171,6 +172,7 @@ export const operatorInputs = {
   relu: 1,
   reluGradient: 2,
   reshape: 1,
+  scanMark: 2,
   scatterAdd: 2,
   select: 3,
   sigmoid: 1,

@@ -27,6 +27,7 @@ pub mod pool;
 pub mod recurrent;
 pub mod reduce;
 pub mod reshape;
+pub mod scan_mark;
 pub mod select;
 pub mod slice;
 pub mod softmax;
@@ -69,8 +70,13 @@ pub trait Op: Clone + Debug + PartialEq + Sized {
     const NAMES: &'static [&'static str];
     /// What fits, and what to do where something does not: the hint of a refusal that has no closer one.
     const HINT: &'static str;
-    /// How many inputs it takes.
+    /// How many inputs it takes …
     const INPUTS: usize;
+
+    /// … with these attributes.
+    fn inputs(&self) -> usize {
+        Self::INPUTS
+    }
 
     /// Its name.
     fn name(&self) -> &'static str {
@@ -325,7 +331,7 @@ macro_rules! registry {
             pub fn arity(&self) -> usize {
                 match self {
                     Operator::Source(_) | Operator::Constant(_) => 0,
-                    $(Operator::$variant(_) => <$op as Op>::INPUTS),*
+                    $(Operator::$variant(op) => op.inputs()),*
                 }
             }
 
@@ -463,6 +469,7 @@ registry! {
     Attention(attention::Attention),
     AttentionStep(attention_step::AttentionStep),
     AttentionGradient(attention::AttentionGradient),
+    ScanMark(scan_mark::ScanMark),
     Lstm(recurrent::lstm::Lstm),
     LstmGradient(recurrent::lstm::LstmGradient),
     Gru(recurrent::gru::Gru),

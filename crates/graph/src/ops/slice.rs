@@ -323,7 +323,7 @@ pub(super) fn part_of(b: &mut Builder, dy: Id, axis: usize, from: usize, to: usi
 }
 
 /// The elements `from` ≤ i < `to` along an axis.
-pub(super) fn slice(b: &mut Builder, x: Id, axis: usize, from: usize, to: usize) -> Result<Id> {
+pub(crate) fn slice(b: &mut Builder, x: Id, axis: usize, from: usize, to: usize) -> Result<Id> {
     if from == 0 && to == b.shape(x).0[axis].size {
         return Ok(x);
     }

@@ -1,5 +1,8 @@
 //! A model of sequences as a function of one step: what a session runs. Each value [batch, time, …] becomes [batch, 1, …]; what recurrent
-//! layers carry, and what attention looked at, become inputs. A layer that would need later steps, or all of them, is an error that names it.
+//! layers carry, and what attention and causal convolution looked at, become inputs. Of a scan, which the graph holds step by step, the
+//! first step is taken, between its marks. A layer that would need later steps, or all of them, is an error that names it.
+
+use std::collections::{BTreeSet, HashMap};
 
 use nabla_error::{Code, Error, Result};
 
@@ -7,14 +10,20 @@ use crate::builder::Builder;
 use crate::ir::{Graph, Id, Node};
 use crate::ops::Operator;
 use crate::ops::attention_step::AttentionStep;
-use crate::ops::elementwise::{Binary, Unary};
+use crate::ops::concat::Concat;
+use crate::ops::convolution::Conv;
+use crate::ops::elementwise::{Binary, BinaryKind, Unary};
 use crate::ops::gather::Gather;
 use crate::ops::recurrent::{gru::Gru, lstm::Lstm, simple::SimpleRnn};
 use crate::ops::reshape::{Broadcast, Reshape};
-use crate::ops::slice::Slice;
+use crate::ops::slice::slice;
 use crate::passes::dead_code::dead_code;
-use crate::passes::mode::{Mode, mode};
+use crate::passes::mode;
 use crate::shape::{Dim, Shape};
+
+mod scan;
+
+use scan::needed;
 
 /// A value that goes from step to step: the output becomes the input of the next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,15 +34,15 @@ pub struct State {
     pub output: String,
 }
 
-/// What attention looked at: the last 2·c of the output's 3·c numbers are kept at this step's place in the input, [batch, time, 2·c].
+/// What attention looks back at: the output's numbers are kept at this step's place in the input, [batch, time, width] or [batch, time].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cache {
     /// The input.
     pub input: String,
     /// The output.
     pub output: String,
-    /// c
-    pub channels: usize,
+    /// Numbers a step.
+    pub width: usize,
 }
 
 /// One step of a model.
@@ -56,6 +65,8 @@ enum Time {
     None,
     /// A value each step, [batch, time, …].
     Steps,
+    /// The same inside a scan, without the axis of time: [batch, …].
+    Now,
     /// A value after the steps so far: the last step's.
     Ended,
     /// Which step is the last one that counts, from the mask alone: in a session, the one just given.
@@ -67,8 +78,10 @@ struct Stepping<'a> {
     b: Builder,
     map: Vec<Id>,
     kind: Vec<Time>,
-    /// Values that are the mask itself, whatever their shape.
+    /// Values that are a mask, whatever their shape.
     masks: Vec<bool>,
+    /// The states of scans that have begun, by scan and index.
+    scanned: HashMap<(usize, usize), State>,
     time: usize,
     states: Vec<State>,
     caches: Vec<Cache>,
@@ -88,7 +101,7 @@ fn refused(node: &Node, because: &str) -> Error {
     let place = if node.path.is_empty() { "the model" } else { &node.path };
     Error::new(Code::InvalidOption, format!("{place} cannot be stepped: {because}"))
         .at(place)
-        .expected("recurrent layers forwards, causal attention, and layers that work on each step alone")
+        .expected("recurrent layers and scans forwards, causal attention and convolution, and layers that work on each step alone")
         .received(node.op.name())
         .hint("predict takes the whole sequence at once.")
 }
@@ -97,7 +110,7 @@ fn refused(node: &Node, because: &str) -> Error {
 pub fn step(graph: &Graph) -> Result<Stepped> {
     let mut wanted = graph.clone();
     wanted.outputs.retain(|name, _| name == "output");
-    let graph = &dead_code(&mode(&wanted, Mode::Infer)?.0);
+    let graph = &dead_code(&mode::marked(&wanted)?);
     let features = *graph
         .inputs
         .get("features")
@@ -120,20 +133,33 @@ pub fn step(graph: &Graph) -> Result<Stepped> {
         map: Vec::new(),
         kind: Vec::new(),
         masks: Vec::new(),
+        scanned: HashMap::new(),
         time: shape.0[1].size,
         states: Vec::new(),
         caches: Vec::new(),
         outputs: Vec::new(),
         position: None,
     };
+    let needed = needed(graph)?;
+    let asked: BTreeSet<Id> = graph
+        .nodes
+        .iter()
+        .filter_map(mask_of)
+        .chain(graph.inputs.get("mask").copied())
+        .collect();
     for (id, node) in graph.nodes.iter().enumerate() {
-        s.b.path.clone_from(&node.path);
-        let (new, kind) = s.node(id, node)?;
         let is_mask = match &node.op {
             Operator::Reshape(_) => s.masks[node.inputs[0]],
-            _ => graph.inputs.get("mask") == Some(&id),
+            _ => false,
         };
-        s.masks.push(is_mask);
+        s.masks.push(is_mask || asked.contains(&id));
+        if !needed[id] && !matches!(node.op, Operator::Source(_)) {
+            s.map.push(Id::MAX);
+            s.kind.push(Time::None);
+            continue;
+        }
+        s.b.path.clone_from(&node.path);
+        let (new, kind) = s.node(id, node)?;
         s.map.push(new);
         s.kind.push(kind);
     }
@@ -144,13 +170,21 @@ pub fn step(graph: &Graph) -> Result<Stepped> {
         return Err(Error::new(Code::InvalidOption, "the prediction does not depend on the sequence").at("session"));
     }
     let named: Vec<(&str, Id)> = outputs.iter().map(|(name, id)| (name.as_str(), *id)).collect();
-    let bounded = s.position.is_some();
+    let bounded = s.position.is_some() || !s.caches.is_empty();
     Ok(Stepped {
         graph: dead_code(&s.b.finish(&named)),
         states: s.states,
         caches: s.caches,
         limit: bounded.then_some(s.time),
     })
+}
+
+/// The mask that an operator reads.
+fn mask_of(node: &Node) -> Option<Id> {
+    match node.op {
+        Operator::Steps(_) | Operator::Attention(_) => node.inputs.get(1).copied(),
+        _ => None,
+    }
 }
 
 impl Stepping<'_> {
@@ -167,6 +201,7 @@ impl Stepping<'_> {
                 let sizes: Vec<usize> = node.shape.0.iter().map(|d| d.size).collect();
                 return Ok((self.b.constant(c.values.clone(), &sizes)?, Time::None));
             }
+            Operator::ScanMark(mark) => return self.mark(node, mark),
             _ => {}
         }
         let kinds: Vec<Time> = node.inputs.iter().map(|&i| self.kind[i]).collect();
@@ -179,6 +214,12 @@ impl Stepping<'_> {
         if kinds[0] == Time::Last && matches!(node.op, Operator::Matmul(_)) && kinds[1] == Time::Steps {
             // The step just given is chosen.
             return Ok((inputs[1], Time::Ended));
+        }
+        if kinds.contains(&Time::Now) {
+            if kinds.iter().any(|&k| k != Time::Now && k != Time::None) {
+                return Err(refused(node, "each of its steps looks at the whole sequence"));
+            }
+            return Ok((self.b.apply(node.op.clone(), &inputs)?, Time::Now));
         }
         if !kinds.contains(&Time::Steps) {
             let kind = if kinds.contains(&Time::Ended) { Time::Ended } else { Time::None };
@@ -255,17 +296,24 @@ impl Stepping<'_> {
                 }
             }
             Operator::Lstm(_) | Operator::Gru(_) | Operator::SimpleRnn(_) => return self.cell(node, inputs, kinds),
+            Operator::Conv(conv) if rank == 3 => return self.convolution(node, conv, inputs, kinds),
             Operator::Attention(attention) => {
                 if !attention.causal {
                     return Err(refused(node, "attention that is not causal looks at later steps"));
                 }
-                return self.attention(node, inputs[0], attention.heads);
+                return self.attention(node, inputs[0], inputs.get(1).copied(), attention.heads);
             }
             Operator::Steps(steps) => {
                 if steps.reverse {
                     return Err(refused(node, "it runs from the last step to the first"));
                 }
-                return Ok((inputs[0], Time::Steps));
+                // To the front of a row goes what counts; a cell carries its state over what does not. Back, that is 0.
+                let y = if steps.back {
+                    self.counted(inputs[0], inputs[1])?
+                } else {
+                    inputs[0]
+                };
+                return Ok((y, Time::Steps));
             }
             _ => false,
         };
@@ -323,36 +371,109 @@ impl Stepping<'_> {
             return Err(refused(node, "it starts from a state of its own"));
         }
         let units = self.graph.nodes[node.inputs[1]].shape.0[0].size;
+        let state = self.state(Shape(vec![node.shape.0[0], Dim::fixed(states * units)]))?;
+        let mut inputs = inputs.to_vec();
+        inputs[2] = self.b.graph.inputs[&state.input];
+        let record = self.b.apply(node.op.clone(), &inputs)?;
+        let width = node.shape.0[2].size;
+        // The parts of the record that the state is made of: h, and c before it.
+        let mut parts = Vec::new();
+        for i in 1..=states {
+            parts.push(slice(&mut self.b, record, 2, width - i * units, width - (i - 1) * units)?);
+        }
+        let mut record = record;
+        if let Operator::Steps(_) = &self.graph.nodes[node.inputs[0]].op {
+            let mask = self.map[self.graph.nodes[node.inputs[0]].inputs[1]];
+            if !self.counts_always(mask) {
+                // A step that does not count carries the state.
+                let count = self.beside(mask, 3)?;
+                for (i, part) in parts.iter_mut().enumerate() {
+                    let old = slice(&mut self.b, inputs[2], 1, i * units, (i + 1) * units)?;
+                    let old = self.b.reshape(old, Shape(vec![node.shape.0[0], ONE, Dim::fixed(units)]))?;
+                    let change = self.b.binary(BinaryKind::Subtract, *part, old)?;
+                    let change = self.b.binary(BinaryKind::Multiply, change, count)?;
+                    *part = self.b.binary(BinaryKind::Add, old, change)?;
+                }
+                if width > states * units {
+                    record = slice(&mut self.b, record, 2, 0, width - states * units)?;
+                    for &part in parts.iter().rev() {
+                        record = self.b.apply(Concat { axis: -1 }.into(), &[record, part])?;
+                    }
+                } else {
+                    record = parts[0];
+                }
+            }
+        }
+        let next = match parts[..] {
+            [h, c] => self.b.apply(Concat { axis: -1 }.into(), &[h, c])?,
+            _ => parts[0],
+        };
+        self.outputs.push((state.output, next));
+        Ok((record, Time::Steps))
+    }
+
+    /// A new input that becomes the next state; what it becomes is still to be said.
+    fn state(&mut self, shape: Shape) -> Result<State> {
         let number = self.states.len();
         let state = State {
             input: format!("state:{number}"),
             output: format!("next:{number}"),
         };
-        let mut inputs = inputs.to_vec();
-        inputs[2] = self
-            .b
-            .input(&state.input, Shape(vec![node.shape.0[0], Dim::fixed(states * units)]))?;
-        let record = self.b.apply(node.op.clone(), &inputs)?;
-        let width = node.shape.0[2].size;
-        let mut part = |from: usize, to: usize| {
-            let slice = Slice {
-                axis: 2,
-                from: from as i64,
-                to: Some(to as i64),
-            };
-            self.b.apply(slice.into(), &[record])
+        self.b.input(&state.input, shape)?;
+        self.states.push(state.clone());
+        Ok(state)
+    }
+
+    /// A mask [batch, 1] beside values of some rank.
+    fn beside(&mut self, mask: Id, rank: usize) -> Result<Id> {
+        let mut shape = vec![ONE; rank];
+        shape[0] = self.b.shape(mask).0[0];
+        self.b.reshape(mask, Shape(shape))
+    }
+
+    /// 0 in place of a step that does not count.
+    fn counted(&mut self, x: Id, mask: Id) -> Result<Id> {
+        if self.counts_always(mask) {
+            return Ok(x);
+        }
+        let rank = self.b.shape(x).rank();
+        let count = self.beside(mask, rank)?;
+        self.b.binary(BinaryKind::Multiply, x, count)
+    }
+
+    /// Whether each step that is given counts: the mask of the data, and not one that the model makes of them.
+    fn counts_always(&self, mask: Id) -> bool {
+        let mut node = &self.b.graph.nodes[mask];
+        while let Operator::Broadcast(_) | Operator::Reshape(_) = &node.op {
+            node = &self.b.graph.nodes[node.inputs[0]];
+        }
+        matches!(&node.op, Operator::Constant(c) if c.values.iter().all(|&v| v == 1.0))
+    }
+
+    /// Over the steps before and this one, where none after it is looked at: they are kept as a state.
+    fn convolution(&mut self, node: &Node, conv: &Conv, inputs: &[Id], kinds: &[Time]) -> Result<(Id, Time)> {
+        let one_of = |list: &[usize]| list.first().copied().unwrap_or(1);
+        let taps = self.graph.nodes[node.inputs[1]].shape.0[0].size;
+        let before = one_of(&conv.dilation) * (taps - 1);
+        let pads = |at: usize| conv.padding.get(at).copied().unwrap_or(0);
+        if kinds[1] != Time::None || one_of(&conv.stride) != 1 || pads(0) != before || pads(1) != 0 {
+            return Err(refused(node, "its value at a step depends on later steps")
+                .hint("conv1d with padding: 'causal' and a stride of 1 looks back only; predict takes the whole sequence at once."));
+        }
+        let bare = Conv {
+            padding: Vec::new(),
+            ..conv.clone()
         };
-        let h = part(width - units, width)?;
-        let next = match states {
-            2 => {
-                let c = part(width - 2 * units, width - units)?;
-                self.b.apply(crate::ops::concat::Concat { axis: -1 }.into(), &[h, c])?
-            }
-            _ => h,
-        };
-        self.outputs.push((state.output.clone(), next));
-        self.states.push(state);
-        Ok((record, Time::Steps))
+        if before == 0 {
+            return Ok((self.b.apply(bare.into(), inputs)?, Time::Steps));
+        }
+        let shape = self.b.shape(inputs[0]).clone();
+        let state = self.state(Shape(vec![shape.0[0], Dim::fixed(before), shape.0[2]]))?;
+        let old = self.b.graph.inputs[&state.input];
+        let window = self.b.apply(Concat { axis: 1 }.into(), &[old, inputs[0]])?;
+        let next = slice(&mut self.b, window, 1, 1, before + 1)?;
+        self.outputs.push((state.output, next));
+        Ok((self.b.apply(bare.into(), &[window, inputs[1]])?, Time::Steps))
     }
 
     /// Whether a value is 0 everywhere.
@@ -361,26 +482,40 @@ impl Stepping<'_> {
         match &node.op {
             Operator::Constant(c) => c.values.iter().all(|&v| v == 0.0),
             Operator::Broadcast(_) | Operator::Reshape(_) => self.is_zero(node.inputs[0]),
+            Operator::Binary(Binary(BinaryKind::Multiply)) => node.inputs.iter().any(|&i| self.is_zero(i)),
             _ => false,
         }
     }
 
-    fn attention(&mut self, node: &Node, qkv: Id, heads: usize) -> Result<(Id, Time)> {
+    fn attention(&mut self, node: &Node, qkv: Id, mask: Option<Id>, heads: usize) -> Result<(Id, Time)> {
         let channels = node.shape.0[2].size;
+        let batch = node.shape.0[0];
+        let counts = match mask {
+            Some(mask) => mask,
+            None => {
+                let one = self.b.scalar(1.0);
+                self.b.broadcast_to(one, Shape(vec![batch, ONE]))?
+            }
+        };
+        let kept = slice(&mut self.b, qkv, 2, channels, 3 * channels)?;
+        let time = Dim::fixed(self.time);
+        let before = self.cache(Shape(vec![batch, time, Dim::fixed(2 * channels)]), 2 * channels, kept)?;
+        let seen = self.cache(Shape(vec![batch, time]), 1, counts)?;
+        let y = self.b.apply(AttentionStep { heads }.into(), &[qkv, before, seen, counts])?;
+        Ok((y, Time::Steps))
+    }
+
+    /// What was kept of the steps before, and what is kept of this one.
+    fn cache(&mut self, shape: Shape, width: usize, kept: Id) -> Result<Id> {
         let number = self.caches.len();
         let cache = Cache {
             input: format!("cache:{number}"),
-            output: format!("seen:{number}"),
-            channels,
+            output: format!("kept:{number}"),
+            width,
         };
-        let batch = node.shape.0[0];
-        let before = self
-            .b
-            .input(&cache.input, Shape(vec![batch, Dim::fixed(self.time), Dim::fixed(2 * channels)]))?;
-        let place = self.position(batch)?;
-        let y = self.b.apply(AttentionStep { heads }.into(), &[qkv, before, place])?;
-        self.outputs.push((cache.output.clone(), qkv));
+        let before = self.b.input(&cache.input, shape)?;
+        self.outputs.push((cache.output.clone(), kept));
         self.caches.push(cache);
-        Ok((y, Time::Steps))
+        Ok(before)
     }
 }
