@@ -131,6 +131,31 @@ describe('embedding and attention', () => {
     expect(Object.keys(parameters(model, [-1, 5])).filter((name) => name.includes('table'))).toEqual(['embedding/table']);
   });
 
+  it('report an index that is no row of the table, in training and from predictions', async () => {
+    const rows = [
+      [0, 1],
+      [2, 1],
+      [1, 1],
+      [2, 2],
+    ];
+    const trainer = new Trainer({ model: sequential([embedding(3, 4), flatten(), dense(2)]), loss: 'crossEntropy', epochs: 1 });
+    const data = Dataset.from({ features: rows, targets: ['a', 'b', 'a', 'b'] });
+    const bad = Dataset.from({ features: [...rows.slice(0, 3), [2, 3]], targets: ['a', 'b', 'a', 'b'] });
+    await expect(trainer.fit(bad)).rejects.toMatchObject({
+      code: 'NOT_FINITE',
+      message: expect.stringMatching(/layer "embedding".*row 3 of the data/s),
+      hint: expect.stringContaining('number of levels'),
+    });
+    const fitted = await trainer.fit(data);
+    const expected = { code: 'NOT_FINITE', place: 'row 1', hint: expect.stringContaining('embedding') };
+    await expect(fitted.predict([[1, 2], [5, 1]])).rejects.toMatchObject(expected); // biome-ignore format: two rows
+    expect(caught(() => fitted.predictSync([[1, 2], [0.5, 1]]))).toMatchObject(expected); // biome-ignore format: two rows
+    // One bad request does not spoil the others that came with it.
+    const batcher = fitted.batcher({ maxBatch: 2, maxWaitMs: 1000 });
+    const [good, wrong] = await Promise.allSettled([batcher.predict([1, 2]), batcher.predict([7, 1])]);
+    expect([good.status, wrong.status]).toEqual(['fulfilled', 'rejected']);
+  });
+
   it('refuse heads that do not divide the channels', () => {
     expect(caught(() => traced(attention({ heads: 4 })))).toMatchObject({ code: 'SHAPE_MISMATCH', place: 'attention' });
     expect(caught(() => attention({} as never)).code).toBe('INVALID_OPTION');

@@ -25,7 +25,7 @@ const embeddingOptions = optionsOf('layers/embedding', { initializer: isInitiali
 
 /**
  * A row of `width` learned numbers a level: indices [batch, …] → [batch, …, width]; `table` [levels, width]. Indices are whole numbers
- * from 0 below `levels`; another one gives NaN, which a fit reports with this layer.
+ * from 0 below `levels`; another one is an error (`NOT_FINITE`) of the fit, with this layer and the row, and of `predict`, with the row.
  * @example
  * const tokens = embedding(65, 64);
  * network((x) => tokens.project(lstm(64, { returnSequences: true })(tokens(x)))); // one table for both ends

@@ -359,7 +359,8 @@ export class Fitted<Name extends string = string, Kind extends PredictionKind | 
    *
    * With `samples`, Monte-Carlo dropout (Gal & Ghahramani 2016, arXiv:1506.02142): the noise of training stays on, and the mean and standard
    * deviation of that many predictions say how sure the model is. The same `seed` gives the same bits.
-   * @throws {NablaError} `INVALID_OPTION` for samples of a model without noise, and for `steps` of one that predicts rows or the reverse
+   * @throws {NablaError} `INVALID_OPTION` for samples of a model without noise, and for `steps` of one that predicts rows or the reverse;
+   *   `NOT_FINITE` with the row whose prediction is no number
    * @example const names = await fitted.predict(test);
    * @example const { mean, standardDeviation } = await fitted.predict(test, { samples: 50, seed: 1 });
    */

@@ -354,7 +354,7 @@ fn malformed(error: csv::Error) -> Located {
             )
             .expected(expected_len.to_string())
             .received(len.to_string())
-            .hint("A cell that contains the delimiter needs quotes; or another `delimiter` is meant.");
+            .hint("A cell that contains the delimiter needs quotes, and each quote its end; or another `delimiter` is meant.");
             return Located {
                 error,
                 byte: pos.as_ref().map(csv::Position::byte),

@@ -28,6 +28,14 @@ impl<T: Real> Fit<'_, T> {
 
     pub(crate) fn not_finite(&self, found: Option<NotFinite>, rows: &[u32], epoch: usize) -> Error {
         let step = self.step;
+        let hint = match &found {
+            Some(found) if found.operator == "gather" => {
+                "An index that is no row of its table (a whole number from 0 below the number of levels) gives NaN: look at that row, or give the embedding more levels."
+            }
+            _ => {
+                "Lower the learning rate, prepare the features (standardize()), or look for extreme values; the weights before this step were finite."
+            }
+        };
         let error = match found {
             Some(found) => {
                 let layer = if found.path.is_empty() {
@@ -54,6 +62,6 @@ impl<T: Real> Fit<'_, T> {
                 format!("training stopped being finite at step {step} (epoch {epoch})"),
             ),
         };
-        error.hint("Lower the learning rate, prepare the features (standardize()), or look for extreme values; the weights before this step were finite.")
+        error.hint(hint)
     }
 }

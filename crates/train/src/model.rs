@@ -9,7 +9,7 @@ use nabla_data::{Dataset, Schema, TargetSchema};
 use nabla_error::{Code, Error, Result, memory};
 use nabla_kernels::denormals::flush_to_zero;
 use nabla_kernels::team::Team;
-use nabla_kernels::{Aligned, Real};
+use nabla_kernels::{Aligned, Real, reduce};
 use nabla_metrics::MetricSpec;
 use nabla_params::Arena;
 use serde::Serialize;
@@ -236,6 +236,7 @@ impl Model {
             _ => return Err(Error::internal("weights and programs differ in precision")),
         }
         self.target_preparation_inverse(&mut all)?;
+        self.expect_finite(&all)?;
         Ok(all)
     }
 
@@ -283,7 +284,21 @@ impl Model {
             (Weights::F64(w), Pool::F64(pool)) => self.predict_small(pool, w, features, lengths, out)?,
             _ => return Err(Error::internal("weights and programs differ in precision")),
         }
-        self.target_preparation_inverse(out)
+        self.target_preparation_inverse(out)?;
+        self.expect_finite(out)
+    }
+
+    /// A prediction that is no number is no answer: the likeliest of such classes would be the first.
+    pub(crate) fn expect_finite(&self, predictions: &[f64]) -> Result<()> {
+        if reduce::all_finite(predictions) {
+            return Ok(());
+        }
+        let at = predictions.iter().position(|v| !v.is_finite()).unwrap_or_default();
+        Err(Error::new(Code::NotFinite, format!("the prediction is {}", predictions[at]))
+            .at(format!("row {}", at / self.output_width().max(1)))
+            .expected("a finite number")
+            .received(predictions[at].to_string())
+            .hint("Look in that row for values far from those of the training rows, or for an index that its embedding does not have."))
     }
 
     fn predict_small<T: Real>(

@@ -41,6 +41,7 @@ impl Model {
                 Ok(())
             })?;
             self.target_preparation_inverse(&mut one)?;
+            self.expect_finite(&one)?;
             // Welford 1962.
             for ((x, mean), squares) in one.iter().zip(&mut mean).zip(&mut squares) {
                 let off = x - *mean;

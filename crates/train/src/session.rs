@@ -188,6 +188,9 @@ impl Session {
         };
         self.position += 1;
         self.model.target_preparation_inverse(&mut out)?;
+        self.model
+            .expect_finite(&out)
+            .map_err(|e| e.at("step").hint("The state is spoiled with it: reset() begins a new sequence."))?;
         Ok(out)
     }
 

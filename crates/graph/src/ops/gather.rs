@@ -11,11 +11,12 @@ use super::{At, Gradients, Io, Op, Sample, attributes_by_serde, no_attributes};
 use crate::builder::Builder;
 use crate::shape::{Dim, Shape};
 
-/// The row that an index names.
+/// The row that an index names: a whole number below `rows`. Half of one is none: it would be a table read by what is no code of it.
 #[inline]
-fn row_of<T: Real>(index: T, rows: usize) -> Option<usize> {
+pub(super) fn row_of<T: Real>(index: T, rows: usize) -> Option<usize> {
     let index = index.to_f64();
-    (index >= 0.0 && index < rows as f64).then_some(index as usize)
+    let row = index as usize;
+    (row as f64 == index && row < rows).then_some(row)
 }
 
 /// Rows by index.

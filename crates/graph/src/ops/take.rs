@@ -7,6 +7,7 @@ use nabla_error::{Code, Error, Result};
 use nabla_kernels::Real;
 use serde::{Deserialize, Serialize};
 
+use super::gather::row_of;
 use super::slice::{Along, axis_of, fixed_axis};
 use super::{At, Gradients, Io, Op, Sample, attributes_by_serde};
 use crate::builder::Builder;
@@ -209,13 +210,6 @@ fn misfit(axis: usize, x: &Shape, index: &Shape) -> Error {
     .received(index.to_string())
 }
 
-/// The place that an index names.
-#[inline]
-fn place<T: Real>(index: T, size: usize) -> Option<usize> {
-    let index = index.to_f64();
-    (index >= 0.0 && index < size as f64).then_some(index as usize)
-}
-
 impl Op for TakeAlong {
     const NAMES: &'static [&'static str] = &["takeAlong"];
     const HINT: &'static str =
@@ -258,7 +252,7 @@ impl Op for TakeAlong {
         let y = unsafe { io.output(part.clone()) };
         for (at, y) in part.zip(y) {
             let start = at / count * size * inner + at % inner;
-            *y = place(index[at], size).map_or(T::NAN, |i| x[start + i * inner]);
+            *y = row_of(index[at], size).map_or(T::NAN, |i| x[start + i * inner]);
         }
     }
 
@@ -338,7 +332,7 @@ impl Op for PutAlong {
             y.fill(T::ZERO);
             for at in 0..size * inner {
                 let from = block * size * inner + at;
-                if let Some(i) = place(index[from], self.size) {
+                if let Some(i) = row_of(index[from], self.size) {
                     y[i * inner + at % inner] += x[from];
                 }
             }
