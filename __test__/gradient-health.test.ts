@@ -17,10 +17,12 @@ import { constant, heNormal, identity, normal, xavierNormal, zeros } from '../sr
 import {
   activation,
   batchNorm,
+  bidirectional,
   conv2d,
   dense,
   flatten,
   globalAveragePool,
+  gru,
   type Layer,
   layerNorm,
   lstm,
@@ -60,6 +62,19 @@ const failures: readonly Planted[] = [
     recipe([...steps, simpleRnn(32, { recurrentInitializer: normal({ deviation: 1 }) })]),
   ],
   [
+    'a recurrence that forgets',
+    'vanishing',
+    /^simpleRnn$/,
+    recipe([...steps, simpleRnn(16, { recurrentInitializer: normal({ deviation: 0.01 }) })]),
+  ],
+  ['an LSTM whose gates are shut', 'saturated', /^lstm$/, recipe([reshape([8, 8]), lstm(16, { biasInitializer: constant(-8) })])],
+  [
+    'a GRU whose candidate is stuck',
+    'saturated',
+    /^gru$/,
+    recipe([reshape([8, 8]), gru(16, { kernelInitializer: normal({ deviation: 20 }) })]),
+  ],
+  [
     'Adam, too high a rate',
     'learning-rate-too-high',
     /^dense\d*$/,
@@ -95,6 +110,9 @@ const healthy: readonly (readonly [name: string, options: TrainerOptions])[] = [
   ['Glorot, tanh', recipe(deep(5, () => dense(48, { activation: 'tanh', kernelInitializer: xavierNormal() })))],
   ['convolutions with batch norm', recipe([reshape([8, 8, 1]), ...conv(8), ...conv(16), globalAveragePool()])],
   ['LSTM', recipe([reshape([8, 8]), lstm(32)])],
+  ['LSTM over 64 steps', recipe([...steps, lstm(16)], { batchSize: 64 })],
+  ['GRU and a simple RNN', recipe([reshape([8, 8]), gru(32, { returnSequences: true }), simpleRnn(32)])],
+  ['both ways', recipe([reshape([8, 8]), bidirectional(lstm(16))])],
   [
     'pre-norm transformer',
     recipe([reshape([8, 8]), dense(32), transformerBlock({ heads: 4 }), transformerBlock({ heads: 4 }), layerNorm(), flatten()]),
@@ -167,6 +185,57 @@ describe('what is looked at', () => {
     expect(record!.layers[0]!.saturated).toBeLessThan(0.3);
   });
 
+  it('follows the gradient through time, and where gates stand', async () => {
+    const [rows, time, b, u] = [4, 9, 0.4, 0.7];
+    const data = Dataset.from({ features: Array.from({ length: rows }, () => new Array(time).fill(1)), targets: new Array(rows).fill(0) });
+    const look = async (layer: Layer) => {
+      const model = sequential([reshape([time, 1]), layer]);
+      const options = { model, loss: (y: Tensor) => y.square().mean(-1), precision: 'f64', batchSize: 'full', epochs: 1 } as const;
+      return (await new Trainer(options).fit(data, { health: true })).health!.records[0]!.layers[0]!;
+    };
+    const flat = { kernelInitializer: zeros(), biasInitializer: constant(b) } as const;
+    const close = (found: readonly number[], expected: readonly number[]) => {
+      expect(found).toHaveLength(expected.length);
+      found.forEach((value, i) => void expect(value / expected[i]!).toBeCloseTo(1, 4));
+    };
+    // The rows are alike, so norms over them are √rows times 1/rows of one's.
+    const share = 2 / Math.sqrt(rows);
+    for (const reverse of [false, true]) {
+      // hₜ = tanh(b + u·hₜ₋₁)
+      const h = [0];
+      for (let t = 0; t < time; t++) h.push(Math.tanh(b + u * h[t]!));
+      const dz = new Array<number>(time);
+      for (let t = time - 1, dh = share * h[time]!; t >= 0; dh = u * dz[t]!, t--) dz[t] = dh * (1 - h[t + 1]! ** 2);
+      const simple = await look(simpleRnn(1, { ...flat, recurrentInitializer: constant(u), reverse }));
+      close(simple.steps!, dz);
+      expect(simple.gates).toBeUndefined();
+      // Gates of one value: c grows by i·g and keeps f of itself, and so does its gradient.
+      const [gate, g] = [1 / (1 + Math.exp(-b)), Math.tanh(b)];
+      const c = [0];
+      for (let t = 0; t < time; t++) c.push(gate * c[t]! + gate * g);
+      const slope = gate * (1 - gate);
+      const last = Math.tanh(c[time]!);
+      const dh = share * gate * last;
+      const norms = Array.from({ length: time }, (_, t) => {
+        const dc = dh * gate * (1 - last ** 2) * gate ** (time - 1 - t);
+        return Math.hypot(dc * g * slope, dc * c[t]! * slope, dc * gate * (1 - g * g), t === time - 1 ? dh * last * slope : 0);
+      });
+      const long = await look(lstm(1, { ...flat, recurrentInitializer: zeros(), reverse }));
+      close(long.steps!, norms);
+      expect(long.gates!.map((found) => found.gate)).toEqual(['input', 'forget', 'candidate', 'output']);
+      close(
+        long.gates!.map(({ mean }) => mean),
+        [gate, gate, g, gate],
+      );
+      // The gates of a GRU: h moves to n by 1 − z, and its gradient is kept by z.
+      const short = await look(gru(1, { ...flat, recurrentInitializer: zeros(), reverse }));
+      close(short.gates!.map(({ mean }) => mean).slice(1), [gate, short.gates![2]!.mean]);
+      expect(short.steps).toHaveLength(time);
+      const stuck = await look(lstm(1, { ...flat, biasInitializer: constant(-5), recurrentInitializer: zeros(), reverse }));
+      expect(stuck.gates!.map(({ low, high }) => [low, high])).toEqual(new Array(4).fill([1, 0]));
+    }
+  });
+
   it('names shared, nested and branching layers, and leaves out what is frozen', async () => {
     const twice = dense(8, { activation: 'tanh', name: 'twice' });
     const model = network((x: Tensor) => {
@@ -214,6 +283,12 @@ describe('what is looked at', () => {
     expect(health.toSvg()).toMatch(/^<svg.*Gradient health: fine.*<\/svg>\s*$/s);
     expect(health.toSvg()).not.toMatch(/NaN|undefined|Infinity/);
     expect(inspect(health)).toMatch(/^fine \(3 steps looked at\)\nstep 4:\nlayer +outputs +zeros/);
+    const through = await gradientHealth(new Trainer(recipe([reshape([8, 8]), gru(8)])), train, { steps: 3, threads: 1 });
+    expect(through.toSvg()).toMatch(/Gradient through time/);
+    expect(through.toSvg()).not.toMatch(/NaN|undefined|Infinity/);
+    expect(inspect(through)).toMatch(
+      /gru: gradient [\d.e-]+ at the first step, [\d.e-]+ at the last; gates reset 0\.\d+ \(0 % low, 0 % high\)/,
+    );
     const flat = await gradientHealth(new Trainer(recipe([dense(8, { activation: 'relu' }), drowned()])), train, { steps: 2, threads: 1 });
     expect(flat.toSvg()).not.toMatch(/NaN|undefined|Infinity/);
     expect(JSON.parse(JSON.stringify(health))).toMatchObject({ verdict: 'fine', findings: [] });

@@ -1,11 +1,11 @@
-// Five networks that cannot learn, what gradient health says of each, and the same with the remedy:
+// Six networks that cannot learn, what gradient health says of each, and the same with the remedy:
 //   npm start -- gradient-health [FOLDER]     writes a picture of each into FOLDER
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Dataset, gradientHealth, sequential, Trainer } from 'nabla';
 import { standardize } from 'nabla/data';
 import { constant, identity, normal } from 'nabla/initializers';
-import { dense, type Layer, lstm, reshape, simpleRnn } from 'nabla/layers';
+import { dense, gru, type Layer, lstm, reshape, simpleRnn } from 'nabla/layers';
 import { adam } from 'nabla/optimizers';
 
 const folder = process.argv[2];
@@ -54,6 +54,12 @@ const cases = [
     ill: trainer([pixels, simpleRnn(16, { activation: 'relu', recurrentInitializer: identity({ gain: 1.3 }) })]),
     remedy: 'lstm() over fewer steps',
     mended: trainer([lines, lstm(32)]),
+  },
+  {
+    name: 'a recurrence that forgets',
+    ill: trainer([pixels, simpleRnn(16, { recurrentInitializer: normal({ deviation: 0.01 }) })]),
+    remedy: 'gru() over fewer steps',
+    mended: trainer([lines, gru(32)]),
   },
   {
     name: 'a learning rate of 1',

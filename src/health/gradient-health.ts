@@ -3,7 +3,7 @@ import { short } from '../text/number.js';
 import { table } from '../text/table.js';
 import { draw } from './picture.js';
 import type { HealthRecord, LayerHealth } from './record.js';
-import { type HealthFinding, type HealthVerdict, judge, remedies } from './verdict.js';
+import { type HealthFinding, type HealthVerdict, judge, recurrentRemedies, remedies } from './verdict.js';
 
 /** Records of a fit with what they mean. Prints as a page, draws itself. */
 export class GradientHealth {
@@ -47,7 +47,8 @@ export class GradientHealth {
 
   /** What to try, most promising first. */
   get suggestions(): readonly string[] {
-    return remedies[this.verdict];
+    const inRecurrence = this.findings[0]?.recurrence === true ? recurrentRemedies[this.verdict] : undefined;
+    return inRecurrence ?? remedies[this.verdict];
   }
 
   /** Verdict, findings, what to try, and the layers as the last record has them. */
@@ -62,7 +63,7 @@ export class GradientHealth {
       head,
       ...why,
       ...(verdict === 'fine' ? [] : what),
-      ...(last === undefined ? [] : [`step ${last.step}:`, layers(last.layers)]),
+      ...(last === undefined ? [] : [`step ${last.step}:`, layers(last.layers), ...recurrences(last.layers)]),
     ].join('\n');
   }
 
@@ -84,6 +85,15 @@ export class GradientHealth {
 
 const cell = (value: number | undefined): string => (value === undefined || Number.isNaN(value) ? '–' : short(value));
 const percent = (value: number | undefined): string => (value === undefined ? '–' : `${(100 * value).toFixed(0)} %`);
+
+/** A line a recurrent layer. */
+const recurrences = (list: readonly LayerHealth[]): string[] =>
+  list.flatMap(({ layer, steps, gates = [] }) => {
+    const parts = steps === undefined ? [] : [`gradient ${cell(steps[0])} at the first step, ${cell(steps.at(-1))} at the last`];
+    const stand = gates.map(({ gate, mean, low, high }) => `${gate} ${mean.toFixed(2)} (${percent(low)} low, ${percent(high)} high)`);
+    if (stand.length > 0) parts.push(`gates ${stand.join(', ')}`);
+    return parts.length === 0 ? [] : [`${layer}: ${parts.join('; ')}`];
+  });
 
 /** A row a layer. */
 const layers = (list: readonly LayerHealth[]): string =>

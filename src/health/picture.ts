@@ -93,6 +93,41 @@ const byDepth = (records: readonly HealthRecord[], place: { readonly left: numbe
   return chart.toSvg();
 };
 
+/** The gradient through time of recurrent layers, in one step. */
+const throughTime = (layers: readonly LayerHealth[], place: { readonly left: number; readonly top: number }): string => {
+  const known = layers.flatMap(({ layer, steps }) => (steps === undefined ? [] : [{ layer, steps }]));
+  const y = decades(known.flatMap(({ steps }) => [...steps]));
+  const length = Math.max(2, ...known.map(({ steps }) => steps.length));
+  const axes = { x: [1, length], y, logY: true, title: 'Gradient through time, last step', xName: 'step of the sequence' } as const;
+  const chart = new Chart({ ...place, width: 250, height: 180 }, axes);
+  known.forEach(({ layer, steps }, i) => {
+    chart.line(
+      steps.map((norm, at): Point => [at + 1, Math.max(norm, y[0])]),
+      shade(i, known.length),
+      { name: cut(layer, 22), width: 1.5 },
+    );
+  });
+  return chart.toSvg();
+};
+
+/** Where gates stand: how much of each is at an end. */
+const gatesOver = (records: readonly HealthRecord[], place: { readonly left: number; readonly top: number }): string => {
+  const of = ({ layers }: HealthRecord) =>
+    layers.flatMap(({ layer, gates = [] }) => gates.map(({ gate, low, high }) => ({ name: `${layer}: ${gate}`, share: low + high })));
+  const names = [...new Set(records.flatMap((record) => of(record).map(({ name }) => name)))];
+  const steps = records.map(({ step }) => step);
+  const [first, last] = [steps[0] ?? 0, steps.at(-1) ?? 0];
+  const axes = { x: [first, Math.max(last, first + 1)], y: [0, 1], title: 'Gates at an end (share)', xName: 'step' } as const;
+  const chart = new Chart({ ...place, width: 250, height: 180 }, axes);
+  names.forEach((name, i) => {
+    const points = records.flatMap((record): Point[] =>
+      of(record).flatMap((o) => (o.name === name ? [[record.step, o.share] as Point] : [])),
+    );
+    chart.line(points, shade(i, names.length), names.length > 8 ? { width: 1.5 } : { width: 1.5, name: cut(name, 26) });
+  });
+  return chart.toSvg();
+};
+
 /** A histogram a layer, each over its own range. */
 const histograms = (
   layers: readonly { readonly layer: string; readonly of: Statistics }[],
@@ -160,16 +195,19 @@ export const draw = ({ records, verdict, layer, findings }: Drawn): string => {
     return kernel === undefined ? [] : [{ layer: l.layer, of: kernel.gradient }];
   });
   const bounded = values.every(({ of }) => of.smallest >= -1.05 && of.largest <= 1.05);
+  const recurrent = last.some(({ steps }) => steps !== undefined);
+  const gated = last.some(({ gates }) => gates !== undefined);
+  const third = recurrent ? 280 : 0;
   const names = values.map(({ layer }, i) => `${i + 1} ${cut(layer, 22)}`).slice(0, 24);
   const legend = names.map((name, i) =>
     words(
       20 + (i % 6) * 158,
-      top + 556 + 15 * Math.floor(i / 6),
+      top + third + 556 + 15 * Math.floor(i / 6),
       name,
       `class="tick" style="fill:${shade(i, Math.min(values.length, 24))}"`,
     ),
   );
-  const height = top + 560 + 15 * Math.ceil(names.length / 6);
+  const height = top + third + 560 + 15 * Math.ceil(names.length / 6);
   const title = `Gradient health: ${verdict}${layer === undefined ? '' : ` (${layer})`}`;
   return figure(980, height, title, [
     ...said.map((line, i) => words(20, 50 + 16 * i, line)),
@@ -184,6 +222,8 @@ export const draw = ({ records, verdict, layer, findings }: Drawn): string => {
       bounded ? [-1.05, 1.05] : undefined,
     ),
     histograms(gradients, { left: 700, top: top + 280 }, 'Gradients of kernels, each to scale'),
+    ...(recurrent ? [throughTime(last, { left: 60, top: top + 560 })] : []),
+    ...(gated ? [gatesOver(records, { left: 380, top: top + 560 })] : []),
     ...legend,
   ]);
 };

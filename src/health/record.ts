@@ -29,6 +29,17 @@ export interface ParameterHealth {
   readonly ratio: number;
 }
 
+/** One gate of a recurrent layer, over rows, steps (padded ones included) and units. */
+export interface GateHealth {
+  /** Of an LSTM `input`, `forget`, `candidate`, `output`; of a GRU `reset`, `update`, `candidate`. */
+  readonly gate: 'input' | 'forget' | 'candidate' | 'output' | 'reset' | 'update';
+  readonly mean: number;
+  /** The share at the lower end, where the slope is below a tenth of its largest: below 0.025, of a candidate (tanh) below −0.95. */
+  readonly low: number;
+  /** The share at the upper end: above 0.975, of a candidate above 0.95. */
+  readonly high: number;
+}
+
 /** What a step did to one layer. */
 export interface LayerHealth {
   /** Its path, such as `residual/dense`. */
@@ -47,6 +58,13 @@ export interface LayerHealth {
   readonly dead?: number;
   /** The loss's gradient with respect to its outputs. */
   readonly signal?: Statistics;
+  /** Gates of `lstm` and `gru`. */
+  readonly gates?: readonly GateHealth[];
+  /**
+   * Of a recurrent layer: the norm of the loss's gradient with respect to what goes into each step, over rows and units, in the order of the
+   * run (of more than 256 steps, 256 evenly chosen). How far the left end is below the right one is how little the past is learnt from.
+   */
+  readonly steps?: readonly number[];
   /** Its trained parameters. */
   readonly parameters: readonly ParameterHealth[];
 }
@@ -86,6 +104,8 @@ export const recordFrom = (crossed: HealthRecord): HealthRecord => {
   for (const layer of record.layers) {
     finite(layer.outputs);
     finite(layer.signal);
+    if (layer.steps !== undefined) (layer as { steps: readonly number[] }).steps = layer.steps.map((norm) => norm ?? Number.NaN);
+    layer.gates?.forEach(finite);
     for (const parameter of layer.parameters as (ParameterHealth & { ratio: number })[]) {
       finite(parameter.gradient);
       parameter.ratio = ratioOf(parameter);

@@ -27,7 +27,7 @@ use fuse_pool_gradient::fuse_pool_gradient;
 use gathered_rows::gathered_rows;
 use mode::mode;
 use share_moments::share_moments;
-use taps::{SIGNALS, Tap, VALUES, tapped};
+use taps::{GATES, SIGNALS, STEPS, Tap, VALUES, tapped};
 
 /// A pass with its name.
 type Pass = (&'static str, fn(&Graph) -> Graph);
@@ -59,7 +59,11 @@ pub(crate) fn run_tapped(
     if purpose.gradients {
         watch("differentiate", &graph);
     }
-    let derived: &[&str] = if look { &[GRADIENT, VALUES, SIGNALS] } else { &[GRADIENT] };
+    let derived: &[&str] = if look {
+        &[GRADIENT, VALUES, SIGNALS, GATES, STEPS]
+    } else {
+        &[GRADIENT]
+    };
     graph
         .outputs
         .retain(|name, _| purpose.outputs.contains(name) || (purpose.gradients && derived.iter().any(|prefix| name.starts_with(prefix))));

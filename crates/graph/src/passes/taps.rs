@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use nabla_error::Result;
 
 use super::differentiate::gradients_of_loss;
-use crate::ir::{Graph, Id};
+use crate::ir::{Graph, Id, Node};
 use crate::ops::Operator;
 use crate::ops::elementwise::{Binary, BinaryKind, Unary, UnaryKind};
 use crate::ops::recurrent::simple::CellFunction;
@@ -16,6 +16,10 @@ use crate::ops::recurrent::simple::CellFunction;
 pub const VALUES: &str = "values:";
 /// and of those that are the loss's gradients there.
 pub const SIGNALS: &str = "signal:";
+/// The prefix of the outputs that are records of recurrent cells, by node;
+pub const GATES: &str = "gates:";
+/// and of those that are the gradients of what goes into them, step by step, by the node of the record.
+pub const STEPS: &str = "steps:";
 
 /// What bounds a layer's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +30,50 @@ pub enum Bound {
     Tanh,
     /// 1/(1 + e⁻ˣ)
     Sigmoid,
+}
+
+/// A recurrent cell over time within a layer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// Its value of each step, [batch, time, parts·units]; the gates are the first parts.
+    pub record: Id,
+    /// Names of the gates, none of a simple cell.
+    pub gates: &'static [&'static str],
+    /// Numbers of a gate.
+    pub units: usize,
+    /// Steps.
+    pub time: usize,
+    /// Whether it goes from the last step to the first.
+    pub reverse: bool,
+}
+
+impl Cell {
+    /// The cell at a node, if it is one.
+    fn at(graph: &Graph, id: Id) -> Option<Cell> {
+        let node = &graph.nodes[id];
+        let (gates, reverse): (&[&str], bool) = match &node.op {
+            Operator::Lstm(cell) => (&["input", "forget", "candidate", "output"], cell.reverse),
+            Operator::Gru(cell) => (&["reset", "update", "candidate"], cell.reverse),
+            Operator::SimpleRnn(cell) => (&[], cell.reverse),
+            _ => return None,
+        };
+        Some(Cell {
+            record: id,
+            gates,
+            units: graph.nodes[node.inputs[1]].shape.0[0].size,
+            time: node.shape.0[1].size,
+            reverse,
+        })
+    }
+
+    /// Whether a node is its backward pass.
+    fn is_back(&self, node: &Node) -> bool {
+        let back = matches!(
+            node.op,
+            Operator::LstmGradient(_) | Operator::GruGradient(_) | Operator::SimpleRnnGradient(_)
+        );
+        back && node.inputs[1] == self.record
+    }
 }
 
 /// A layer that is looked at.
@@ -43,6 +91,8 @@ pub struct Tap {
     pub recurrent: bool,
     /// Layers after it that no layer follows, by their place in the list: what its signal comes from. Of such a layer itself: none.
     pub ends: Vec<usize>,
+    /// The recurrent cells in it, one a call.
+    pub cells: Vec<Cell>,
 }
 
 /// The activation at the end of a layer, seen through what only moves numbers.
@@ -111,14 +161,9 @@ pub fn taps(graph: &Graph) -> Vec<Tap> {
             .any(|p| p.name.rsplit_once('/').is_some_and(|(own, _)| own == layer))
     };
     let adds = |id: &Id| matches!(graph.nodes[*id].op, Operator::Binary(Binary(BinaryKind::Add)));
-    let recurrent = |layer: &str| {
-        graph.nodes.iter().any(|n| {
-            n.path == layer
-                && matches!(
-                    n.op,
-                    Operator::Lstm(_) | Operator::Gru(_) | Operator::SimpleRnn(_) | Operator::Steps(_)
-                )
-        })
+    let cells = |layer: &str| -> Vec<Cell> {
+        let own = (0..count).filter(|&id| graph.nodes[id].path == layer && predicts[id]);
+        own.filter_map(|id| Cell::at(graph, id)).collect()
     };
     let mut taps: Vec<Tap> = found
         .into_iter()
@@ -126,7 +171,8 @@ pub fn taps(graph: &Graph) -> Vec<Tap> {
         .map(|(layer, nodes)| Tap {
             bound: bound(graph, nodes[0]),
             units: graph.nodes[nodes[0]].shape.0.last().map_or(0, |d| d.size),
-            recurrent: recurrent(layer),
+            recurrent: graph.nodes.iter().any(|n| n.path == layer && matches!(n.op, Operator::Steps(_))) || !cells(layer).is_empty(),
+            cells: cells(layer),
             layer: layer.to_owned(),
             nodes,
             ends: Vec::new(),
@@ -160,6 +206,15 @@ pub fn tapped(graph: Graph) -> Result<(Graph, Vec<Tap>)> {
     for (id, signal) in learning.into_iter().zip(signals) {
         if let Some(signal) = signal {
             graph.outputs.insert(format!("{SIGNALS}{id}"), signal);
+        }
+    }
+    for cell in taps.iter().flat_map(|tap| &tap.cells) {
+        let back = graph.nodes.iter().position(|node| cell.is_back(node));
+        if let Some(back) = back {
+            graph.outputs.insert(format!("{STEPS}{}", cell.record), back);
+        }
+        if !cell.gates.is_empty() {
+            graph.outputs.insert(format!("{GATES}{}", cell.record), cell.record);
         }
     }
     Ok((graph, taps))

@@ -3,11 +3,13 @@
 //! other steps run as ever. The bits of training are the same with and without. What it means is judged elsewhere, in words.
 
 pub mod examine;
+mod recurrence;
 pub mod statistics;
 mod watch;
 
 use serde::Serialize;
 
+pub use recurrence::Gate;
 pub use statistics::{Statistics, statistics};
 pub(crate) use watch::{Look, Watch};
 
@@ -56,6 +58,13 @@ pub struct LayerRecord {
     /// The loss's gradient with respect to them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signal: Option<Statistics>,
+    /// The gates of a recurrent cell.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<Gate>,
+    /// Of a recurrent cell: the norm of the loss's gradient with respect to what goes into each step, in the order of the run; of more
+    /// than 256 steps, 256 of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<f64>,
     /// Its trained parameters.
     pub parameters: Vec<ParameterRecord>,
 }

@@ -139,9 +139,14 @@ impl Sums {
     }
 }
 
-/// The places of at most 1,024 of so many numbers: ⌊i·count/1,024⌋, without the divisions.
+/// The places of at most 1,024 of so many numbers.
 pub(super) fn evenly(count: usize) -> impl Iterator<Item = usize> {
-    let sampled = count.min(SAMPLED);
+    evenly_of(count, SAMPLED)
+}
+
+/// The places of at most so many numbers: ⌊i·count/most⌋, without the divisions.
+pub(super) fn evenly_of(count: usize, most: usize) -> impl Iterator<Item = usize> {
+    let sampled = count.min(most);
     let (step, rest) = (count / sampled.max(1), count % sampled.max(1));
     let (mut at, mut part) = (0, 0);
     (0..sampled).map(move |_| {

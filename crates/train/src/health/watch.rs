@@ -11,6 +11,7 @@ use nabla_kernels::team::Member;
 use nabla_kernels::{Aligned, Real};
 use nabla_params::{Arena, Layout, Row};
 
+use super::recurrence::{self, Gate, Seen};
 use super::statistics::{Statistics, Sums, evenly, short};
 use super::{LayerRecord, ParameterRecord, Record};
 use crate::apart::Apart;
@@ -21,7 +22,7 @@ use crate::room::expect_room;
 /// Rows on which a unit must have given nothing but 0 to be called dead.
 const DEAD_ROWS: u64 = 256;
 /// |tanh| from which on it is saturated: its slope is below a tenth.
-const SATURATED: f64 = 0.95;
+pub(super) const SATURATED: f64 = 0.95;
 
 /// A layer that is looked at.
 struct Looked {
@@ -31,7 +32,18 @@ struct Looked {
     /// Of a ReLU: how many rows had been seen when each unit last was above 0.
     alive: Vec<u64>,
     seen: u64,
-    found: (Option<Statistics>, Option<Statistics>, Option<f64>),
+    cells: Vec<Seen>,
+    found: Found,
+}
+
+/// What one step showed of a layer.
+#[derive(Default)]
+struct Found {
+    outputs: Option<Statistics>,
+    signal: Option<Statistics>,
+    saturated: Option<f64>,
+    gates: Vec<Gate>,
+    steps: Vec<f64>,
 }
 
 /// A parameter that is looked at.
@@ -85,7 +97,8 @@ impl<T: Real> Watch<T> {
                 seen: 0,
                 values,
                 tap: tap.clone(),
-                found: (None, None, None),
+                cells: tap.cells.iter().map(|cell| Seen::new(cell, &tapped)).collect(),
+                found: Found::default(),
             }
         });
         let trained = (0..recipe.arena.rows.len()).filter(|&row| recipe.arena.rows[row].spec.trainable);
@@ -146,7 +159,7 @@ impl<T: Real> Watch<T> {
             .layers
             .iter_mut()
             .map(|l| {
-                let (outputs, signal, saturated) = std::mem::take(&mut l.found);
+                let found = std::mem::take(&mut l.found);
                 let dead = || l.alive.iter().filter(|&&last| l.seen - last >= self.dead_rows).count() as f64 / l.alive.len() as f64;
                 LayerRecord {
                     layer: l.tap.layer.clone(),
@@ -157,10 +170,12 @@ impl<T: Real> Watch<T> {
                     }),
                     recurrent: l.tap.recurrent,
                     ends: l.tap.ends.clone(),
-                    outputs,
-                    saturated,
+                    outputs: found.outputs,
+                    saturated: found.saturated,
                     dead: (!l.alive.is_empty() && l.seen >= self.dead_rows).then(dead).map(short),
-                    signal,
+                    signal: found.signal,
+                    gates: found.gates,
+                    steps: found.steps,
                     parameters: Vec::new(),
                 }
             })
@@ -188,6 +203,8 @@ impl<T: Real> Watch<T> {
                     saturated: None,
                     dead: None,
                     signal: None,
+                    gates: Vec::new(),
+                    steps: Vec::new(),
                     parameters: vec![parameter],
                 }),
             }
@@ -269,7 +286,15 @@ impl<T: Real> Look<T> {
                     *last = if *v == T::ZERO { *last } else { seen };
                 }
             }
-            layer.found = (of_places(&values, range), of_places(&signals, None), saturated);
+            // SAFETY: as above.
+            let (gates, steps) = unsafe { recurrence::look(&layer.cells, bases, n) };
+            layer.found = Found {
+                outputs: of_places(&values, range),
+                signal: of_places(&signals, None),
+                saturated,
+                gates,
+                steps,
+            };
         }
         if rank + 1 == size
             && let Some(features) = &self.features
