@@ -49,6 +49,25 @@ describe('a step by itself', () => {
     else expect(() => scaler.inverse(prepared)).toThrow(/no inverse/);
   });
 
+  it('keeps single precision, computed in double and rounded once, and gives integers as doubles', () => {
+    const single = Float32Array.from(matrix.flat());
+    const scaler = standardize().fit(single, { width: 2 });
+    const prepared: Float32Array = scaler.transform(single);
+    const doubles: Float64Array = scaler.transform(Float64Array.from(single));
+    expect(prepared).toEqual(Float32Array.from(doubles));
+    expect(scaler.inverse(prepared)).toBeInstanceOf(Float32Array);
+    expect(scaler.transform(Uint8Array.of(1, 2))).toBeInstanceOf(Float64Array);
+  });
+
+  it('names what is not finite in a typed array by its place, and lets a missing cell of nested arrays pass', () => {
+    const scaler = standardize().fit(matrix);
+    const holed = Float32Array.of(1, 2, 3, Number.NaN);
+    for (const run of [() => scaler.transform(holed), () => scaler.inverse(holed), () => impute().fit(holed, { width: 2 })])
+      expect(run).toThrow(expect.objectContaining({ code: 'NOT_FINITE', place: 'matrix[1][1]' }));
+    expect(() => standardize().fit(Float64Array.of(1, Infinity))).toThrow(expect.objectContaining({ place: 'matrix[1][0]' }));
+    expect(scaler.transform([[1, null] as unknown as number[]])[0]?.[1]).toBeNaN();
+  });
+
   it('says what is wrong', () => {
     expect(() => robust({ lower: 0.8 })).toThrow(/below upper/);
     expect(() => impute({ value: 3 })).toThrow(/constant/);

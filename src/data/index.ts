@@ -44,6 +44,7 @@ export {
   ordinal,
   type PowerOptions,
   type Preparation,
+  type PreparedMatrix,
   power,
   type QuantileOptions,
   quantile,

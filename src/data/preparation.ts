@@ -13,15 +13,24 @@ import {
   optionsOf,
 } from '../errors/index.js';
 import { callNative, type Scaler as NativeScaler } from '../native/index.js';
-import { type FeatureArray, isTypedArray, type NumberArray, readFeatures } from './features.js';
+import { expectFinite, type FeatureArray, isTypedArray, type NumberArray, readFeatures } from './features.js';
 
 /** Rows of numbers, or a flat row-major array whose width is said beside it. */
 export type MatrixInput = readonly NumberArray[] | NumberArray;
 
-/** What a preparation becomes after it has seen data; the matrix comes back in the form it came in. */
+/** The form in which a prepared matrix comes back: that of what came in, integers in double precision. */
+export type PreparedMatrix<T extends MatrixInput> = T extends Float32Array
+  ? Float32Array
+  : T extends FeatureArray
+    ? Float64Array
+    : T extends readonly number[]
+      ? number[]
+      : number[][];
+
+/** What a preparation becomes after it has seen data; computed in double precision, and rounded once where single precision came in. */
 export interface FittedPreparation {
-  transform<T extends MatrixInput>(matrix: T): T extends FeatureArray ? Float64Array : T extends readonly number[] ? number[] : number[][];
-  inverse<T extends MatrixInput>(matrix: T): T extends FeatureArray ? Float64Array : T extends readonly number[] ? number[] : number[][];
+  transform<T extends MatrixInput>(matrix: T): PreparedMatrix<T>;
+  inverse<T extends MatrixInput>(matrix: T): PreparedMatrix<T>;
 }
 
 /** A step that is fitted on training rows only, saved with the model, and usable alone. */
@@ -43,6 +52,22 @@ export interface ColumnOptions {
 
 const isNested = (matrix: MatrixInput): matrix is readonly NumberArray[] => Array.isArray(matrix) && typeof matrix[0] !== 'number';
 
+/** Rows of floating-point numbers; those of typed arrays are looked at while they are worked on, by all cores. */
+const readMatrix = (matrix: MatrixInput, width: number) => {
+  const { values, rows, sampleShape } = readFeatures('matrix', matrix, { sampleShape: [width], unseen: true });
+  return { values: values instanceof Uint8Array ? Float64Array.from(values) : values, rows, sampleShape };
+};
+
+/** What native code refuses as not finite is named by its place in the matrix. */
+const checked = <T>(values: FeatureArray, width: number, run: () => T): T => {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof NablaError && error.code === 'NOT_FINITE') expectFinite('matrix', values, [width]);
+    throw error;
+  }
+};
+
 class FittedScaler implements FittedPreparation {
   readonly #scaler: NativeScaler;
   readonly #width: number;
@@ -57,7 +82,7 @@ class FittedScaler implements FittedPreparation {
 
   #run(matrix: MatrixInput, direction: 'transform' | 'inverse'): never {
     const [from, to] = direction === 'transform' ? [this.#width, this.#prepared] : [this.#prepared, this.#width];
-    const { values, sampleShape } = readFeatures('matrix', matrix, { sampleShape: [from] });
+    const { values, rows, sampleShape } = readMatrix(matrix, from);
     if (sampleShape.length !== 1 || sampleShape[0] !== from) {
       throw new NablaError({
         code: 'SHAPE_MISMATCH',
@@ -67,8 +92,9 @@ class FittedScaler implements FittedPreparation {
         received: `${sampleShape.join(' × ')} values a row`,
       });
     }
-    const doubles = values instanceof Float64Array ? values : Float64Array.from(values);
-    const result = callNative(() => this.#scaler[direction](doubles));
+    // Made here and filled there: memory that is new is touched once, by all cores.
+    const result = values instanceof Float32Array ? new Float32Array(rows * to) : new Float64Array(rows * to);
+    checked(values, from, () => callNative(() => this.#scaler[direction](values, result, !isTypedArray(matrix))));
     if (isTypedArray(matrix)) return result as never;
     if (!isNested(matrix)) return Array.from(result) as never;
     return matrix.map((_, row) => Array.from(result.subarray(row * to, (row + 1) * to))) as never;
@@ -93,7 +119,7 @@ const preparation = (kind: string, options: object): Preparation => {
     fit(matrix: MatrixInput, { width }: { readonly width?: number } = {}) {
       if ('columns' in spec) throw invalidOption(kind, 'columns', 'to be left out: a matrix alone has no column names', spec.columns);
       if (width !== undefined) expectArgument(`${kind}.fit`, 'width', width, isWidth);
-      const { values, sampleShape } = readFeatures('matrix', matrix, { sampleShape: width === undefined ? [1] : [width] });
+      const { values, sampleShape } = readMatrix(matrix, width ?? 1);
       if (sampleShape.length !== 1) {
         throw new NablaError({
           code: 'SHAPE_MISMATCH',
@@ -103,12 +129,11 @@ const preparation = (kind: string, options: object): Preparation => {
           received: `[rows, ${sampleShape.join(', ')}]`,
         });
       }
-      const doubles = values instanceof Float64Array ? values : Float64Array.from(values);
       const columns = sampleShape[0] ?? 1;
-      return new FittedScaler(
-        callNative((n) => n.Scaler.fit(JSON.stringify([spec]), doubles, columns)),
-        columns,
-      );
+      const made = (): NativeScaler => callNative((n) => n.Scaler.fit(JSON.stringify([spec]), values, columns));
+      // In nested arrays null is a missing cell, which some steps fill; NaN in a typed array is none.
+      if (isTypedArray(matrix) && kind === 'impute') expectFinite('matrix', values, sampleShape);
+      return new FittedScaler(isTypedArray(matrix) ? checked(values, columns, made) : made(), columns);
     },
   });
 };

@@ -98,16 +98,17 @@ export const expectEachClass = (
   parts: string,
   nameOf: (row: number) => string,
 ): void => {
-  const counts: number[] = [];
-  const first: number[] = [];
+  let most = 0;
+  for (let row = 0; row < labels.length; row++) if ((labels[row] as number) > most) most = labels[row] as number;
+  // Class indices are small; anything else is counted in a table that grows.
+  const counts = most <= labels.length ? new Uint32Array(most + 1) : ([] as number[]);
   for (let row = 0; row < labels.length; row++) {
     const label = labels[row] as number;
-    const count = counts[label];
-    if (count === undefined) first[label] = row;
-    counts[label] = (count ?? 0) + 1;
+    counts[label] = (counts[label] ?? 0) + 1;
   }
-  const rare = first.find((row) => row !== undefined && (counts[labels[row] as number] as number) < least);
-  if (rare === undefined) return;
+  const isRare = counts.some((count) => count > 0 && count < least);
+  if (!isRare) return;
+  const rare = labels.findIndex((label) => (counts[label] as number) < least);
   const count = counts[labels[rare] as number] as number;
   throw new NablaError({
     code: 'INVALID_DATA',

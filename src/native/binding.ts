@@ -142,8 +142,9 @@ export interface LinearModel {
 
 /** A fitted preparation, usable alone. */
 export interface Scaler {
-  transform(values: Float64Array): Float64Array;
-  inverse(values: Float64Array): Float64Array;
+  /** Into `out`, a new array of the same kind; `missing`: NaN is a missing cell. */
+  transform(values: Float32Array | Float64Array, out: Float32Array | Float64Array, missing: boolean): void;
+  inverse(values: Float32Array | Float64Array, out: Float32Array | Float64Array, missing: boolean): void;
   info(): string;
 }
 
@@ -170,6 +171,8 @@ export interface Binding {
   /** The rows of `train` whose windows share no row of the series with one of `held`. */
   purgedRows(train: Uint32Array, held: Uint32Array, first: Uint32Array, last: Uint32Array): Uint32Array;
   kFoldIndices(options: string, labels: Uint32Array | null, groups: Uint32Array | null): Uint32Array;
+  /** The rows of a fold into `validation`, the others into `train`: new arrays of the right lengths. */
+  foldRows(folds: Uint32Array, fold: number, train: Uint32Array, validation: Uint32Array): void;
   PausedFit: { fromBytes(bytes: Uint8Array): PausedFit };
   FitJob: new (
     train: NativeData,
@@ -200,7 +203,7 @@ export interface Binding {
   OptimizerState: new (spec: string, length: number, precision: 'f32' | 'f64') => OptimizerState;
   /** The columns that preparation steps make of others, both as JSON. */
   columnsAfter(steps: string, columns: string): string;
-  Scaler: { fit(steps: string, values: Float64Array, width: number): Scaler };
+  Scaler: { fit(steps: string, values: Float32Array | Float64Array, width: number): Scaler };
   norm(values: Float64Array | Float32Array, p: number): number;
   /** The next points of a search, as JSON; so is what is asked. */
   suggest(asked: string): string;

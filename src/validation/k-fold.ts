@@ -6,6 +6,7 @@ import {
   expectGroups,
   expectLabels,
   expectRows,
+  foldSizes,
   groupsToKeep,
   labelsToStratify,
   repetitionSeed,
@@ -90,7 +91,8 @@ export const kFold = (options: KFoldOptions = {}): Splitter => {
   return purged('kFold', {
     *split(input: RowsToSplit): Generator<Split, void, undefined> {
       const { k, folds } = foldsOf('kFold', options, input);
-      for (let fold = 0; fold < k; fold++) yield splitByFold(folds, fold);
+      const sizes = foldSizes(folds, k);
+      for (let fold = 0; fold < k; fold++) yield splitByFold(folds, fold, sizes[fold]);
     },
   });
 };
@@ -121,7 +123,8 @@ export const repeatedKFold = (options: RepeatedKFoldOptions = {}): Splitter => {
       const chosen = balance === undefined ? rest : { balance, ...rest };
       for (let repeat = 0; repeat < repeats; repeat++) {
         const { k, folds } = foldsOf('repeatedKFold', { ...chosen, shuffle: true, seed: repetitionSeed(seed, repeat) }, input);
-        for (let fold = 0; fold < k; fold++) yield splitByFold(folds, fold);
+        const sizes = foldSizes(folds, k);
+        for (let fold = 0; fold < k; fold++) yield splitByFold(folds, fold, sizes[fold]);
       }
     },
   });

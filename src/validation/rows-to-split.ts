@@ -1,5 +1,6 @@
 import { expectEachClass } from '../data/split.js';
 import { checkOptions, expectArgument, invalidOption, isInteger, NablaError, shown } from '../errors/index.js';
+import { callNative } from '../native/index.js';
 import type { RowsToSplit } from './splitter.js';
 
 /** The class or group of a row by name: its own, or what its index stands for. */
@@ -151,17 +152,30 @@ export const groupsToKeep = (where: string, keep: boolean | undefined, { rows, g
 export const repetitionSeed = (seed: number, repetition: number): number =>
   repetition === 0 ? seed : (seed + Math.imul(repetition, 0x9e3779b1) + 0x100000000) % 0x1fffffffffffff;
 
-/** Rows as `validation` where `folds[row]` is `fold`, the rest as `train`; both ascending. */
-export const splitByFold = (folds: Uint32Array, fold: number): { train: Uint32Array; validation: Uint32Array } => {
+const rowsOf = (folds: Uint32Array, fold: number): number => {
   let held = 0;
   for (let row = 0; row < folds.length; row++) held += folds[row] === fold ? 1 : 0;
+  return held;
+};
+
+/** Rows as `validation` where `folds[row]` is `fold`, the rest as `train`; both ascending. `held`: how many the fold has. */
+export const splitByFold = (
+  folds: Uint32Array,
+  fold: number,
+  held = rowsOf(folds, fold),
+): { train: Uint32Array; validation: Uint32Array } => {
   const train = new Uint32Array(folds.length - held);
   const validation = new Uint32Array(held);
-  let t = 0;
-  let v = 0;
-  for (let row = 0; row < folds.length; row++) {
-    if (folds[row] === fold) validation[v++] = row;
-    else train[t++] = row;
-  }
+  callNative((n) => n.foldRows(folds, fold, train, validation));
   return { train, validation };
+};
+
+/** How many rows each of `k` folds has. */
+export const foldSizes = (folds: Uint32Array, k: number): Uint32Array => {
+  const sizes = new Uint32Array(k);
+  for (let row = 0; row < folds.length; row++) {
+    const fold = folds[row] as number;
+    sizes[fold] = (sizes[fold] as number) + 1;
+  }
+  return sizes;
 };

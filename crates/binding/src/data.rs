@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use nabla_data::augment::{self, Augmentation};
-use nabla_data::split::{HoldOutOptions, KFoldOptions, hold_out, k_fold};
+use nabla_data::split::{self, HoldOutOptions, KFoldOptions, hold_out, k_fold};
 use nabla_data::{
     Column, CsvOptions, Dataset, IdxOptions, ImageOptions, Kind, Layout, Matrix, Part, Pictures, RowsFile, Source, SourceParts, Spans,
     Target, TargetParts, WindowOptions, from_table, purged, read_csv_watched, read_idx_watched, windows,
@@ -526,4 +526,13 @@ pub fn k_fold_indices(settings: String, labels: Option<Uint32Array>, groups: Opt
     k_fold(&settings, labels.as_deref(), groups.as_deref())
         .map(output::Uint32Array::new)
         .map_err(js)
+}
+
+/// The rows of a fold into `validation` and the others into `train`, new arrays of the right lengths.
+#[napi(catch_unwind)]
+pub fn fold_rows(folds: Uint32Array, fold: u32, mut train: Uint32Array, mut validation: Uint32Array) -> Result<()> {
+    // SAFETY: both were made for this call, in which JavaScript waits, so nobody else reads or writes them.
+    let (train, validation) = unsafe { (train.as_mut(), validation.as_mut()) };
+    memory::prefer_large_pages(train);
+    split::fold_rows(&folds, fold, train, validation).map_err(js)
 }

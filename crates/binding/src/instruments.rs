@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use nabla_data::pipeline::{Prepared, fit_values, prepared_columns};
+use nabla_data::fit_values;
+use nabla_data::pipeline::{Prepared, prepared_columns};
 use nabla_data::prepare::Step as Preparation;
 use nabla_data::{Column, ColumnSchema};
 use nabla_error::Error;
@@ -144,24 +145,60 @@ pub struct Scaler {
 #[napi]
 impl Scaler {
     /// Fits steps on rows of `width` values.
-    #[napi(factory, catch_unwind)]
-    pub fn fit(steps: String, values: Float64Array, width: u32) -> Result<Scaler> {
+    #[napi(
+        factory,
+        catch_unwind,
+        ts_args_type = "steps: string, values: Float32Array | Float64Array, width: number"
+    )]
+    pub fn fit(steps: String, values: Either<Float32Array, Float64Array>, width: u32) -> Result<Scaler> {
         let steps: Vec<Preparation> = options(&steps, "prepare")?;
-        fit_values(&steps, &values, width as usize)
-            .map(|fitted| Scaler { fitted })
-            .map_err(js)
+        let fitted = match values {
+            Either::A(values) => fit_values(&steps, &values, width as usize),
+            Either::B(values) => fit_values(&steps, &values, width as usize),
+        };
+        fitted.map(|fitted| Scaler { fitted }).map_err(js)
     }
 
-    /// Prepared rows.
-    #[napi(catch_unwind)]
-    pub fn transform(&self, values: Float64Array) -> Result<output::Float64Array> {
-        self.fitted.transform(values.to_vec()).map(output::Float64Array::new).map_err(js)
+    /// Prepared rows into `out`, a new array of the same kind that has room for them; `missing`: NaN is a missing cell.
+    #[napi(
+        catch_unwind,
+        ts_args_type = "values: Float32Array | Float64Array, out: Float32Array | Float64Array, missing: boolean"
+    )]
+    pub fn transform(
+        &self,
+        values: Either<Float32Array, Float64Array>,
+        out: Either<Float32Array, Float64Array>,
+        missing: bool,
+    ) -> Result<()> {
+        match (values, out) {
+            // SAFETY: the array was made for this call, in which JavaScript waits, so nobody else reads or writes it.
+            (Either::A(values), Either::A(mut out)) => self.fitted.transform(&values, missing, unsafe { out.as_mut() }),
+            // SAFETY: as above.
+            (Either::B(values), Either::B(mut out)) => self.fitted.transform(&values, missing, unsafe { out.as_mut() }),
+            _ => Err(Error::internal("arrays of two precisions")),
+        }
+        .map_err(js)
     }
 
-    /// Rows back in their own units.
-    #[napi(catch_unwind)]
-    pub fn inverse(&self, values: Float64Array) -> Result<output::Float64Array> {
-        self.fitted.inverse(values.to_vec()).map(output::Float64Array::new).map_err(js)
+    /// Rows back in their own units into `out`, as `transform`.
+    #[napi(
+        catch_unwind,
+        ts_args_type = "values: Float32Array | Float64Array, out: Float32Array | Float64Array, missing: boolean"
+    )]
+    pub fn inverse(
+        &self,
+        values: Either<Float32Array, Float64Array>,
+        out: Either<Float32Array, Float64Array>,
+        missing: bool,
+    ) -> Result<()> {
+        match (values, out) {
+            // SAFETY: as of `transform`.
+            (Either::A(values), Either::A(mut out)) => self.fitted.inverse(&values, missing, unsafe { out.as_mut() }),
+            // SAFETY: as above.
+            (Either::B(values), Either::B(mut out)) => self.fitted.inverse(&values, missing, unsafe { out.as_mut() }),
+            _ => Err(Error::internal("arrays of two precisions")),
+        }
+        .map_err(js)
     }
 
     /// The fitted numbers, as JSON.

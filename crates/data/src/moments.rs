@@ -5,6 +5,7 @@
 //! so a column far from zero keeps its digits. Missing cells (NaN) are left out.
 //! Chunks of rows are taken by all cores; what is joined with what follows from the rows alone, so the same rows give the same bits.
 
+use nabla_kernels::PANEL;
 use nabla_kernels::simd::{self, Kernel, Lanes};
 use rayon::prelude::*;
 
@@ -71,7 +72,6 @@ impl Moments {
         for start in rows.clone().step_by(together) {
             let values = &mut values[..together.min(rows.end - start) * width];
             rows_to(start, values);
-            sums.fill(0.0);
             let (count, rest) = sums.split_at_mut(width);
             let (mean, squares) = rest.split_at_mut(width);
             simd::dispatch::<f64, _>(Block {
@@ -141,9 +141,9 @@ fn join(count: &mut f64, mean: &mut f64, squares: &mut f64, count_b: f64, mean_b
     *count = total;
 }
 
-/// Adds a block of rows; plain loops over columns, of which the compiler makes vectors. `values` become deviations from `first`.
+/// Of a block of rows: sixteen columns at a time, whose sums stay in registers over all rows.
 struct Block<'a> {
-    values: &'a mut [f64],
+    values: &'a [f64],
     first: &'a [f64],
     min: &'a mut [f64],
     max: &'a mut [f64],
@@ -155,47 +155,77 @@ struct Block<'a> {
 impl Kernel<f64> for Block<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<L: Lanes<f64>>(self) {
-        let Block {
-            values,
-            first,
-            min,
-            max,
-            count,
-            mean,
-            squares,
-        } = self;
-        let width = first.len();
-        let (min, max, count, mean, squares) = (
-            &mut min[..width],
-            &mut max[..width],
-            &mut count[..width],
-            &mut mean[..width],
-            &mut squares[..width],
-        );
-        for row in values.chunks_exact_mut(width) {
-            for j in 0..width {
-                let x = row[j];
-                // NaN fails both comparisons, so it changes neither bound.
-                min[j] = if x < min[j] { x } else { min[j] };
-                max[j] = if x > max[j] { x } else { max[j] };
-                let far = x - first[j];
-                row[j] = far;
-                let there = !far.is_nan();
-                count[j] += if there { 1.0 } else { 0.0 };
-                mean[j] += if there { far } else { 0.0 };
+    fn run<L: Lanes<f64>>(mut self) {
+        let width = self.first.len();
+        for at in (0..width).step_by(PANEL) {
+            // Where the width is no multiple the last sixteen are looked at once more, which gives the same numbers again.
+            let at = at.min(width.saturating_sub(PANEL));
+            if !self.whole::<L>(at) {
+                (at..width.min(at + PANEL)).for_each(|j| self.with_holes(j));
             }
         }
-        for (mean, count) in mean.iter_mut().zip(count.iter()) {
-            *mean /= count.max(1.0);
+    }
+}
+
+impl Block<'_> {
+    /// Sixteen columns (fewer where there are no more) without a hole; whether they have none, nor anything infinite.
+    #[inline(always)]
+    fn whole<L: Lanes<f64>>(&mut self, at: usize) -> bool {
+        let width = self.first.len();
+        let wide = (width - at).min(PANEL);
+        let load = |values: &[f64]| match values[at..].first_chunk::<PANEL>() {
+            Some(values) => L::load(values),
+            None => L::load_first(&values[at..]),
+        };
+        let first = load(self.first);
+        let (mut min, mut max, mut sum) = (L::splat(f64::INFINITY), L::splat(f64::NEG_INFINITY), L::zero());
+        for row in self.values.chunks_exact(width) {
+            let x = load(row);
+            min = min.min(x);
+            max = max.max(x);
+            sum = sum.add(x.sub(first));
         }
-        for row in values.chunks_exact(width) {
-            for j in 0..width {
-                let deviation = row[j] - mean[j];
-                let deviation = if deviation.is_nan() { 0.0 } else { deviation };
-                squares[j] += deviation * deviation;
-            }
+        // A hole stays in the sum, and so does ∞ less ∞.
+        let zero = sum.sub(sum);
+        if !L::all(zero.equal(L::zero())) {
+            return false;
         }
+        let count = (self.values.len() / width.max(1)) as f64;
+        let mean = sum.div(L::splat(count));
+        let mut squares = L::zero();
+        for row in self.values.chunks_exact(width) {
+            let deviation = load(row).sub(first).sub(mean);
+            squares = squares.add(deviation.mul(deviation));
+        }
+        let (min, max) = (min.to_array(), max.to_array());
+        self.count[at..at + wide].fill(count);
+        self.mean[at..at + wide].copy_from_slice(&mean.to_array()[..wide]);
+        self.squares[at..at + wide].copy_from_slice(&squares.to_array()[..wide]);
+        for j in 0..wide {
+            self.min[at + j] = self.min[at + j].min(min[j]);
+            self.max[at + j] = self.max[at + j].max(max[j]);
+        }
+        true
+    }
+
+    /// One column, some of whose cells are missing.
+    #[inline(always)]
+    fn with_holes(&mut self, j: usize) {
+        let column = || self.values[j..].iter().step_by(self.first.len());
+        let (mut min, mut max, mut count, mut sum) = (self.min[j], self.max[j], 0.0, 0.0);
+        for &x in column().filter(|x| !x.is_nan()) {
+            (min, max) = (min.min(x), max.max(x));
+            count += 1.0;
+            sum += x - self.first[j];
+        }
+        let mean = sum / f64::max(count, 1.0);
+        let squares = |x: &f64| (x - self.first[j] - mean) * (x - self.first[j] - mean);
+        // ∞ − ∞ is a hole too: whoever asks sees it by the bounds.
+        let squares = column()
+            .map(squares)
+            .filter(|square| !square.is_nan())
+            .fold(0.0, |sum, square| sum + square);
+        (self.min[j], self.max[j], self.count[j], self.mean[j], self.squares[j]) = (min, max, count, mean, squares);
     }
 }
 

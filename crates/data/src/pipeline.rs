@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use nabla_error::{Code, Error, Result, memory};
+use nabla_kernels::gather::Stored;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, missing_cell};
@@ -335,26 +336,11 @@ impl Prepared {
         Ok(out)
     }
 
-    /// Prepared rows (`[rows, width]` → `[rows, prepared width]`, row-major).
-    pub fn transform(&self, values: Vec<f64>) -> Result<Vec<f64>> {
-        let mut out = if self.stages.is_empty() {
-            values
-        } else {
-            self.stage_rows(&values)?
-        };
-        self.map.transform(&mut out)?;
-        Ok(out)
-    }
-
-    /// Rows back in their own units.
+    /// What [`Self::stage_rows`] gave, back.
     ///
     /// # Errors
     /// `INVALID_OPTION` for steps without an inverse.
-    pub fn inverse(&self, mut values: Vec<f64>) -> Result<Vec<f64>> {
-        self.map.inverse(&mut values)?;
-        if self.stages.is_empty() {
-            return Ok(values);
-        }
+    pub(crate) fn stages_back(&self, values: &[f64]) -> Result<Vec<f64>> {
         let (mut out, mut row, mut next) = (Vec::new(), Vec::new(), Vec::new());
         for values in values.chunks_exact(self.map.width()) {
             row.clear();
@@ -381,7 +367,7 @@ impl Prepared {
 
 /// What a column is while steps go by: 0 and 1 of a category are neither numbers to scale nor categories to encode.
 #[derive(Clone, Debug, PartialEq)]
-enum Now {
+pub(crate) enum Now {
     Number,
     Category(Vec<String>),
     Indicator,
@@ -406,9 +392,9 @@ pub fn prepared_columns(steps: &[Step], columns: &[Column]) -> Result<Vec<Column
     Ok(now.into_iter().map(back).collect())
 }
 
-type Columns = Vec<(String, Now)>;
+pub(crate) type Columns = Vec<(String, Now)>;
 
-fn begin<'a>(columns: impl Iterator<Item = &'a Column>) -> Columns {
+pub(crate) fn begin<'a>(columns: impl Iterator<Item = &'a Column>) -> Columns {
     let kind = |kind: &Kind| match kind {
         Kind::Number => Now::Number,
         Kind::Category { levels } => Now::Category(levels.clone()),
@@ -518,26 +504,6 @@ pub fn fit(steps: &[Step], data: &Dataset) -> Result<Prepared> {
     )
 }
 
-/// Fits `steps` on plain rows, whose columns are called `x0`, `x1`, …; NaN is a missing cell.
-pub fn fit_values(steps: &[Step], values: &[f64], width: usize) -> Result<Prepared> {
-    if width == 0 || values.is_empty() || !values.len().is_multiple_of(width) {
-        return Err(Error::new(
-            Code::ShapeMismatch,
-            format!("{} values are no whole rows of {width} columns", values.len()),
-        ));
-    }
-    let fills = steps.iter().any(|step| matches!(step, Step::Impute(_)));
-    if let Some(at) = values.iter().position(|v| v.is_infinite() || v.is_nan() && !fills) {
-        let place = format!("column \"x{}\", row {}", at % width, at / width);
-        return Err(Error::new(Code::NotFinite, format!("the value is {}", values[at]))
-            .at(place)
-            .expected("a finite number"));
-    }
-    let named: Vec<Column> = (0..width).map(|j| Column::number(format!("x{j}"))).collect();
-    let missing = |row: usize, name: &str| Error::new(Code::InvalidData, "the cell is missing").at(format!("column {name:?}, row {row}"));
-    fit_rows(steps, values.to_vec(), values.len() / width, begin(named.iter()), &missing, None)
-}
-
 /// What selection looks at.
 pub(crate) enum Goal {
     Classes { labels: Vec<u32>, count: usize },
@@ -557,7 +523,7 @@ impl Goal {
     }
 }
 
-fn fit_rows(
+pub(crate) fn fit_rows(
     steps: &[Step],
     mut values: Vec<f64>,
     rows: usize,
@@ -611,11 +577,11 @@ fn apply(stage: &Stage, values: &[f64], width: usize) -> Result<Vec<f64>> {
     Ok(out)
 }
 
-fn fit_run(steps: &[Step], values: &[f64], columns: &Columns, missing: &dyn Fn(usize, &str) -> Error) -> Result<Fitted> {
+fn fit_run<S: Stored>(steps: &[Step], values: &[S], columns: &Columns, missing: &dyn Fn(usize, &str) -> Error) -> Result<Fitted> {
     let width = columns.len();
     let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
     let numbers: Vec<bool> = columns.iter().map(|(_, now)| *now == Now::Number).collect();
-    let first = |j: usize| values.iter().skip(j).step_by(width).position(|x| x.is_nan()).unwrap_or(0);
+    let first = |j: usize| values.iter().skip(j).step_by(width).position(|x| x.to_f64().is_nan()).unwrap_or(0);
     fit_matrix(steps, values, &names, &numbers, |j| missing(first(j), names[j]))
 }
 

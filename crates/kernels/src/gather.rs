@@ -1,7 +1,7 @@
 //! Rows of a data set into a batch, with an affine preparation on the way.
 
-use crate::Real;
 use crate::simd::{self, Kernel, Lanes};
+use crate::{PANEL, Real};
 
 mod sealed {
     pub trait Sealed {}
@@ -80,22 +80,53 @@ impl<S: Stored, T: Real> Kernel<T> for Gather<'_, S, T> {
             scale,
             out,
         } = self;
-        if let Some((shift, factor)) = scale {
-            for (row, out) in rows.iter().zip(out.chunks_exact_mut(width)) {
-                let from = &src[*row as usize * width..][..width];
-                for (((x, out), shift), factor) in from.iter().zip(out).zip(shift).zip(factor) {
-                    *out = T::from_f64((x.to_f64() - shift) * factor);
-                }
-            }
-        } else {
-            for (row, out) in rows.iter().zip(out.chunks_exact_mut(width)) {
-                let from = &src[*row as usize * width..][..width];
-                for (x, out) in from.iter().zip(out) {
-                    *out = x.to_real();
+        for (row, out) in rows.iter().zip(out.chunks_exact_mut(width)) {
+            let from = &src[*row as usize * width..][..width];
+            match (scale, width >= PANEL) {
+                (None, true) => pieces(width, |at| {
+                    let (x, mut y) = (read(from, at), [T::ZERO; PANEL]);
+                    for i in 0..PANEL {
+                        y[i] = x[i].to_real();
+                    }
+                    write(out, at, y);
+                }),
+                (None, false) => from.iter().zip(out).for_each(|(x, out)| *out = x.to_real()),
+                (Some((shift, factor)), true) => pieces(width, |at| {
+                    let (x, shift, factor) = (read(from, at), read(shift, at), read(factor, at));
+                    let mut y = [T::ZERO; PANEL];
+                    for i in 0..PANEL {
+                        y[i] = T::from_f64((x[i].to_f64() - shift[i]) * factor[i]);
+                    }
+                    write(out, at, y);
+                }),
+                (Some((shift, factor)), false) => {
+                    for (((x, out), shift), factor) in from.iter().zip(out).zip(shift).zip(factor) {
+                        *out = T::from_f64((x.to_f64() - shift) * factor);
+                    }
                 }
             }
         }
     }
+}
+
+/// Sixteen at a time, of which the compiler makes vectors where it sees that none overlap; the last sixteen once more where the width is no
+/// multiple, which writes the same again.
+#[inline(always)]
+fn pieces(width: usize, mut each: impl FnMut(usize)) {
+    for at in (0..width).step_by(PANEL) {
+        each(at.min(width - PANEL));
+    }
+}
+
+// By reference to an array: a copy of a slice is a call where the compiler does not inline it into the level's function.
+#[inline(always)]
+fn read<S: Copy>(from: &[S], at: usize) -> [S; PANEL] {
+    *from[at..].first_chunk().expect("at least sixteen")
+}
+
+#[inline(always)]
+fn write<T: Copy>(out: &mut [T], at: usize, values: [T; PANEL]) {
+    *out[at..].first_chunk_mut().expect("at least sixteen") = values;
 }
 
 #[cfg(test)]

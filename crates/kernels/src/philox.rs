@@ -120,7 +120,7 @@ pub fn permutation(rows: usize, seed: u64) -> Vec<u32> {
 pub fn shuffle<V>(order: &mut [V], stream: Stream) {
     let mut words = Words {
         stream,
-        block: [0; 4],
+        words: [0; WORDS],
         next: 0,
     };
     for i in (1..order.len()).rev() {
@@ -128,24 +128,29 @@ pub fn shuffle<V>(order: &mut [V], stream: Stream) {
     }
 }
 
+/// Words that are made together: whole vectors of blocks, and little waste where few are wanted.
+const WORDS: usize = 64;
+
 /// The words of a stream, one after the other.
 struct Words {
     stream: Stream,
-    block: [u32; 4],
+    words: [u32; WORDS],
     next: u64,
 }
 
 impl Words {
+    #[inline(always)]
     fn word(&mut self) -> u64 {
-        let at = (self.next % 4) as usize;
+        let at = (self.next % WORDS as u64) as usize;
         if at == 0 {
-            self.block = self.stream.block(self.next / 4);
+            fill::words(&self.stream, self.next / 4, &mut self.words);
         }
         self.next += 1;
-        self.block[at].into()
+        self.words[at].into()
     }
 
     /// Unbiased in 0 .. bound (bound ≤ 2³²): the high word of a product, redrawn while the low word is in the short class.
+    #[inline(always)]
     fn bounded(&mut self, bound: u64) -> u64 {
         loop {
             let product = self.word() * bound;

@@ -153,11 +153,11 @@ export declare class PausedFit {
 /** A fitted preparation. */
 export declare class Scaler {
   /** Fits steps on rows of `width` values. */
-  static fit(steps: string, values: Float64Array, width: number): Scaler
-  /** Prepared rows. */
-  transform(values: Float64Array): Float64Array
-  /** Rows back in their own units. */
-  inverse(values: Float64Array): Float64Array
+  static fit(steps: string, values: Float32Array | Float64Array, width: number): Scaler
+  /** Prepared rows into `out`, a new array of the same kind that has room for them; `missing`: NaN is a missing cell. */
+  transform(values: Float32Array | Float64Array, out: Float32Array | Float64Array, missing: boolean): void
+  /** Rows back in their own units into `out`, as `transform`. */
+  inverse(values: Float32Array | Float64Array, out: Float32Array | Float64Array, missing: boolean): void
   /** The fitted numbers, as JSON. */
   info(): string
 }
@@ -227,6 +227,9 @@ export declare function errorCodes(): string
 
 /** Takes a few steps and looks at them: the task gives JSON. */
 export declare function examineHealth(task: number, spec: string, job: FitJob, settings: string): Task
+
+/** The rows of a fold into `validation` and the others into `train`, new arrays of the right lengths. */
+export declare function foldRows(folds: Uint32Array, fold: number, train: Uint32Array, validation: Uint32Array): void
 
 /** Indices of the training, validation and test rows. */
 export declare function holdOutIndices(settings: string, labels?: Uint32Array | undefined | null, groups?: Uint32Array | undefined | null): Array<Uint32Array>

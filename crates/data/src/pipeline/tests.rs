@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::builder::{SourceParts, TargetParts};
+use crate::fit_values;
 use crate::options::from_json;
 
 fn numbers(value: &Value) -> Vec<f64> {
@@ -27,20 +28,28 @@ fn equals_scikit_learn() {
             None => fit_values(&steps, &train, width).unwrap(),
             Some(labels) => fit(&steps, &with_target(&train, width, &numbers(labels), case["classes"].as_u64())).unwrap(),
         };
-        let prepared = fitted.transform(later.clone()).unwrap();
+        let mut prepared = vec![0.0; later.len() / width * fitted.prepared_width()];
+        fitted.transform(&later, true, &mut prepared).unwrap();
         let (expected, tolerance) = (numbers(&case["expected"]), case["tolerance"].as_f64().unwrap());
         assert_eq!(prepared.len(), expected.len(), "{}", case["name"]);
         for (i, (a, b)) in prepared.iter().zip(&expected).enumerate() {
             assert!(near(*a, *b, tolerance), "{}, value {i}: {a}, expected {b}", case["name"]);
         }
         if let Some(inverse) = case.get("inverse") {
-            for (i, (a, b)) in fitted.inverse(prepared).unwrap().iter().zip(numbers(inverse)).enumerate() {
+            let mut back = vec![0.0; later.len()];
+            fitted.inverse(&prepared, true, &mut back).unwrap();
+            for (i, (a, b)) in back.iter().zip(numbers(inverse)).enumerate() {
                 assert!(near(*a, b, tolerance.max(1e-9)), "{}, inverse {i}: {a}, expected {b}", case["name"]);
             }
         }
         let text = serde_json::to_string(&fitted).unwrap();
         let back: Prepared = serde_json::from_str(&text).unwrap();
-        assert_eq!(back.transform(later).unwrap().len(), expected.len());
+        let mut again = vec![0.0; expected.len()];
+        back.transform(&later, true, &mut again).unwrap();
+        assert_eq!(
+            again.iter().map(|v| v.to_bits()).collect::<Vec<_>>(),
+            prepared.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
+        );
     }
 }
 

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::fit_affine as fit;
 use super::*;
+use crate::fit_values;
 use crate::options::from_json;
-use crate::pipeline::fit_values;
 use crate::prepare_targets::fit_targets;
 use crate::source::{Column, Matrix};
 use crate::{SourceParts, TargetParts};
@@ -163,13 +163,15 @@ proptest! {
     fn standardized_columns_have_mean_0_and_deviation_1(values in proptest::collection::vec(-1e3..1e3f64, 4..400)) {
         let values = &values[..values.len() / 2 * 2];
         let fitted = fit_values(&[min_max(-3.0, 5.0, true), standardize()], values, 2).unwrap();
-        let prepared = fitted.transform(values.to_vec()).unwrap();
+        let mut prepared = vec![0.0; values.len()];
+        fitted.transform(values, false, &mut prepared).unwrap();
         let again = Moments::of(prepared.len() / 2, 2, |row, out| out.copy_from_slice(&prepared[row * 2..][..out.len()]));
         for j in 0..2 {
             prop_assert!(again.mean[j].abs() < 1e-9);
             prop_assert!((again.squares[j] / again.count[j] - 1.0).abs() < 1e-9);
         }
-        let prepared = fitted.inverse(prepared).unwrap();
-        prop_assert!(prepared.iter().zip(values).all(|(a, b)| (a - b).abs() < 1e-9));
+        let mut back = vec![0.0; values.len()];
+        fitted.inverse(&prepared, false, &mut back).unwrap();
+        prop_assert!(back.iter().zip(values).all(|(a, b)| (a - b).abs() < 1e-9));
     }
 }

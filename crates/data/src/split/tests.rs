@@ -350,3 +350,20 @@ fn labels_and_groups_may_be_any_numbers() {
     };
     assert_eq!(k_fold(&folds, Some(&ids), Some(&pairs)).unwrap_err().code, Code::InvalidData);
 }
+
+#[test]
+fn rows_of_a_fold_and_the_others() {
+    // More than one core's share, and an end that is no whole block.
+    for rows in [1usize, 1023, 300_001] {
+        let folds: Vec<u32> = (0..rows as u32).map(|row| row.wrapping_mul(2_654_435_761) >> 29).collect();
+        let expected = |held: bool| {
+            (0..rows as u32)
+                .filter(|&row| (folds[row as usize] == 3) == held)
+                .collect::<Vec<_>>()
+        };
+        let (mut train, mut validation) = (vec![0; expected(false).len()], vec![0; expected(true).len()]);
+        fold_rows(&folds, 3, &mut train, &mut validation).unwrap();
+        assert_eq!((&train, &validation), (&expected(false), &expected(true)));
+        assert_eq!(fold_rows(&folds, 3, &mut train, &mut [0; 7]).unwrap_err().code, Code::Internal);
+    }
+}

@@ -4,7 +4,7 @@
 //! Normal: Box–Muller on pairs of elements, see [`fill_normal`].
 
 use super::Stream;
-use crate::simd::{Kernel, Lanes};
+use crate::simd::{self, Kernel, Lanes};
 use crate::{PANEL, Real, math};
 
 /// out[i] ← element `first + i`, uniform in [0, 1).
@@ -41,6 +41,34 @@ pub fn dropout_mask<T: Real>(stream: Stream, first: u64, rate: f64, out: &mut [T
             kept: T::from_f64(1.0 / (1.0 - rate)),
         },
     })
+}
+
+/// The words of the blocks from `first` on, one block after the other.
+pub(super) fn words<const N: usize>(stream: &Stream, first: u64, out: &mut [u32; N]) {
+    simd::dispatch::<f32, _>(Blocks {
+        stream,
+        first,
+        out: out.as_chunks_mut::<4>().0,
+    });
+}
+
+struct Blocks<'a> {
+    stream: &'a Stream,
+    first: u64,
+    out: &'a mut [[u32; 4]],
+}
+
+impl Kernel<f32> for Blocks<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lanes<f32>>(self) {
+        for (at, eight) in self.out.chunks_mut(8).enumerate() {
+            let words = blocks8(self.stream, self.first + 8 * at as u64);
+            for (i, block) in eight.iter_mut().enumerate() {
+                *block = [words[0][i], words[1][i], words[2][i], words[3][i]];
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
