@@ -11,10 +11,10 @@ if (!found) console.warn('Examples are skipped: set NABLA_DATA to the folder tha
 afterEach(() => vi.restoreAllMocks());
 
 /** What a program of examples/ prints. */
-const printed = async (program: () => Promise<unknown>): Promise<string> => {
+const printed = async (program: () => Promise<unknown>, ...options: string[]): Promise<string> => {
   const lines: string[] = [];
   vi.spyOn(console, 'log').mockImplementation((...words) => void lines.push(words.join(' ')));
-  vi.spyOn(process, 'argv', 'get').mockReturnValue(['node', 'example']);
+  vi.spyOn(process, 'argv', 'get').mockReturnValue(['node', 'example', ...options]);
   await program();
   return lines.join('\n');
 };
@@ -26,6 +26,17 @@ it.skipIf(!found)('sunspots: better than next month as this month', async () => 
   // scikit-learn's AR(36) has 18.2.
   expect(Number(network)).toBeLessThan(0.97 * Number(naive));
   expect(Number(naive)).toBeCloseTo(20.1, 0);
+  expect(number(text, /better on (\d) of 5/)).toBeGreaterThanOrEqual(3);
+});
+
+it.skipIf(!found)('speakers: a voice never heard is understood far less than a plain split says', { timeout: 120_000 }, async () => {
+  // Each fifth recording: 600 of 3,000; all of them give 95.5 % and 63.5 %.
+  const text = await printed(() => import('../examples/speakers.js'), '--every=5');
+  expect(text).toMatch(/^600 recordings of ten digits by george, jackson, lucas, nicolas, theo, yweweler/);
+  const plain = number(text, /on either side: +([\d.]+) %/);
+  const grouped = number(text, /never heard: +([\d.]+) %/);
+  expect(plain).toBeGreaterThan(grouped + 15);
+  expect(grouped).toBeGreaterThan(20);
 });
 
 it.skipIf(!found)('tabular: adult with an AUC of at least 0.905', { timeout: 120_000 }, async () => {

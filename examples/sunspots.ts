@@ -45,6 +45,10 @@ const shown = (values: readonly number[]): string => values.map((value) => value
 console.log('\nRMSE on five stretches of time, each after what was learned from');
 console.log(`the network     ${shown(report.scores.rootMeanSquaredError.values)}`);
 console.log(`as this month   ${shown(naive)}`);
+const better = naive.filter((error, i) => (report.scores.rootMeanSquaredError.values[i] ?? Number.NaN) < error).length;
+console.log(
+  `better on ${better} of ${naive.length}: before the first stretch lie three cycles of the sun, too few for what the network has to learn`,
+);
 console.log(
   `\nthe last fifth: the network ${report.testScores.rootMeanSquaredError.toFixed(2)}, as this month ${persistence(test).toFixed(2)}`,
 );
