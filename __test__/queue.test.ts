@@ -8,7 +8,7 @@ import { standardize } from 'nabla/data';
 import { dense } from 'nabla/layers';
 import { adam } from 'nabla/optimizers';
 import { fitFromQueue, integer, logUniform, median, populationBased, queue, successiveHalving, tune, type WorkQueue } from 'nabla/tuning';
-import { kFold } from 'nabla/validation';
+import { holdOut, kFold } from 'nabla/validation';
 import { beforeAll, describe, expect, it } from 'vitest';
 
 let iris: Dataset;
@@ -87,7 +87,7 @@ describe('queue', () => {
     expect(again.counted.epochs).toBe(3 * last.map((most) => 2 * most - 2).reduce((a, b) => a + b));
   });
 
-  it('serves median, which ends a trial between two folds there', async () => {
+  it('serves median, which ends a trial between folds and within one', async () => {
     const pruner = median({ startup: 3 });
     const here = await tune(train, { ...options, trials: 12, pruner });
     const { counted, jobs } = counting();
@@ -97,6 +97,24 @@ describe('queue', () => {
     expect(pruned.length).toBeGreaterThan(0);
     expect(counted.jobs).toBe(here.trials.map(({ curves }) => curves?.length ?? 0).reduce((a, b) => a + b));
     expect(counted.jobs).toBeLessThan(36);
+
+    // One split and very many epochs: what does not end within its fold would run them all.
+    const epochs = 4000;
+    const long = {
+      ...options,
+      estimator: ({ learningRate }: { learningRate: number }) =>
+        new Trainer({ model: dense(3), loss: 'crossEntropy', optimizer: adam({ learningRate }), epochs, batchSize: 8 }),
+      space: { learningRate: logUniform(1e-9, 1e-1) },
+      first: [1e-2, 2e-2, 3e-2, 4e-2, 1e-9].map((learningRate) => ({ learningRate })),
+      splitter: holdOut({ seed: 7 }),
+      trials: 5,
+      pruner,
+    };
+    const worker = counting();
+    const there = await tune(train, { ...long, executor: queue({ jobs: worker.jobs, data: 'iris' }) });
+    expect(there.trials.map(({ state }) => state)).toEqual(['complete', 'complete', 'complete', 'complete', 'pruned']);
+    expect(there.trials[4]?.curves?.[0]?.length).toBe(1);
+    expect(worker.counted.epochs).toBeLessThan(4.9 * epochs);
   });
 
   it('serves populations, whose members go on from each other on any machine', async () => {
@@ -112,39 +130,77 @@ describe('queue', () => {
     expect(counted.epochs).toBe(4 * 8 * 3);
   });
 
-  it('feeds workers that share nothing with the search', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'nabla-queue-'));
-    const path = join(folder, 'worker.mjs');
-    const index = (name: string) => new URL(`../dist/${name}/index.js`, import.meta.url).href;
-    await writeFile(
-      path,
-      `import { parentPort } from 'node:worker_threads';
+  it.each(['gives it out again', 'says that it failed'])(
+    'feeds workers that share nothing with the search; where one dies with a fold, the queue %s',
+    async (after) => {
+      const folder = await mkdtemp(join(tmpdir(), 'nabla-queue-'));
+      const path = join(folder, 'worker.mjs');
+      const index = (name: string) => new URL(`../dist/${name}/index.js`, import.meta.url).href;
+      await writeFile(
+        path,
+        `import { parentPort, workerData } from 'node:worker_threads';
        import { Dataset } from '${new URL('../dist/index.js', import.meta.url).href}';
        import { fitFromQueue } from '${index('tuning')}';
        const load = async (reference) => (await Dataset.builtin(reference)).split({ ratios: { train: 0.8, test: 0.2 }, stratify: true, seed: 7 }).train;
-       parentPort.on('message', async ({ id, work }) => parentPort.postMessage({ id, answer: await fitFromQueue(work, load) }));`,
-    );
-    const workers = [new Worker(path), new Worker(path)];
-    try {
-      const waiting = new Map<number, (answer: string) => void>();
-      for (const worker of workers)
-        worker.on('message', ({ id, answer }: { id: number; answer: string }) => {
-          waiting.get(id)?.(answer);
+       let taken = 0;
+       parentPort.on('message', async ({ id, work }) => {
+         // Its last one it takes and never gives back.
+         if (++taken === workerData.last) return parentPort.postMessage({ id });
+         parentPort.postMessage({ id, answer: await fitFromQueue(work, load) });
+       });`,
+      );
+      interface Job {
+        readonly work: string;
+        readonly resolve: (answer: string) => void;
+        readonly reject: (error: Error) => void;
+      }
+      const jobs: Job[] = [];
+      const waiting: number[] = [];
+      const idle: Worker[] = [];
+      const held: string[] = [];
+      const works: string[] = [];
+      const give = (): void => {
+        while (idle.length > 0 && waiting.length > 0) {
+          const [worker, id] = [idle.shift() as Worker, waiting.shift() as number];
+          works.push(jobs[id]!.work);
+          worker.postMessage({ id, work: jobs[id]!.work });
+        }
+      };
+      const workers = [3, 5, Number.POSITIVE_INFINITY].map((last) => new Worker(path, { workerData: { last } }));
+      for (const worker of workers) {
+        idle.push(worker);
+        worker.on('message', async ({ id, answer }: { id: number; answer?: string }) => {
+          const { work, resolve, reject } = jobs[id]!;
+          if (answer !== undefined) {
+            idle.push(worker);
+            resolve(answer);
+          } else {
+            held.push(work);
+            await worker.terminate();
+            if (after === 'gives it out again') waiting.unshift(id);
+            else reject(new Error('the worker died'));
+          }
+          give();
         });
-      let next = 0;
+      }
       const add = (work: string) =>
-        new Promise<string>((resolve) => {
-          const id = next++;
-          waiting.set(id, resolve);
-          workers[id % 2]!.postMessage({ id, work });
+        new Promise<string>((resolve, reject) => {
+          waiting.push(jobs.push({ work, resolve, reject }) - 1);
+          give();
         });
-      const study = await tune(train, { ...options, executor: queue({ jobs: { add }, data: 'iris' }) });
-      expect(plain(study)).toEqual(plain(await tune(train, options)));
-    } finally {
-      await Promise.all(workers.map((worker) => worker.terminate()));
-      await rm(folder, { recursive: true });
-    }
-  });
+      try {
+        const study = await tune(train, { ...options, executor: queue({ jobs: { add }, data: 'iris' }) });
+        expect(plain(study)).toEqual(plain(await tune(train, options)));
+        expect(held.length).toBe(2);
+        // Two workers have had it, under the number of its trial.
+        for (const work of held) expect(works.filter((one) => one === work).length).toBe(2);
+        expect(jobs.length).toBe(after === 'gives it out again' ? 24 : 26);
+      } finally {
+        await Promise.all(workers.map((worker) => worker.terminate()));
+        await rm(folder, { recursive: true });
+      }
+    },
+  );
 
   it('brings errors back, and says when a worker has other data', async () => {
     const other = { add: (work: string) => fitFromQueue(work, () => iris) };

@@ -7,6 +7,7 @@ import type { Epoch } from '../trainer/epoch.js';
 import type { Estimator, FittedEstimator } from '../trainer/estimator.js';
 import { type FinishedFit, NativeFits } from '../trainer/native-fit.js';
 import { metricsOf, specOf, Trainer } from '../trainer/trainer.js';
+import type { Bound } from './curves.js';
 import type { Fitter, FoldResult, FoldScores, Left } from './fitter.js';
 import type { Lanes } from './lanes.js';
 
@@ -42,6 +43,8 @@ export interface Watch {
   readonly from?: Left | undefined;
   /** Sees the objective after each epoch, as early stopping sees it where there is some; `false` ends the fit. */
   readonly onEpoch?: ((score: number) => boolean) | undefined;
+  /** The same as plain data. */
+  readonly bound?: Bound | undefined;
 }
 
 /** The fits of one trial: those of a trainer run natively, one a lane; any other estimator is fitted fold by fold. */
@@ -87,7 +90,7 @@ export class Evaluation {
     });
   }
 
-  async #native(trainer: Trainer, fold: number, { until, keep, from, onEpoch }: Watch): Promise<FoldResult> {
+  async #native(trainer: Trainer, fold: number, { until, keep, from, onEpoch, bound }: Watch): Promise<FoldResult> {
     const spec = specOf(trainer, this.#schema);
     const live = onEpoch !== undefined;
     // With early stopping the rows that it holds out are watched; without it nothing is chosen by those that score.
@@ -96,7 +99,7 @@ export class Evaluation {
       const seen = (epoch.validation as FoldScores | undefined)?.[this.#objective];
       if (onEpoch !== undefined && seen !== undefined && !onEpoch(seen)) running.stop();
     };
-    const running = this.#fitter.start({ spec, fold, live, watched, until, keep }, onSeen, from);
+    const running = this.#fitter.start({ spec, fold, live, watched, until, keep, bound }, onSeen, from);
     this.#running.add(running);
     try {
       return await running.result;

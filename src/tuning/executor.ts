@@ -62,9 +62,14 @@ const queueOptions = optionsOf('tuning/queue', {
  * On any number of machines that take folds from one queue. A fold crosses as one string of JSON: the recipe, a reference of the data (a path, an
  * address, whatever the workers understand) with its fingerprint, and the rows; its scores come back the same way. `fitFromQueue` is what a
  * worker does with it. What a rung or a generation has left crosses too (`carry`), so that the next part goes on on any machine. For a
- * `Trainer`. The result is the same bit for bit; `median` ends a trial between two folds there, since a fit that is out is not watched.
+ * `Trainer`. The result is the same bit for bit; what `median` compares with crosses too, so a worker ends a fit within a fold.
+ *
+ * Work whose worker dies is done by another: by the queue where it gives such work out again (BullMQ: after its lock has run out, by
+ * default 30 s, and `maxStalledCount` times), else from here, `retries` times. Run with BullMQ 6.7 on Redis 7.0.15 and two workers killed
+ * by kill −9 while they held a fold: the other worker got both folds, and the study was that of `threads()`
+ * (`__test__/by-hand/bullmq.mjs`).
  * @example
- * // BullMQ on Redis (run with BullMQ 6.7 on Redis 7.0, with a worker killed on the way): the searching side, and each worker.
+ * // BullMQ on Redis: the searching side, and each worker.
  * const folds = new Queue('nabla', { connection }), events = new QueueEvents('nabla', { connection });
  * const jobs = { add: async (work) => (await folds.add('fold', work, { removeOnComplete: true })).waitUntilFinished(events) };
  * await tune(train, { …, executor: queue({ jobs, data: 's3://bucket/train.csv' }) });

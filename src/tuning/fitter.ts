@@ -2,6 +2,7 @@ import { nativeOf } from '../data/dataset.js';
 import type { PausedFit } from '../native/index.js';
 import type { Epoch } from '../trainer/epoch.js';
 import { type Job, NativeFits } from '../trainer/native-fit.js';
+import type { Bound } from './curves.js';
 import type { FoldView } from './evaluation.js';
 
 export type FoldScores = Readonly<Record<string, number>>;
@@ -20,6 +21,8 @@ export interface FoldFit {
   readonly until?: number | undefined;
   /** Whether it will be gone on from: `small` where that may also be done from the beginning, if what is kept were large. */
   readonly keep?: 'small' | 'always' | undefined;
+  /** Where the scores of its epochs may end it. `onEpoch` ends it at the same epoch; where that is too far away, this does. */
+  readonly bound?: Bound | undefined;
 }
 
 /** Where a fit was left: in this process as it is, elsewhere as bytes. */

@@ -4,6 +4,7 @@ import { callNative } from '../native/index.js';
 import { type Epoch, epochFrom } from '../trainer/epoch.js';
 import { NativeFits } from '../trainer/native-fit.js';
 import { expectDataset } from '../trainer/trainer.js';
+import { type Bound, isBeyond } from './curves.js';
 import type { FoldView } from './evaluation.js';
 import type { Fitter, FoldFit, FoldResult, FoldScores, Left } from './fitter.js';
 
@@ -43,6 +44,8 @@ interface Work {
   /** Whether the scores of each epoch are wanted, and those of the rows that score among them. */
   readonly live?: true | undefined;
   readonly watched?: true | undefined;
+  /** Where they end it. */
+  readonly bound?: Bound | undefined;
   /** Bytes that its state may have to come back, */
   readonly keep?: number | undefined;
   /** and the state that it goes on from, in base64. */
@@ -96,6 +99,7 @@ export const onQueue = (
       until,
       live: fit.live || undefined,
       watched: fit.watched || undefined,
+      bound: fit.bound,
       keep: keep && kept[keep],
       from: left && Buffer.from(left as Uint8Array).toString('base64'),
     } satisfies Work);
@@ -110,7 +114,7 @@ export const onQueue = (
       }
       const answer = JSON.parse(text) as Answer;
       if ('error' in answer) throw new NablaError(answer.error);
-      // All epochs of a fit come at once: the one that watches ends where it would have ended the fit.
+      // All epochs of a fit come at once: the one that watches ends where the worker has ended the fit.
       for (const epoch of answer.live ?? []) onEpoch(epochFrom(epoch));
       return {
         left: answer.left === undefined ? undefined : Buffer.from(answer.left, 'base64'),
@@ -127,7 +131,7 @@ export const onQueue = (
         end = reject;
       });
       const abort = (): void => end(new NablaError({ code: 'ABORTED', place: 'queue', message: 'the search was aborted' }));
-      // A fit that is out cannot be ended early.
+      // A fit that is out ends by its bound.
       return { result: Promise.race([answered(fit, onEpoch, from), aborted]), stop() {}, abort };
     },
     close() {},
@@ -171,7 +175,7 @@ const answerTo = async (work: string, load: (reference: string) => Dataset | Pro
       { cause },
     );
   }
-  const { data: wanted, spec, train, score, until, from } = parsed;
+  const { data: wanted, spec, train, score, until, from, bound } = parsed;
   try {
     const data = await load(wanted.reference);
     expectDataset('fitFromQueue: load', data);
@@ -188,7 +192,16 @@ const answerTo = async (work: string, load: (reference: string) => Dataset | Pro
     const held = native.select(unpacked(score));
     const job = { train: native.select(unpacked(train)), score: held, until, resume, ...(parsed.watched ? { validation: held } : {}) };
     const epochs: Epoch[] = [];
-    const [fit] = await new NativeFits().start(spec, [job], { threads, events: true }, (_, epoch) => epochs.push(epoch));
+    const curve: number[] = [];
+    const fits = new NativeFits();
+    const onEpoch = (epoch: Epoch): void => {
+      epochs.push(epoch);
+      const seen = bound && (epoch.validation as FoldScores | undefined)?.[bound.objective];
+      if (bound === undefined || seen === undefined) return;
+      curve.push(seen);
+      if (isBeyond(bound, curve)) fits.stop();
+    };
+    const [fit] = await fits.start(spec, [job], { threads, events: true }, (_, epoch) => onEpoch(epoch));
     const left = parsed.keep === undefined ? undefined : fit?.paused?.toBytes();
     const small = left !== undefined && left.length <= (parsed.keep as number);
     return JSON.stringify({

@@ -6,7 +6,7 @@ import { callNative } from '../native/index.js';
 import type { Estimator } from '../trainer/estimator.js';
 import { epochsOf, Trainer } from '../trainer/trainer.js';
 import { summarize } from '../validation/cross-validate.js';
-import { middle, pointOnCurve } from './curves.js';
+import { isBeyond, middle, pointOnCurve } from './curves.js';
 import { directionOf, Evaluation, type FoldOutcome, type Part } from './evaluation.js';
 import { fingerprintsOf } from './fingerprints.js';
 import type { Fitter } from './fitter.js';
@@ -419,6 +419,18 @@ export class Search {
     const sign = this.direction === 'max' ? -1 : 1;
     const before = Math.floor(number / round) * round;
     const others = this.trials().filter(({ trial }) => trial.number < before && trial.curves !== undefined && trial.state !== 'failed');
+    /** Of those that have got so far, after each epoch of a fold. */
+    const mediansOf = (fold: number): (number | null)[] => {
+      const longest = Math.max(0, ...others.map(({ trial }) => trial.curves?.[fold]?.length ?? 0));
+      return Array.from({ length: number < startup ? 0 : longest }, (_, epoch) => {
+        const seen = others.flatMap(({ trial }) => {
+          const value = pointOnCurve(trial.values, trial.curves ?? [], fold, epoch) ?? Number.NaN;
+          return Number.isNaN(value) ? [] : [sign * value];
+        });
+        const median = seen.length < startup || (fold === 0 && epoch < warmup) ? Number.NaN : middle(seen);
+        return Number.isFinite(median) ? median : null;
+      });
+    };
     const outcomes: FoldOutcome[] = [];
     const curves: number[][] = [];
     const scores: number[] = [];
@@ -426,20 +438,14 @@ export class Search {
     for (const [fold, view] of this.plan.views.entries()) {
       const curve: number[] = [];
       curves.push(curve);
+      const bound = { objective: this.plan.objective, sign, scores: [...scores], medians: mediansOf(fold) };
       const outcome = await evaluation.fold(view, fold, {
+        bound,
         onEpoch: (score) => {
           // What comes after the decision depends on timing.
           if (pruned) return false;
           curve.push(score);
-          const epoch = curve.length - 1;
-          if (fold === 0 && epoch < warmup) return true;
-          const seen = others.flatMap(({ trial }) => {
-            const value = pointOnCurve(trial.values, trial.curves ?? [], fold, epoch) ?? Number.NaN;
-            return Number.isNaN(value) ? [] : [sign * value];
-          });
-          if (number < startup || seen.length < startup) return true;
-          const mine = Math.min(...curve.map((_, at) => sign * (pointOnCurve(scores, curves, fold, at) as number)));
-          pruned = mine > middle(seen);
+          pruned = isBeyond(bound, curve);
           return !pruned;
         },
       });
@@ -510,18 +516,14 @@ export class Search {
     for (let next = this.done.get(this.#emitted); next !== undefined; next = this.done.get(++this.#emitted)) this.#onTrial(next.trial);
   }
 
-  /** Share of the score's variance that each hyperparameter explains, a branch's with the choice it belongs to. */
+  /** Share of the score's variance that each hyperparameter explains, a choice with what is in its branches. */
   importance(): Readonly<Record<string, number>> {
     const { space, seed } = this.plan;
     const past = this.trials().map(({ point, trial }) => ({ number: trial.number, values: point, score: trial.score ?? null }));
     const asked = JSON.stringify({ space: space.dimensions, seed, past });
     const shares = callNative((n) => n.importance(asked));
-    const sums: Record<string, number> = {};
-    space.dimensions.forEach((_, at) => {
-      const top = space.top(at);
-      sums[top] = (sums[top] ?? 0) + (shares[at] ?? 0);
-    });
-    return sums;
+    const names = space.dimensions.filter(({ under }) => under === undefined).map(({ name }) => name);
+    return Object.fromEntries(names.map((name, at) => [name, shares[at] ?? 0]));
   }
 
   /** Finished trials in their order. */

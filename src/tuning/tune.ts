@@ -50,7 +50,10 @@ export interface Study<S extends Space = Space, E extends Estimator = Estimator,
   readonly fitted: R extends false ? undefined : FittedOf<E>;
   /** With `test`: the scores of `fitted` on rows that nothing else has touched. */
   readonly testScores: T extends Dataset ? ScoresOf<E> : undefined;
-  /** Share of the score's variance that each hyperparameter explains. Hutter, Hoos & Leyton-Brown 2014 (fANOVA). */
+  /**
+   * Share of the score's variance that each hyperparameter explains by itself. Hutter, Hoos & Leyton-Brown 2014 (fANOVA). A choice counts
+   * together with the values of its branches, which Optuna's fANOVA leaves out; logarithmic ranges are weighed by their logarithms.
+   */
   readonly importance: { readonly [K in keyof S]: number };
   /** Such as: the best learning rate lies at the edge of its range. */
   readonly warnings: readonly string[];

@@ -53,7 +53,7 @@ pub fn journal_step(task: u32, path: String, at: f64, lines: Option<String>, syn
     })
 }
 
-/// The share of the score's variance that each dimension explains.
+/// The share of the score's variance that each dimension outside of branches explains, a choice with what is under it.
 #[napi(catch_unwind)]
 pub fn importance(asked: String) -> Result<Float64Array> {
     let asked: Question = options(&asked, "importance")?;

@@ -234,7 +234,7 @@ export declare function foldRows(folds: Uint32Array, fold: number, train: Uint32
 /** Indices of the training, validation and test rows. */
 export declare function holdOutIndices(settings: string, labels?: Uint32Array | undefined | null, groups?: Uint32Array | undefined | null): Array<Uint32Array>
 
-/** The share of the score's variance that each dimension explains. */
+/** The share of the score's variance that each dimension outside of branches explains, a choice with what is under it. */
 export declare function importance(asked: string): Float64Array
 
 /**
