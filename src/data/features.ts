@@ -1,4 +1,5 @@
 import { NablaError } from '../errors/index.js';
+import { native } from '../native/index.js';
 import { columnsOfArrays, isArrayOfArrays, objectsOfArrays } from './parts.js';
 import type { Column, SchemaPart } from './schema.js';
 
@@ -115,6 +116,8 @@ export const places = (place: string, index: number, sampleShape: readonly numbe
 /** Checks that every number is finite; `u8` always is. */
 export const expectFinite = (place: string, values: FeatureArray, sampleShape: readonly number[]): void => {
   if (values instanceof Uint8Array) return;
+  // Many numbers natively, in a twentieth of the time; the place is looked for here.
+  if (values.length > 4096 && native().allFinite(values)) return;
   for (let i = 0; i < values.length; i++) {
     // x − x is NaN for NaN and ±∞ alike: one comparison an element.
     const value = values[i] as number;

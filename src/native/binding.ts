@@ -62,6 +62,7 @@ export interface Task {
   takeDone(): void;
   takeData(): NativeData;
   takeNumbers(): Float64Array;
+  takeNumbersInto(to: Float64Array): void;
   takeText(): string;
   takeModel(): NativeModel;
   takeLinear(): LinearModel;
@@ -156,6 +157,8 @@ export interface Binding {
   operators(): string;
   CompiledFunction: new (graph: string, inputs: string[], single: boolean) => CompiledFunction;
   Data: { create(spec: string, buffers: NativeArray[]): NativeData };
+  /** Whether there is neither NaN nor ±∞. */
+  allFinite(values: Float32Array | Float64Array): boolean;
   readCsvFile(task: number, path: string, options: string): Task;
   augmentedData(data: NativeData, recipe: string, copies: number, seed: number): NativeData;
   contactSheet(data: NativeData, recipe: string, rows: number, variants: number, seed: number): Uint8Array;

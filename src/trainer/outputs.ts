@@ -279,15 +279,22 @@ export const columnsOfOutput = (values: Float64Array, rows: number, { from, widt
   return own;
 };
 
-/** One array of probabilities a row, all in one buffer (memory of its own for each would cost more than predicting it); a single sigmoid output p stands for [1 − p, p]. */
+/** The rows of a matrix as views of its buffer: memory of its own for each would cost more than predicting it. */
+export const rowsOf = (matrix: Float64Array, width: number): Float64Array[] => {
+  const { buffer, byteOffset, BYTES_PER_ELEMENT: bytes } = matrix;
+  // `subarray` takes twice as long.
+  return Array.from(
+    { length: width > 0 ? matrix.length / width : 0 },
+    (_, row) => new Float64Array(buffer, byteOffset + bytes * width * row, width),
+  );
+};
+
+/** One array of probabilities a row, all in one buffer; a single sigmoid output p stands for [1 − p, p]. */
 export const probabilityRows = (values: Float64Array, rows: number): Float64Array[] => {
   const single = values.length === rows;
   const matrix = single ? new Float64Array(2 * rows) : values;
   if (single) for (const [row, p] of values.entries()) matrix.set([1 - p, p], 2 * row);
-  const width = matrix.length / rows;
-  const all: Float64Array[] = [];
-  for (let from = 0; from < matrix.length; from += width) all.push(matrix.subarray(from, from + width));
-  return all;
+  return rowsOf(matrix, matrix.length / rows);
 };
 
 /** Class names of what an output predicts; none where that is numbers. */

@@ -11,9 +11,10 @@ use nabla_data::{
 };
 use nabla_error::{Code, Error, memory};
 use nabla_formats::{Cells, Column as TableColumn, MISSING, Table};
+use nabla_kernels::reduce;
 use nabla_train::Control;
 use napi::Env;
-use napi::bindgen_prelude::{Either4, Float32Array, Float64Array, ObjectFinalize, Uint8Array, Uint32Array};
+use napi::bindgen_prelude::{Either, Either4, Float32Array, Float64Array, ObjectFinalize, Uint8Array, Uint32Array};
 use napi_derive::napi;
 use serde::Deserialize;
 
@@ -204,6 +205,15 @@ fn parts_of(spec: Spec, features: Matrix, buffers: &[Buffer]) -> Result<SourcePa
         });
     }
     Ok(parts)
+}
+
+/// Whether there is neither NaN nor ±∞.
+#[napi(catch_unwind)]
+pub fn all_finite(values: Either<Float32Array, Float64Array>) -> bool {
+    match &values {
+        Either::A(values) => reduce::all_finite::<f32>(values),
+        Either::B(values) => reduce::all_finite::<f64>(values),
+    }
 }
 
 #[napi]

@@ -8,6 +8,7 @@ use nabla_error::{Error, Result as Outcome};
 use nabla_train::linear::Linear;
 use nabla_train::{Control, Model as Fitted, fits};
 use napi::Env;
+use napi::bindgen_prelude::Float64Array;
 use napi_derive::napi;
 
 use crate::data::Data;
@@ -146,6 +147,19 @@ impl Task {
     pub fn take_numbers(&self) -> Result<output::Float64Array> {
         match self.take()? {
             Answer::Numbers(values) => Ok(output::Float64Array::new(values)),
+            _ => Self::unexpected(),
+        }
+    }
+
+    /// Numbers, into an array of their length.
+    #[napi(catch_unwind)]
+    pub fn take_numbers_into(&self, mut to: Float64Array) -> Result<()> {
+        match self.take()? {
+            Answer::Numbers(values) if values.len() == to.len() => {
+                // SAFETY: JavaScript waits for this very call, and nobody else has the array's memory meanwhile.
+                unsafe { to.as_mut() }.copy_from_slice(&values);
+                Ok(())
+            }
             _ => Self::unexpected(),
         }
     }

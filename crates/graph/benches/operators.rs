@@ -1,6 +1,7 @@
-//! Where a training step goes, operator by operator, on one thread: the works W1c and W2 to W5 of the benchmarks, and one
-//! row by the network of W2 (W9c). `cargo bench -p nabla-graph --bench operators -- [W1c | W2 | W3 | W4 | W5 | W9c]`; `NABLA_SIMD` chooses the level, `REPEATS` how often (default 20). Each
-//! figure is the least of the repeats; GFLOP/s count a convolution as direct work, however it is computed.
+//! Where a training step goes, operator by operator, on one thread: the works W1c and W2 to W5 of the benchmarks; one row by the network
+//! of W2 (W9c); and of many rows the stretch of 64 that a thread predicts at once, by an MLP 784-128-10 (W10) and the network of W2 (W10c).
+//! `cargo bench -p nabla-graph --bench operators -- [W1c | W2 | W3 | W4 | W5 | W9c | W10 | W10c]`; `NABLA_SIMD` chooses the level, `REPEATS`
+//! how often (default 20), `BATCH` another batch. Each figure is the least of the repeats; GFLOP/s count a convolution as direct work, however it is computed.
 
 #[path = "operators/clock.rs"]
 mod clock;
@@ -76,15 +77,15 @@ impl Network {
     }
 }
 
-/// Dense 512, ReLU, dense 512, ReLU, dense 10, on 784 numbers.
-fn w1c() -> Graph {
+/// Dense layers with ReLU, then dense 10, on 784 numbers.
+fn mlp(hidden: &[usize]) -> Graph {
     let mut n = Network {
         b: Builder::default(),
         layers: 0,
     };
     let mut x = n.b.input("features", Shape::batched(&[784])).expect("an input");
-    for _ in 0..2 {
-        x = n.dense(x, 512);
+    for &units in hidden {
+        x = n.dense(x, units);
         x = n.relu(x);
     }
     x = n.dense(x, 10);
@@ -165,18 +166,20 @@ fn main() {
     let _flush = denormals::flush_to_zero();
     println!("level: {}, one thread", level::level().name());
     for (name, graph) in [
-        ("W1c", w1c()),
+        ("W1c", mlp(&[512, 512])),
         ("W2", w2()),
         ("W3", w3()),
         ("W4", sequences::lstm(50, 64, 128)),
         ("W5", sequences::transformer(64, 128, 4)),
         ("W9c", w2()),
+        ("W10", mlp(&[128])),
+        ("W10c", w2()),
     ] {
         if !words.is_empty() && !words.iter().any(|w| w == name) {
             continue;
         }
-        // W9c: one row, and no step of training.
-        let predicts = name == "W9c";
+        // No step of training.
+        let predicts = matches!(name, "W9c" | "W10" | "W10c");
         let characters = matches!(name, "W4" | "W5");
         let (batch, classes) = match name {
             "W1c" => (128, 9.9),
@@ -184,6 +187,15 @@ fn main() {
             _ if characters => (32, 64.9),
             _ => (64, 9.9),
         };
+        let batch = std::env::var("BATCH").ok().and_then(|b| b.parse().ok()).unwrap_or(batch);
+        let mut graph = graph;
+        if predicts {
+            let mut b = Builder::from_graph(graph);
+            let prediction = b.graph.outputs["prediction"];
+            let probabilities = b.apply_named("softmax", &[prediction], Value::Null).expect("an operator");
+            b.graph.outputs.insert("prediction".to_owned(), probabilities);
+            graph = b.graph;
+        }
         let purpose = Purpose {
             mode: if predicts { Mode::Infer } else { Mode::Train },
             gradients: !predicts,

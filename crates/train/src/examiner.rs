@@ -16,8 +16,27 @@ use crate::output_weights::class_weight_places;
 use crate::recipe::Recipe;
 use crate::scorer::Scorer;
 
-/// Rows a batch of inference: enough to fill the kernels, few enough for the cache.
+/// The most rows of a batch of inference.
 pub const BATCH: usize = 256;
+
+/// How many rows, a multiple of 8 below `most` or `most` itself, have values of about so many bytes together, but at least `least`. It
+/// follows from the recipe alone.
+pub fn rows_within<T: Real>(recipe: &Recipe, loss: bool, bytes: usize, least: usize, most: usize) -> Result<usize> {
+    if most <= least {
+        return Ok(most);
+    }
+    let all = recipe.inference(most, loss)?.workspace_len() * size_of::<T>();
+    Ok(if all <= bytes {
+        most
+    } else {
+        (bytes * most / all / 8 * 8).max(least)
+    })
+}
+
+/// Rows a batch of scores, of so many in all: enough to fill the kernels for several threads, few enough for their caches.
+pub fn batch<T: Real>(recipe: &Recipe, rows: usize) -> Result<usize> {
+    rows_within::<T>(recipe, true, 8 << 20, 32, rows.min(BATCH))
+}
 
 /// An inference program with its memory.
 pub struct Examiner<T: Real> {

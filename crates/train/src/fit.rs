@@ -20,7 +20,7 @@ use nabla_optim::lbfgs::Curvature;
 use crate::apart::Apart;
 use crate::binary_targets::expect_binary;
 use crate::control::{Control, Event, Listener};
-use crate::examiner::{BATCH, Examiner};
+use crate::examiner::{Examiner, batch};
 use crate::feed::Feed;
 use crate::health::{Look, Watch};
 use crate::held_out::{held_out, learnt_rows};
@@ -228,7 +228,9 @@ impl<'a, T: Real> Fit<'a, T> {
             .flatten()
             .map(|f| f.rows.len())
             .max();
-        let mut examiner = largest.map(|rows| Examiner::<T>::new(recipe, rows.min(BATCH), true)).transpose()?;
+        let mut examiner = largest
+            .map(|rows| Examiner::<T>::new(recipe, batch::<T>(recipe, rows)?, true))
+            .transpose()?;
 
         for warning in &self.warnings {
             listener(Event::Warning(number, warning));

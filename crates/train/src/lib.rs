@@ -1,6 +1,7 @@
 //! Training: the epoch runner and its policies, many fits side by side, the fitted model. It knows nothing of JavaScript.
 
 mod apart;
+mod assist;
 pub mod basis;
 mod binary_targets;
 pub mod control;

@@ -14,8 +14,9 @@ use nabla_metrics::MetricSpec;
 use nabla_params::Arena;
 use serde::Serialize;
 
+use crate::assist::assisted;
 use crate::control::Control;
-use crate::examiner::{BATCH, Examiner};
+use crate::examiner::{Examiner, batch, rows_within};
 use crate::feed::Feed;
 use crate::history::{Epoch, Scores};
 use crate::recipe::Recipe;
@@ -324,7 +325,8 @@ impl Model {
         let (width, wide) = (self.preparation.prepared_width(), self.output_width());
         let time = self.recipe.mask_time().unwrap_or(1).max(1);
         let rows = features.len() / width;
-        let mut examiner = take(pool, &self.recipe, if rows <= SMALL { SMALL } else { BATCH })?;
+        let capacity = if rows <= SMALL { SMALL } else { stretch::<T>(&self.recipe)? };
+        let mut examiner = take(pool, &self.recipe, capacity)?;
         let capacity = examiner.capacity();
         let map = self.preparation.map();
         let (shift, factor, clip) = (map.shift(), map.factor(), map.clip());
@@ -495,8 +497,11 @@ pub(crate) fn team_for<T: Real>(examiner: &Examiner<T>, rows: usize, threads: us
     Team::new(members_for(examiner, rows, threads), crate::fits::lower_priority)
 }
 
-/// Rows that a thread predicts at once: enough to fill the kernels, and their values stay in its second-level cache.
-const STRETCH: usize = 64;
+/// Rows that a thread predicts at once: their values stay near it in two second-level caches (of a network of images 64 rows take 1.3 times
+/// as long a row as 8, which fill the kernels). No row's result depends on how many there are.
+fn stretch<T: Real>(recipe: &Recipe) -> Result<usize> {
+    rows_within::<T>(recipe, false, 2 << 20, 8, 64)
+}
 
 /// Fills `out`, `[rows, outputs]`. Threads take stretches of rows until none is left, each with a program of its own: nothing is shared,
 /// nobody waits, and no row's result depends on the others. Too few rows for that go through one program, shared by a team.
@@ -514,13 +519,14 @@ fn predict_all<T: Real>(
         return Ok(());
     }
     let wide = (out.len() / rows).max(1);
-    let first = take(pool, recipe, STRETCH)?;
+    let most = stretch::<T>(recipe)?;
+    let first = take(pool, recipe, most)?;
     let members = members_for(&first, rows, threads);
     let mut examiners = vec![first];
     if members > 1 && rows < 8 * members {
         let mut team = Team::new(members, crate::fits::lower_priority);
         feed.check_rows(0..rows)?;
-        let mut out = out.chunks_mut(STRETCH * wide);
+        let mut out = out.chunks_mut(most * wide);
         examiners[0].run(&mut team, theta, feed, &Control::default(), |_, _, output| {
             let out = out.next().unwrap_or_default();
             out.iter_mut().zip(output).for_each(|(out, value)| *out = value.to_f64());
@@ -528,9 +534,10 @@ fn predict_all<T: Real>(
         })?;
     } else {
         for _ in 1..members {
-            examiners.push(take(pool, recipe, STRETCH)?);
+            examiners.push(take(pool, recipe, most)?);
         }
-        let size = rows.div_ceil(members).min(STRETCH);
+        // Several pieces a thread, for one that comes late; whole tiles of rows.
+        let size = rows.div_ceil(16 * members).next_multiple_of(8).min(most);
         let stretches = Mutex::new(out.chunks_mut(size * wide).enumerate());
         let failed: Mutex<Option<(usize, Error)>> = Mutex::default();
         let work = |examiner: &mut Examiner<T>| {
@@ -549,18 +556,14 @@ fn predict_all<T: Real>(
                 }
             }
         };
-        std::thread::scope(|scope| {
-            let (own, others) = examiners.split_at_mut(1);
-            for (rank, examiner) in others.iter_mut().enumerate() {
-                // Where no thread is to be had the others do its part.
-                let thread = std::thread::Builder::new().name(format!("nabla-{}", rank + 1));
-                let _ = thread.spawn_scoped(scope, || {
-                    let _flush = flush_to_zero();
-                    crate::fits::lower_priority();
-                    work(examiner);
-                });
-            }
-            own.iter_mut().for_each(work);
+        let free = Mutex::new(&mut examiners);
+        // Each thread has a program of its own for as long as it helps.
+        assisted(members - 1, &|| {
+            let _flush = flush_to_zero();
+            let own = free.lock().unwrap_or_else(|e| e.into_inner()).pop();
+            let Some(mut examiner) = own else { return };
+            work(&mut examiner);
+            free.lock().unwrap_or_else(|e| e.into_inner()).push(examiner);
         });
         if let Some((_, error)) = failed.into_inner().unwrap_or_else(|e| e.into_inner()) {
             return Err(error);
@@ -572,7 +575,7 @@ fn predict_all<T: Real>(
 
 fn score<T: Real>(recipe: &Recipe, theta: &[T], feed: &Feed, threads: usize, scorer: &mut Scorer) -> Result<Scores> {
     let _flush = flush_to_zero();
-    let mut examiner = Examiner::new(recipe, feed.rows.len().min(BATCH), true)?;
+    let mut examiner = Examiner::new(recipe, batch::<T>(recipe, feed.rows.len())?, true)?;
     let mut team = team_for(&examiner, feed.rows.len(), threads);
     examiner.score(&mut team, theta, feed, scorer, &Control::default())
 }

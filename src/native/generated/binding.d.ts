@@ -188,6 +188,8 @@ export declare class Task {
   takeData(): Data
   /** Numbers. */
   takeNumbers(): Float64Array
+  /** Numbers, into an array of their length. */
+  takeNumbersInto(to: Float64Array): void
   /** JSON. */
   takeText(): string
   /** A model. */
@@ -197,6 +199,9 @@ export declare class Task {
   /** The outcome of each job. */
   takeFits(): Array<FitResult>
 }
+
+/** Whether there is neither NaN nor ±∞. */
+export declare function allFinite(values: Float32Array | Float64Array): boolean
 
 /** The rows and so many changed copies of each; the recipe is JSON. */
 export declare function augmentedData(data: Data, recipe: string, copies: number, random: number): Data

@@ -53,7 +53,7 @@ fn check_epsilon(epsilon: f64) -> Result<()> {
 }
 
 /// Row `index` of a `[rows, c]` value as `[c]`.
-fn row(b: &mut Builder, m: Id, index: usize) -> Result<Id> {
+pub(crate) fn row(b: &mut Builder, m: Id, index: usize) -> Result<Id> {
     let rows = b.shape(m).0[0].size;
     let mut chosen = vec![0.0; rows];
     chosen[index] = 1.0;
@@ -79,7 +79,7 @@ fn stack(b: &mut Builder, rows: &[Id]) -> Result<Id> {
 }
 
 /// 1/√(variance + ε) as `[c]`.
-fn inverse_deviation(b: &mut Builder, moments: Id, epsilon: f64) -> Result<Id> {
+pub(crate) fn inverse_deviation(b: &mut Builder, moments: Id, epsilon: f64) -> Result<Id> {
     let variance = row(b, moments, 1)?;
     let epsilon = b.scalar(epsilon);
     let sum = b.binary(BinaryKind::Add, variance, epsilon)?;

@@ -3,6 +3,7 @@
 pub mod common_subexpressions;
 pub mod dead_code;
 pub mod differentiate;
+pub mod fold_batch_norm;
 pub mod fuse_chains;
 pub mod fuse_linear;
 pub mod fuse_pool_gradient;
@@ -21,6 +22,7 @@ use crate::program::Purpose;
 use common_subexpressions::common_subexpressions;
 use dead_code::dead_code;
 use differentiate::{GRADIENT, differentiate};
+use fold_batch_norm::fold_batch_norm;
 use fuse_chains::fuse_chains;
 use fuse_linear::fuse_linear;
 use fuse_pool_gradient::fuse_pool_gradient;
@@ -70,8 +72,9 @@ pub(crate) fn run_tapped(
     for name in &purpose.outputs {
         graph.output(name)?;
     }
-    let rest: [Pass; 6] = [
+    let rest: [Pass; 7] = [
         ("deadCode", dead_code),
+        ("foldBatchNorm", fold_batch_norm),
         ("shareMoments", share_moments),
         ("commonSubexpressions", common_subexpressions),
         ("fuseLinear", fuse_linear),
