@@ -9,7 +9,7 @@ import { dense } from 'nabla/layers';
 import { adam } from 'nabla/optimizers';
 import { fitFromQueue, integer, logUniform, median, populationBased, queue, successiveHalving, tune, type WorkQueue } from 'nabla/tuning';
 import { holdOut, kFold } from 'nabla/validation';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 
 let iris: Dataset;
 let train: Dataset;
@@ -85,6 +85,41 @@ describe('queue', () => {
       plain(here),
     );
     expect(again.counted.epochs).toBe(3 * last.map((most) => 2 * most - 2).reduce((a, b) => a + b));
+  });
+
+  it('keeps what waits within a bound; what finds no room is fitted again, to the same bits', async () => {
+    const pruner = successiveHalving({ minimum: 2, factor: 2 });
+    const recipe = ({ learningRate }: { learningRate: number }) => options.estimator({ learningRate, units: 8 });
+    const { trials, ...rest } = options;
+    const population = {
+      ...rest,
+      space: { learningRate: logUniform(1e-4, 1) },
+      estimator: recipe,
+      sampler: populationBased({ size: 4, every: 2 }),
+    };
+    const runs = [
+      (more: object) => tune(train, { ...options, pruner, ...more }),
+      (more: object) => tune(train, { ...population, ...more }),
+    ] as const;
+    for (const run of runs) {
+      const whole = plain(await run({}));
+      const epochs: number[] = [];
+      // A quarter of them: all states, some, none.
+      for (const limit of ['1G', '64K', '1K']) {
+        vi.stubEnv('NABLA_MEMORY_LIMIT', limit);
+        try {
+          const { counted, jobs } = counting();
+          expect(plain(await run({ executor: queue({ jobs, data: 'iris' }) }))).toEqual(whole);
+          if (limit === '1K') expect(plain(await run({}))).toEqual(whole);
+          epochs.push(counted.epochs);
+        } finally {
+          vi.unstubAllEnvs();
+        }
+      }
+      const [all, some, none] = epochs as [number, number, number];
+      expect(some).toBeGreaterThan(all);
+      expect(none).toBeGreaterThan(some);
+    }
   });
 
   it('serves median, which ends a trial between folds and within one', async () => {

@@ -79,12 +79,14 @@ export interface FitJob {
 export interface PausedFit {
   /** As bytes, to go on from in another process. */
   toBytes(): Uint8Array;
+  /** The memory of its buffers. */
+  bytes(): number;
 }
 
 /** What one job gave: a model and its summary, or an error. `summary` and `error` are JSON. */
 export interface FitResult {
   model(): NativeModel | null;
-  /** Where it was left, if it was to be. */
+  /** Where it was left, if it was to be; asked once. */
   paused(): PausedFit | null;
   summary(): string;
   error(): string | null;
@@ -218,6 +220,8 @@ export interface Binding {
   importance(asked: string): Float64Array;
   /** Whole lines of a journal from byte `at` on; with `lines`, appends them if it ends there. Text: `{ text, end, appended }`. */
   journalStep(task: number, path: string, at: number, lines: string | null, sync: boolean): Task;
+  /** Bytes that may be taken: what is free, or what `NABLA_MEMORY_LIMIT` allows; `null` where nothing is known. */
+  freeMemory(): number | null;
   /** How many programs this process has compiled. */
   compilations(): number;
   simdLevel(): string;

@@ -1,5 +1,5 @@
 import type { Evaluation, FoldOutcome, FoldView } from './evaluation.js';
-import type { Left } from './fitter.js';
+import { leftOf, type Shelf } from './shelf.js';
 
 /** What generations are made of. */
 export interface GenerationsPlan {
@@ -9,25 +9,25 @@ export interface GenerationsPlan {
   /** Epochs of the recipe. */
   readonly epochs: number;
   readonly views: readonly FoldView[];
+  /** Keeps the states of the last two generations, as far as there is room. */
+  readonly shelf: Shelf;
   /** The trial whose weights one goes on from. */
   readonly parentOf: (number: number) => number | undefined;
   /** The fits of a trial that was over before. */
   readonly evaluationOf: (number: number) => Evaluation;
 }
 
-type States = readonly (Left | undefined)[];
-
 /** How many generations a recipe has. */
 export const generationsOf = (epochs: number, every: number): number => Math.ceil(epochs / every);
 
 /**
  * The fits of a population's generations: each member goes on from where its parent was left, fold by fold, so that weights and the
- * optimizer's state are copied natively (as bytes where it runs elsewhere). What is not there any more, after a crash or in another process, is fitted again from the beginning
- * of its line, to the same bits.
+ * optimizer's state are copied natively (as bytes where it runs elsewhere). What is not there any more, after a crash, in another process or
+ * for want of room, is fitted again from the beginning of its line, to the same bits.
  */
 export class Generations {
   readonly #plan: GenerationsPlan;
-  readonly #states = new Map<number, Promise<States>>();
+  readonly #outcomes = new Map<number, Promise<FoldOutcome[]>>();
 
   constructor(plan: GenerationsPlan) {
     this.#plan = plan;
@@ -47,13 +47,15 @@ export class Generations {
 
   /** All folds of a trial, for its generation. */
   folds(number: number, evaluation: Evaluation): Promise<FoldOutcome[]> {
-    const outcomes = this.#fit(number, evaluation);
-    this.#states.set(
-      number,
-      outcomes.then((all) => all.map((outcome) => ('left' in outcome ? outcome.left : undefined))),
-    );
-    const generation = Math.floor(number / this.#plan.size);
-    for (const other of this.#states.keys()) if (Math.floor(other / this.#plan.size) < generation - 1) this.#states.delete(other);
+    const { shelf, size } = this.#plan;
+    const outcomes = this.#fit(number, evaluation).then((all) => shelf.keep(all));
+    this.#outcomes.set(number, outcomes);
+    const generation = Math.floor(number / size);
+    for (const [other, old] of this.#outcomes) {
+      if (Math.floor(other / size) >= generation - 1) continue;
+      this.#outcomes.delete(other);
+      void old.then((all) => shelf.drop(all));
+    }
     return outcomes;
   }
 
@@ -62,11 +64,13 @@ export class Generations {
     const before = parent === undefined ? [] : await this.#left(parent);
     const until = this.until(number);
     const keep = until < this.#plan.epochs ? 'always' : undefined;
-    return Promise.all(this.#plan.views.map((view, fold) => evaluation.fold(view, fold, { until, keep, from: before[fold] })));
+    return Promise.all(this.#plan.views.map((view, fold) => evaluation.fold(view, fold, { until, keep, from: leftOf(before[fold]) })));
   }
 
-  #left(number: number): Promise<States> {
-    if (!this.#states.has(number)) void this.folds(number, this.#plan.evaluationOf(number));
-    return this.#states.get(number) as Promise<States>;
+  /** A trial that is over, with where it was left. */
+  async #left(number: number): Promise<FoldOutcome[]> {
+    const kept = await (this.#outcomes.get(number) ?? this.folds(number, this.#plan.evaluationOf(number)));
+    const isThere = (outcome: FoldOutcome): boolean => 'error' in outcome || leftOf(outcome) !== undefined;
+    return kept.every(isThere) ? kept : this.#fit(number, this.#plan.evaluationOf(number));
   }
 }

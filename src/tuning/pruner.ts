@@ -59,7 +59,9 @@ const halving = (kind: 'successiveHalving' | 'hyperband' | 'asha') => {
 
 /**
  * Many trials for a short time, the best of them for longer: groups of as many as the rungs can halve, each rung scored by all folds. A
- * trial that goes on does so from the rung's weights and optimizer state, to the same bits as a fit that was never left. Jamieson & Talwalkar 2016, arXiv:1502.07943.
+ * trial that goes on does so from the rung's weights and optimizer state, to the same bits as a fit that was never left. Those that wait
+ * are kept in a quarter of the memory that is free when the search begins (or of `NABLA_MEMORY_LIMIT`); one that finds no room there is
+ * fitted from the beginning, to the same bits. Jamieson & Talwalkar 2016, arXiv:1502.07943.
  */
 export const successiveHalving = halving('successiveHalving');
 

@@ -182,6 +182,8 @@ const populationBasedOptions = optionsOf('tuning/populationBased', {
  * rather than one. Jaderberg et al. 2017, arXiv:1711.09846, in step, so that the result does not depend on timing.
  *
  * A trial is one generation of one member: of a recipe with n epochs there are size · ⌈n/every⌉ at most, the default of `trials` here.
+ * The weights of two generations are kept in a quarter of the memory that is free when the search begins (or of `NABLA_MEMORY_LIMIT`);
+ * what finds no room there is fitted again from the beginning of its line, to the same bits.
  * Whole numbers and choices come along unchanged with the weights they shape. `study.fitted` lives through the best one's course on all rows. For a
  * `Trainer`, without a pruner.
  * @example tune(train, { sampler: populationBased({ size: 8, every: 2 }), … })

@@ -18,6 +18,7 @@ import type { Pruner } from './pruner.js';
 import { judgedFrom, roundEnd, roundStart } from './rounds.js';
 import { type Group, groupOf, promoted } from './rungs.js';
 import { fitterOf, type PointTrial, type SearchPlan } from './search-plan.js';
+import { leftOf, Shelf } from './shelf.js';
 import type { Point } from './space.js';
 import type { Trial } from './trial.js';
 
@@ -74,6 +75,7 @@ export class Search {
   #next = 0;
   readonly #onTrial: (trial: Trial) => void;
   readonly #aborter = new AbortController();
+  readonly #shelf = Shelf.ofFreeMemory();
   #points: readonly Point[] = [];
   #pointsFrom = 0;
   #pointsRound = 0;
@@ -170,6 +172,7 @@ export class Search {
       every,
       epochs,
       views,
+      shelf: this.#shelf,
       parentOf: (number) => {
         const [member] = JSON.parse(callNative((n) => n.populationMembers(this.request(number, 1)))) as { parent: number | null }[];
         return member?.parent ?? undefined;
@@ -399,11 +402,7 @@ export class Search {
 
   /** All folds, side by side. */
   #folds(evaluation: Evaluation, until?: number, keep?: 'small', before: readonly FoldOutcome[] = []): Promise<FoldOutcome[]> {
-    const from = (fold: number) => {
-      const outcome = before[fold];
-      return outcome !== undefined && 'left' in outcome ? outcome.left : undefined;
-    };
-    return Promise.all(this.plan.views.map((view, fold) => evaluation.fold(view, fold, { until, keep, from: from(fold) })));
+    return Promise.all(this.plan.views.map((view, fold) => evaluation.fold(view, fold, { until, keep, from: leftOf(before[fold]) })));
   }
 
   /** Mean and spread; or the first fold's error, whichever came first. */
@@ -462,21 +461,27 @@ export class Search {
     const { start, size, rungs } = groupOf(pruner, number, this.plan.trials, this.#epochs);
     const reached: number[] = [];
     this.#rungs.set(number, reached);
-    let outcomes: FoldOutcome[] = [];
-    for (const [rung, epochs] of rungs.entries()) {
-      outcomes = await this.#folds(evaluation, epochs, rung < rungs.length - 1 ? 'small' : undefined, outcomes);
-      const verdict = this.#judge(outcomes);
-      if (this.signal.aborted) return undefined;
-      if (verdict.score === undefined) return { ...verdict, rungs: [...reached] };
-      reached.push(verdict.score);
-      if (rung === rungs.length - 1) return { ...verdict, rungs: [...reached] };
-      await this.#journal?.reach(number, epochs, verdict.score);
-      this.#changed();
-      const goes = await this.#goesOn(number, rung, start, size, pruner, verdict.score);
-      if (goes === undefined) return undefined;
-      if (!goes) return { state: 'pruned', values: verdict.values, rungs: [...reached] };
+    let outcomes: readonly FoldOutcome[] = [];
+    try {
+      for (const [rung, epochs] of rungs.entries()) {
+        const next = await this.#folds(evaluation, epochs, rung < rungs.length - 1 ? 'small' : undefined, outcomes);
+        this.#shelf.drop(outcomes);
+        outcomes = this.#shelf.keep(next);
+        const verdict = this.#judge(outcomes);
+        if (this.signal.aborted) return undefined;
+        if (verdict.score === undefined) return { ...verdict, rungs: [...reached] };
+        reached.push(verdict.score);
+        if (rung === rungs.length - 1) return { ...verdict, rungs: [...reached] };
+        await this.#journal?.reach(number, epochs, verdict.score);
+        this.#changed();
+        const goes = await this.#goesOn(number, rung, start, size, pruner, verdict.score);
+        if (goes === undefined) return undefined;
+        if (!goes) return { state: 'pruned', values: verdict.values, rungs: [...reached] };
+      }
+      return undefined;
+    } finally {
+      this.#shelf.drop(outcomes);
     }
-    return undefined;
   }
 
   /** Whether a trial is among the best of its rung, once all of its group are there or out (`asha`: among those that are). */

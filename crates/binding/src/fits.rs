@@ -6,12 +6,13 @@ use nabla_error::Result as Outcome;
 use nabla_train::history::{Epoch, Scores, Stopped};
 use nabla_train::{Event, FitSpec, Job, Recipe, fits};
 use napi::Env;
-use napi::bindgen_prelude::Uint8Array;
+use napi::bindgen_prelude::{ObjectFinalize, Uint8Array};
 use napi_derive::napi;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Data;
 use crate::errors::{Result, js, json, options};
+use crate::held::Held;
 use crate::model::Model;
 use crate::output;
 use crate::task::{Answer, On, Task};
@@ -75,13 +76,33 @@ impl FitJob {
 }
 
 /// A fit that was left after an epoch.
-#[napi]
+#[napi(custom_finalize)]
 pub struct PausedFit {
     paused: Arc<nabla_train::Paused>,
+    buffers: Held,
+}
+
+impl PausedFit {
+    fn new(env: &Env, paused: Arc<nabla_train::Paused>) -> Result<PausedFit> {
+        let buffers = Held::new(env, paused.bytes())?;
+        Ok(PausedFit { paused, buffers })
+    }
+}
+
+impl ObjectFinalize for PausedFit {
+    fn finalize(self, env: Env) -> Result<()> {
+        self.buffers.release(&env)
+    }
 }
 
 #[napi]
 impl PausedFit {
+    /// The memory of its buffers.
+    #[napi(catch_unwind)]
+    pub fn bytes(&self) -> f64 {
+        self.paused.bytes() as f64
+    }
+
     /// As bytes, to go on from in another process.
     #[napi(catch_unwind)]
     pub fn to_bytes(&self) -> Result<output::Uint8Array> {
@@ -90,9 +111,9 @@ impl PausedFit {
 
     /// From those bytes.
     #[napi(catch_unwind)]
-    pub fn from_bytes(bytes: Uint8Array) -> Result<PausedFit> {
+    pub fn from_bytes(env: Env, bytes: Uint8Array) -> Result<PausedFit> {
         let paused = nabla_train::Paused::from_bytes(bytes.to_vec()).map_err(js)?;
-        Ok(PausedFit { paused: Arc::new(paused) })
+        PausedFit::new(&env, Arc::new(paused))
     }
 }
 
@@ -215,12 +236,10 @@ impl FitResult {
         self.outcome.as_ref().map(|(_, summary)| summary.clone()).unwrap_or_default()
     }
 
-    /// Where it was left, if it was to be.
+    /// Where it was left, if it was to be; asked once, so that nothing else keeps it.
     #[napi(catch_unwind)]
-    pub fn paused(&self) -> Option<PausedFit> {
-        self.paused.as_ref().map(|paused| PausedFit {
-            paused: Arc::clone(paused),
-        })
+    pub fn paused(&mut self, env: Env) -> Result<Option<PausedFit>> {
+        self.paused.take().map(|paused| PausedFit::new(&env, paused)).transpose()
     }
 
     /// The error, if it failed.

@@ -38,6 +38,12 @@ pub fn compilations() -> f64 {
     (nabla_train::recipe::compilations() + crate::function::compilations()) as f64
 }
 
+/// Bytes that may be taken: what is free, or what `NABLA_MEMORY_LIMIT` allows; `null` where nothing is known.
+#[napi(catch_unwind)]
+pub fn free_memory() -> Result<Option<f64>> {
+    Ok(nabla_error::memory::there().map_err(js)?.map(|bytes| bytes as f64))
+}
+
 /// Whole lines of a journal from byte `at` on: the task gives JSON `{ text, end, appended }`. With `lines` they are appended if the file
 /// ends at `at`, and `appended` says whether.
 #[napi(catch_unwind)]

@@ -186,6 +186,12 @@ impl<T: Real> Curvature<T> {
         })
     }
 
+    /// How many numbers it holds.
+    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
+    pub fn len(&self) -> usize {
+        (3 + 2 * self.pairs.len()) * self.direction.len()
+    }
+
     /// Whether it is of so many parameters.
     pub fn fits(&self, len: usize) -> bool {
         let whole = [&self.direction, &self.before, &self.start].iter().all(|b| b.len() == len);

@@ -58,6 +58,16 @@ pub(crate) struct Left<T: Real> {
     pub progress: Progress<T>,
 }
 
+impl<T: Real> Left<T> {
+    fn bytes(&self) -> usize {
+        let of = |buffer: &Aligned<T>| buffer.len();
+        let states: usize = self.state.iter().map(of).sum();
+        let best = self.progress.best.as_ref().map_or(0, of);
+        let curvature = self.curvature.as_ref().map_or(0, Curvature::len);
+        (self.theta.len() + states + best + self.update.len() + curvature) * size_of::<T>()
+    }
+}
+
 /// A fit that was left; any number of fits may go on from it.
 pub struct Paused(Box<dyn Any + Send + Sync>);
 
@@ -68,6 +78,11 @@ impl Paused {
 
     pub(crate) fn of<T: Real>(&self) -> Option<&Left<T>> {
         self.0.downcast_ref()
+    }
+
+    /// The memory of its buffers.
+    pub fn bytes(&self) -> usize {
+        self.of::<f32>().map_or(0, Left::bytes) + self.of::<f64>().map_or(0, Left::bytes)
     }
 }
 

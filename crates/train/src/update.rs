@@ -117,6 +117,12 @@ impl<T: Real> Carried<T> {
         })
     }
 
+    /// How many numbers its buffers hold.
+    pub fn len(&self) -> usize {
+        let averaged = self.average.as_ref().map(|(weights, _)| weights);
+        [self.slow.as_ref(), averaged].into_iter().flatten().map(|b| b.len()).sum()
+    }
+
     /// Whether it is of so many weights.
     pub fn fits(&self, len: usize) -> bool {
         let averaged = self.average.as_ref().map(|(weights, _)| weights);

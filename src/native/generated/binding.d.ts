@@ -61,7 +61,7 @@ export declare class FitResult {
   model(): Model | null
   /** History, best epoch, why it ended, scores; empty after an error. */
   summary(): string
-  /** Where it was left, if it was to be. */
+  /** Where it was left, if it was to be; asked once, so that nothing else keeps it. */
   paused(): PausedFit | null
   /** The error, if it failed. */
   error(): string | null
@@ -144,6 +144,8 @@ export declare class OptimizerState {
 
 /** A fit that was left after an epoch. */
 export declare class PausedFit {
+  /** The memory of its buffers. */
+  bytes(): number
   /** As bytes, to go on from in another process. */
   toBytes(): Uint8Array
   /** From those bytes. */
@@ -235,6 +237,9 @@ export declare function examineHealth(task: number, spec: string, job: FitJob, s
 
 /** The rows of a fold into `validation` and the others into `train`, new arrays of the right lengths. */
 export declare function foldRows(folds: Uint32Array, fold: number, train: Uint32Array, validation: Uint32Array): void
+
+/** Bytes that may be taken: what is free, or what `NABLA_MEMORY_LIMIT` allows; `null` where nothing is known. */
+export declare function freeMemory(): number | null
 
 /** Indices of the training, validation and test rows. */
 export declare function holdOutIndices(settings: string, labels?: Uint32Array | undefined | null, groups?: Uint32Array | undefined | null): Array<Uint32Array>
