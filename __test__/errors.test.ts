@@ -294,7 +294,14 @@ const mistakes: readonly (readonly [string, () => unknown, string, RegExp])[] = 
   ['a misspelt activation', () => dense(3, { activation: 'rellu' as Wrong }), 'INVALID_OPTION', /relu/],
   ['a misspelt trainer option', () => new Trainer({ ...recipe, batchsize: 3 } as Wrong), 'INVALID_OPTION', /batchSize/],
   ['weights of one loss', () => new Trainer({ ...recipe, lossWeights: { a: 1 } }), 'INVALID_OPTION', /lossWeights/],
-  ['a fit option that is not built', () => new Trainer(recipe).fit(data, { resume: true }), 'NOT_IMPLEMENTED', /resume/],
+  ['to resume without checkpoints', () => new Trainer(recipe).fit(data, { resume: true }), 'INVALID_OPTION', /resume.*checkpoint/],
+  ['checkpoints nowhere', () => new Trainer(recipe).fit(data, { checkpoint: {} as Wrong }), 'INVALID_OPTION', /directory/],
+  [
+    'checkpoints that do not stay',
+    () => new Trainer(recipe).fit(data, { checkpoint: { directory: 'x', keep: 0 } }),
+    'INVALID_OPTION',
+    /keep/,
+  ],
   [
     'too few outputs',
     () => new Trainer({ ...recipe, model: sequential([dense(8), dense(2)]) }).fit(data),

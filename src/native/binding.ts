@@ -73,6 +73,8 @@ export interface Task {
 export interface FitJob {
   /** Makes it a part of a fit: the one that it goes on from, and the epochs in all after which it is left. */
   part(resume?: PausedFit | null, until?: number | null): void;
+  /** Saves its state in a folder each so many seconds, keeps so many files, and goes on from the latest if asked. */
+  checkpoint(directory: string, everySeconds: number, keep: number, resume: boolean): void;
 }
 
 /** A fit that was left after an epoch; another goes on from it. */

@@ -8,6 +8,7 @@ import {
   type RunningTask,
   startTask,
 } from '../native/index.js';
+import type { Checkpoint } from './checkpoint.js';
 import { type Epoch, epochFrom, type Scores, scoresFrom } from './epoch.js';
 import { type FitSummary, Fitted, weightNames } from './fitted.js';
 import type { PredictionKind } from './predictions.js';
@@ -31,6 +32,8 @@ export interface Job {
   readonly resume?: PausedFit | undefined;
   /** and the epochs, in all, after which it is left. */
   readonly until?: number | undefined;
+  /** Where its state is saved. */
+  readonly checkpoint?: Checkpoint | undefined;
 }
 
 /** An event as it crosses from the native side. */
@@ -91,9 +94,10 @@ export class NativeFits {
     onEpoch: (job: number, epoch: Epoch) => void,
   ): Promise<FinishedFit[]> {
     const begin = (n: Binding, task: number) => {
-      const native = jobs.map(({ train, validation, score, test, from, take, keep, resume, until }) => {
+      const native = jobs.map(({ train, validation, score, test, from, take, keep, resume, until, checkpoint: c }) => {
         const job = new n.FitJob(train, validation, score, test, from, take && [...take], keep);
         if (resume !== undefined || until !== undefined) job.part(resume, until);
+        if (c !== undefined) job.checkpoint(c.directory, c.everySeconds, c.keep, c.resume);
         return job;
       });
       return n.startFits(task, spec, native, JSON.stringify(options));

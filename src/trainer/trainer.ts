@@ -34,6 +34,7 @@ import { progressBar } from '../report/progress.js';
 import type { ScheduleLike } from '../schedules/index.js';
 import { type ResolvedSchedule, resolveSchedule } from '../schedules/resolve.js';
 import { isSchedule } from '../schedules/schedule.js';
+import { type CheckpointOptions, checkpointOf, isCheckpoint } from './checkpoint.js';
 import type { Epoch, Scores } from './epoch.js';
 import type { Estimator } from './estimator.js';
 import { Fitted, modelOf } from './fitted.js';
@@ -181,9 +182,16 @@ export interface FitOptions<Name extends string = string> {
   readonly progress?: boolean;
   /** Sees each epoch. What it throws ends the fit and rejects the run. */
   readonly onEpoch?: (epoch: Epoch<Name>) => unknown;
-  /** Saves the state of the fit, so that it can go on after a crash. */
-  readonly checkpoint?: { readonly directory: string; readonly everySeconds?: number; readonly keep?: number };
-  /** Goes on from the checkpoint, if there is one. */
+  /**
+   * Saves the state of the fit at the end of epochs, so that it can go on after a crash; the folder, how often (30 s) and how many stay (3).
+   * A file is written whole or not at all; one that is torn or rotten is noticed, said as a warning, and the one before it is taken.
+   */
+  readonly checkpoint?: CheckpointOptions;
+  /**
+   * With `checkpoint`: goes on from the latest, if there is one, to the same bits as if there had been no crash; epochs before it come once
+   * more as events. Only `epochs` may differ from the fit that left it: another recipe or other rows are an error. Default `false`: begins
+   * anew and replaces what is there.
+   */
   readonly resume?: boolean;
   /**
    * Looks at the health of gradients each so many steps (`true`: 50): per layer means, deviations, norms and histograms of outputs and
@@ -298,8 +306,8 @@ const fitOptions = optionsOf('Trainer.fit', {
   threads: isInteger({ min: 1, max: 1024 }),
   progress: isBoolean,
   onEpoch: isFunction,
-  checkpoint: 'planned',
-  resume: 'planned',
+  checkpoint: isCheckpoint,
+  resume: isBoolean,
   health: isEither(isBoolean, isHealth),
   from: isFitted,
   take: isListOf(isString),
@@ -565,6 +573,7 @@ export class Trainer<const M extends Metrics | NamedMetrics = readonly [], const
     if (take !== undefined && (from === undefined || take.length === 0))
       throw invalidOption('fit', 'take', from === undefined ? 'to come with from' : 'to name at least one layer', take, this.fit);
     const health = everyOf(options.health);
+    const checkpoint = checkpointOf(options.checkpoint, options.resume, this.fit);
     const schema = schemaOf(data);
     const spec = this.#spec(schema);
     if (validation !== undefined) expectSameSchema('validation', schema, schemaOf(validation));
@@ -574,6 +583,7 @@ export class Trainer<const M extends Metrics | NamedMetrics = readonly [], const
       from: from && modelOf(from),
       take,
       keep: preparation === 'keep',
+      checkpoint,
     };
 
     const bar = progress ? progressBar(this.#epochs) : undefined;

@@ -1,8 +1,10 @@
 //! Fits: a recipe and jobs in, outcomes out, events on the way.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use nabla_error::Result as Outcome;
+use nabla_train::checkpoint::Checkpoint;
 use nabla_train::history::{Epoch, Scores, Stopped};
 use nabla_train::{Event, FitSpec, Job, Recipe, fits};
 use napi::Env;
@@ -57,6 +59,17 @@ impl FitJob {
     pub fn part(&mut self, resume: Option<&PausedFit>, until: Option<u32>) {
         self.job.resume = resume.map(|paused| Arc::clone(&paused.paused));
         self.job.until = until.map(|epochs| epochs as usize);
+    }
+
+    /// Saves its state in a folder each so many seconds, keeps so many files, and goes on from the latest if asked.
+    #[napi(catch_unwind)]
+    pub fn checkpoint(&mut self, directory: String, every_seconds: f64, keep: u32, resume: bool) {
+        self.job.checkpoint = Some(Checkpoint {
+            directory: directory.into(),
+            every: Duration::try_from_secs_f64(every_seconds).unwrap_or(Duration::MAX),
+            keep: keep as usize,
+            resume,
+        });
     }
 }
 

@@ -1,7 +1,6 @@
 //! One fit: shuffle → gather (and prepare) → forward → backward → check → update, epoch by epoch. After the optimizer's update the new
 //! running statistics, outputs of the same step, replace the old ones.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -19,12 +18,14 @@ use nabla_optim::lbfgs::Curvature;
 
 use crate::apart::Apart;
 use crate::binary_targets::expect_binary;
+use crate::checkpoint::Keeper;
 use crate::control::{Control, Event, Listener};
 use crate::examiner::{Examiner, batch};
 use crate::feed::Feed;
 use crate::health::{Look, Watch};
 use crate::held_out::{held_out, learnt_rows};
 use crate::history::{Epoch, Scores, Stopped};
+use crate::job::{Job, Outcome};
 use crate::lsuv::{self, UnitVariance};
 use crate::model::{Model, Weights};
 use crate::pace::Pace;
@@ -32,71 +33,10 @@ use crate::places::Places;
 use crate::recipe::Recipe;
 use crate::room::expect_room;
 use crate::scorer::Scorer;
-use crate::stage::{Paused, Progress};
+use crate::stage::Progress;
 use crate::start::start_from;
 use crate::update::{Buffers, STATES, Update, ranges};
 use crate::zero_layers::zero_layers;
-
-/// Rows to fit, to watch, to score and to test.
-#[derive(Clone, Debug)]
-pub struct Job {
-    /// To learn from.
-    pub train: Dataset,
-    /// To choose by: early stopping looks here. Without one it holds out part of `train`.
-    pub validation: Option<Dataset>,
-    /// Scored once, after the fit (a fold's other rows).
-    pub score: Option<Dataset>,
-    /// Scored once, after the fit (the test set).
-    pub test: Option<Dataset>,
-    /// Weights to start from, row-major by name; what is not named starts from its initializer.
-    pub from: Option<Arc<BTreeMap<String, Vec<f64>>>>,
-    /// A model whose fitted preparation is kept; without one it is fitted on `train`.
-    pub keep: Option<Arc<Model>>,
-    /// The fit that it goes on from.
-    pub resume: Option<Arc<Paused>>,
-    /// Leaves it after so many epochs in all, to go on from later; scores are those of then.
-    pub until: Option<usize>,
-    /// Looks at the health of gradients each so many steps.
-    pub health: Option<usize>,
-}
-
-impl Job {
-    /// Only rows to learn from.
-    pub fn new(train: Dataset) -> Job {
-        Job {
-            train,
-            validation: None,
-            score: None,
-            test: None,
-            from: None,
-            keep: None,
-            resume: None,
-            until: None,
-            health: None,
-        }
-    }
-}
-
-/// A finished fit.
-#[derive(Debug)]
-pub struct Outcome {
-    /// Weights, fitted preparation, history.
-    pub model: Model,
-    /// Why it ended.
-    pub stopped: Stopped,
-    /// On `score`.
-    pub scores: Option<Scores>,
-    /// On `test`.
-    pub test_scores: Option<Scores>,
-    /// Names of the weights that came from another model.
-    pub taken: Vec<String>,
-    /// What `lsuv` did to kernels.
-    pub scaled: Vec<UnitVariance>,
-    /// With `until`: where it was left.
-    pub paused: Option<Arc<Paused>>,
-    /// What looks like a mistake, in words.
-    pub warnings: Vec<String>,
-}
 
 /// Below this cost of a step (in operations at full speed, some 10 µs) one thread is faster than two that meet ten times.
 const SHARED_STEP: usize = 1_000_000;
@@ -237,10 +177,20 @@ impl<'a, T: Real> Fit<'a, T> {
         }
         let mut scorer = Scorer::new(recipe, &spec.metrics)?;
         let mut examination = Scorer::new(recipe, &spec.metrics)?;
-        let mut progress = match &job.resume {
+        let mut keeper = match &job.checkpoint {
+            Some(to) => Some(Keeper::new(to, spec, &job.train, job.validation.as_ref())?),
+            None => None,
+        };
+        let warn = |text: &str| listener(Event::Warning(number, text));
+        let kept = keeper.as_mut().map(|keeper| keeper.latest(&warn)).transpose()?.flatten();
+        let mut progress = match kept.as_ref().or(job.resume.as_deref()) {
             Some(paused) => self.go_on(paused)?,
             None => Progress::new(spec),
         };
+        if kept.is_some() {
+            progress.history.iter().for_each(|epoch| listener(Event::Epoch(number, epoch)));
+        }
+        drop(kept);
         let restore = spec.early_stopping.as_ref().is_some_and(|s| s.restore_best);
         let mut order = train_feed.rows.clone();
         let end = match progress.stopped {
@@ -301,8 +251,7 @@ impl<'a, T: Real> Fit<'a, T> {
                 .zip(epoch.validation.as_ref())
                 .map(|(watch, scores)| watch.judge(scores));
             progress.history.push(epoch);
-            let Some(judgement) = judgement else { continue };
-            if judgement.best {
+            if judgement.as_ref().is_some_and(|j| j.best) {
                 progress.best_epoch = Some(index);
                 if restore {
                     let weights = self.update.averaged().unwrap_or(&self.theta);
@@ -312,8 +261,14 @@ impl<'a, T: Real> Fit<'a, T> {
                     }
                 }
             }
-            if judgement.stop {
+            if judgement.is_some_and(|j| j.stop) {
                 progress.stopped = Stopped::Early;
+            }
+            let over = progress.stopped == Stopped::Early || index + 1 == end;
+            if let Some(keeper) = keeper.as_mut().filter(|keeper| over || keeper.is_due()) {
+                keeper.write(index + 1, &self.leave(&progress)?)?;
+            }
+            if over {
                 break;
             }
         }

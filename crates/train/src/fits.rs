@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use nabla_error::{Code, Error, Result};
 
 use crate::control::{Control, Listener};
-use crate::fit::{Job, Outcome, fit};
+use crate::fit::fit;
+use crate::job::{Job, Outcome};
 use crate::recipe::Recipe;
 
 /// The most threads that anyone may ask for.

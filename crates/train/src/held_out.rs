@@ -5,7 +5,7 @@ use nabla_data::purged;
 use nabla_data::split::{HoldOutOptions, Ratios, Shares, hold_out};
 use nabla_error::{Code, Error, Result};
 
-use crate::fit::Job;
+use crate::job::Job;
 use crate::recipe::Recipe;
 
 /// The rows that are learned from and those that stopping looks at.

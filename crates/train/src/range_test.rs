@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use crate::control::Control;
 use crate::feed::Feed;
-use crate::fit::{Fit, Job};
+use crate::fit::Fit;
+use crate::job::Job;
 use crate::recipe::Recipe;
 use crate::scorer::Scorer;
 use crate::spec::Precision;

@@ -53,6 +53,8 @@ export declare class FitJob {
   constructor(train: Data, validation?: Data | undefined | null, score?: Data | undefined | null, test?: Data | undefined | null, from?: Model | undefined | null, take?: Array<string> | undefined | null, keep?: boolean | undefined | null)
   /** Makes it a part of a fit: the one that it goes on from, and the epochs in all after which it is left. */
   part(resume?: PausedFit | undefined | null, until?: number | undefined | null): void
+  /** Saves its state in a folder each so many seconds, keeps so many files, and goes on from the latest if asked. */
+  checkpoint(directory: string, everySeconds: number, keep: number, resume: boolean): void
 }
 
 /** What one job gave. */

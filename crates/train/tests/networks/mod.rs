@@ -12,7 +12,7 @@ use nabla_graph::{Builder, Dim, Graph, Id, Shape};
 use nabla_kernels::philox::Stream;
 use nabla_params::Initializer;
 use nabla_train::history::Scores;
-use nabla_train::{Control, FitSpec, Job, Model, Recipe, fit, fits};
+use nabla_train::{Control, FitSpec, Job, Model, Outcome, Recipe, fits};
 use serde_json::{Value, json};
 
 /// Dense layers (`dense`, `dense2`, …) with an activation, and dropout where it is above 0, after all but the last; with a loss.
@@ -226,12 +226,12 @@ pub fn number_data(rows: usize, width: usize, outputs: usize) -> Dataset {
 }
 
 /// Fits one job.
-pub fn try_train(recipe: &Arc<Recipe>, job: &Job, threads: usize) -> Result<fit::Outcome> {
+pub fn try_train(recipe: &Arc<Recipe>, job: &Job, threads: usize) -> Result<Outcome> {
     fits::run(recipe, std::slice::from_ref(job), threads, &Control::default(), &|_| {}).remove(0)
 }
 
 /// Fits one job that must succeed.
-pub fn train(recipe: &Arc<Recipe>, job: &Job, threads: usize) -> fit::Outcome {
+pub fn train(recipe: &Arc<Recipe>, job: &Job, threads: usize) -> Outcome {
     try_train(recipe, job, threads).unwrap()
 }
 
