@@ -28,7 +28,7 @@ import {
   tune,
   uniform,
 } from 'nabla/tuning';
-import { holdOut, kFold } from 'nabla/validation';
+import { holdOut, kFold, nestedCrossValidate } from 'nabla/validation';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { native } from '../src/native/index.js';
 
@@ -115,6 +115,25 @@ describe('tune', () => {
     }
     expect(plain[1]).toEqual(plain[0]);
     expect(plain[2]).toEqual(plain[0]);
+  });
+
+  it('chooses within the folds of a nested cross-validation, on rows that score nothing', async () => {
+    const seen: number[][] = [];
+    const report = await nestedCrossValidate(iris, {
+      outer: kFold({ k: 3, seed: 1 }),
+      tune: async (train, fold) => {
+        const study = await tune(train, { space, estimator: recipe, objective: 'accuracy', splitter: holdOut(), trials: 3, refit: false });
+        seen.push([fold, train.rows]);
+        return recipe(study.best.params);
+      },
+    });
+    expect(seen).toEqual(report.folds.map(({ index, trainRows }) => [index, trainRows]));
+    expect(report.folds.map(({ trainRows, validationRows }) => trainRows + validationRows)).toEqual([150, 150, 150]);
+    expect(report.scores.accuracy.values.length).toBe(3);
+    expect(report.scores.accuracy.mean).toBeGreaterThan(0.8);
+    // An error of the search is the error of all.
+    const fails = nestedCrossValidate(iris, { tune: (train) => tune(train, { space: {}, objective: 'loss' } as never) as never });
+    await expect(fails).rejects.toMatchObject({ code: 'INVALID_OPTION' });
   });
 
   it('compiles nothing anew for what is a run-time input', async () => {
@@ -540,6 +559,7 @@ describe('what is wrong is said before any work', () => {
       { first: [{ x: 2, y: 0 }] },
       { first: [{ x: 0 }] },
       { first: [{ x: 0, y: 0, z: 0 }] },
+      { first: [{ x: 0, y: 0 }], constraint: ({ x, y }: { x: number; y: number }) => x > y },
       { refit: false, test: iris },
       { tirals: 3 },
       { direction: 'up' },
@@ -555,6 +575,59 @@ describe('what is wrong is said before any work', () => {
     ])
       expect(code(wrong)).toBe('INVALID_OPTION');
     expect(code(() => tune(3 as never, options))).toBe('INVALID_DATA');
+  });
+
+  it('of what the estimator gives', async () => {
+    const run = (estimator: unknown, more: object = {}) =>
+      tune(iris, { space: plane, objective: 'loss', trials: 2, refit: false, estimator, ...more } as never);
+    const giving = (scores: object) => async () => ({ predict: async () => [], evaluate: async () => scores });
+    for (const [estimator, more, expected] of [
+      [() => undefined, {}, { code: 'INVALID_OPTION', message: expect.stringContaining('expected estimator to give a Trainer') }],
+      [async () => bowl({ x: 0, y: 0 }), {}, { code: 'INVALID_OPTION' }],
+      [() => ({ fit: giving({ loss: undefined }) }), {}, { code: 'INVALID_DATA', message: expect.stringContaining('got undefined') }],
+      [() => ({ fit: giving({ loss: '3' }) }), {}, { code: 'INVALID_DATA', message: expect.stringContaining('got "3"') }],
+      [
+        () => ({ fit: giving({ other: 1 }) }),
+        {},
+        { code: 'INVALID_OPTION', message: expect.stringContaining('what evaluate gives: other') },
+      ],
+    ] as const)
+      await expect(run(estimator, more)).rejects.toMatchObject(expected);
+    // What it does to its hyperparameters changes no trial.
+    const study = await tune(iris, {
+      space: plane,
+      estimator: (params) => {
+        (params as { x: number }).x = 7;
+        return bowl(params);
+      },
+      objective: 'loss',
+      splitter: holdOut(),
+      trials: 2,
+      refit: false,
+    });
+    for (const { params } of study.trials) expect(params.x).toBeLessThan(1);
+    await expect(study.saveReport(join(tmpdir(), 'no', 'such', 'folder', 'study.html'))).rejects.toMatchObject({ code: 'IO' });
+  });
+
+  it('of recipes of different epochs, where rungs or generations divide them', async () => {
+    const varied = {
+      space: { epochs: integer(2, 9) },
+      estimator: ({ epochs }: { epochs: number }) => new Trainer({ model: dense(3), loss: 'crossEntropy', epochs }),
+      objective: 'loss',
+      splitter: holdOut(),
+      trials: 8,
+      refit: false,
+    } as const;
+    for (const [kind, more] of [
+      ['successiveHalving', { pruner: successiveHalving() }],
+      ['asha', { pruner: asha() }],
+      ['populationBased', { sampler: populationBased({ size: 8, every: 1 }) }],
+    ] as const)
+      await expect(tune(iris, { ...varied, ...more })).rejects.toMatchObject({
+        code: 'INVALID_OPTION',
+        message: expect.stringMatching(new RegExp(`recipes of the same epochs, here \\d: ${kind} divides them`)),
+      });
+    expect((await tune(iris, { ...varied, pruner: median({ startup: 2 }) })).trials.length).toBe(8);
   });
 
   it('of an objective that the trainer does not compute, and a score whose direction is not known', async () => {

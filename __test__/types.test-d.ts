@@ -10,7 +10,7 @@ import { l2 } from '../src/regularizers/index.js';
 import type { Tensor } from '../src/trace/index.js';
 import { Trainer } from '../src/trainer/index.js';
 import { choice, coarseToFine, integer, logUniform, type Params, tune, uniform } from '../src/tuning/index.js';
-import { kFold } from '../src/validation/index.js';
+import { kFold, nestedCrossValidate } from '../src/validation/index.js';
 
 declare const data: Dataset;
 declare const x: Tensor;
@@ -163,6 +163,52 @@ describe('tuning', () => {
     choice({ sgd: uniform(0, 1) });
     // @ts-expect-error: not a hyperparameter
     tune(data, { space: { a: 3 }, estimator: huberOf, objective: 'loss' });
+  });
+
+  it('keeps every kind of literal, however deep', async () => {
+    const space = {
+      rate: choice([0.1, 'cosine', null, true]),
+      shape: choice([{ units: 8, depth: 1 }, { units: 16 }]),
+      outer: choice({ deep: { inner: choice({ a: { n: integer(1, 3), s: choice(['x', 'y']) }, b: {} }) }, flat: {} }),
+    };
+    type P = Params<typeof space>;
+    expectTypeOf<P['rate']>().toEqualTypeOf<0.1 | 'cosine' | null | true>();
+    expectTypeOf<P['shape']['units']>().toEqualTypeOf<8 | 16>();
+    type Inner = Extract<P['outer'], { kind: 'deep' }>['inner'];
+    expectTypeOf<Inner['kind']>().toEqualTypeOf<'a' | 'b'>();
+    expectTypeOf<Extract<Inner, { kind: 'a' }>['s']>().toEqualTypeOf<'x' | 'y'>();
+    const estimator = () => new Trainer({ model: dense(1), loss: 'huber' });
+    const study = await tune(data, { space, estimator, objective: 'loss' });
+    expectTypeOf(study.top(3)[0]?.params.rate).toEqualTypeOf<0.1 | 'cosine' | null | true | undefined>();
+    // @ts-expect-error: read only
+    study.best.params.rate = 0.1;
+    // @ts-expect-error: no such hyperparameter
+    study.importance.rates;
+    // @ts-expect-error: a hyperparameter is missing
+    tune(data, { space, estimator, objective: 'loss', first: [{ rate: null }] });
+    // @ts-expect-error: no such hyperparameter
+    tune(data, { space, estimator, objective: 'loss', constraint: ({ rates }) => rates === null });
+    // @ts-expect-error: a range takes numbers
+    uniform('0', 1);
+    // @ts-expect-error: a sampler is made by its function
+    tune(data, { space, estimator, objective: 'loss', sampler: 'random' });
+    // @ts-expect-error: no such option
+    tune(data, { space, estimator, objective: 'loss', trails: 3 });
+  });
+
+  it('chooses inside the folds of nestedCrossValidate', async () => {
+    const recipe = ({ units }: { units: 8 | 16 }) => new Trainer({ model: dense(units), loss: 'crossEntropy', metrics: ['accuracy'] });
+    const report = await nestedCrossValidate(data, {
+      tune: async (train) => {
+        const study = await tune(train, { space: { units: choice([8, 16]) }, estimator: recipe, objective: 'accuracy', refit: false });
+        return recipe(study.best.params);
+      },
+    });
+    expectTypeOf(report.scores.accuracy.mean).toEqualTypeOf<number>();
+    // @ts-expect-error: not a metric of the recipe
+    report.scores.f1;
+    // @ts-expect-error: hyperparameters are no estimator
+    nestedCrossValidate(data, { tune: async () => ({ units: 8 }) });
   });
 
   it('has no model without a refit', async () => {

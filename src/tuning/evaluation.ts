@@ -1,6 +1,6 @@
 import { type Dataset, nativeOf, schemaOf } from '../data/dataset.js';
 import type { Schema } from '../data/schema.js';
-import { invalidOption, isOneOf, NablaError } from '../errors/index.js';
+import { invalidOption, isOneOf, NablaError, shown } from '../errors/index.js';
 import type { Direction, MetricName } from '../metrics/names.js';
 import { directions, metricDirection } from '../metrics/names.js';
 import type { Epoch } from '../trainer/epoch.js';
@@ -75,7 +75,16 @@ export class Evaluation {
         const { scores, left } =
           this.#estimator instanceof Trainer ? await this.#native(this.#estimator, fold, watch) : await this.#any(this.#estimator, view);
         const score = scores[this.#objective];
-        if (score === undefined) throw invalidOption('tune', 'objective', `to be ${Object.keys(scores).join(', ')}`, this.#objective);
+        if (!(this.#objective in scores))
+          throw invalidOption('tune', 'objective', `to be one of what evaluate gives: ${Object.keys(scores).join(', ')}`, this.#objective);
+        if (typeof score !== 'number')
+          throw new NablaError({
+            code: 'INVALID_DATA',
+            place: this.#objective,
+            message: `expected the score of a fold to be a number, got ${shown(score)}`,
+            expected: 'a number',
+            received: shown(score),
+          });
         if (!Number.isFinite(score))
           throw new NablaError({
             code: 'NOT_FINITE',

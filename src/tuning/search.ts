@@ -67,6 +67,8 @@ export class Search {
   #grid: readonly Point[] | undefined;
   /** Epochs of the recipe, for a pruner. */
   #epochs = 0;
+  /** What divides the epochs among rungs or generations. */
+  #shared: string | undefined;
   /** No further trial begins. */
   #over = false;
   /** The lowest trial that is not over. */
@@ -133,12 +135,15 @@ export class Search {
     if (isPopulation) {
       if (!(probe instanceof Trainer))
         throw invalidOption('tune', 'sampler', "to be another one: only a Trainer's fits can go on from each other", sampler.kind);
-      this.#begin(epochsOf(probe));
+      this.#epochs = epochsOf(probe);
+      this.#shared = sampler.kind;
+      this.#begin(this.#epochs);
     }
     if (pruner !== undefined) {
       if (!(probe instanceof Trainer))
         throw invalidOption('tune', 'pruner', 'to be left out: only a Trainer tells its scores while it is fitted', pruner.kind);
       this.#epochs = epochsOf(probe);
+      if (pruner.kind !== 'median') this.#shared = pruner.kind;
     }
     if (storage === undefined) return this.#loop(end);
     const owner = newOwner();
@@ -363,20 +368,30 @@ export class Search {
   async #try(number: number, point: Point): Promise<void> {
     const { space, estimator: make, objective, pruner } = this.plan;
     const started = performance.now();
-    const params = space.params(point);
     const finish = async (rest: Verdict): Promise<void> => {
-      const trial = { number, params, ...rest, seconds: (performance.now() - started) / 1000 } as unknown as Trial;
+      const trial = { number, params: space.params(point), ...rest, seconds: (performance.now() - started) / 1000 } as unknown as Trial;
       await this.#journal?.finish(trial);
       this.#finish({ point, trial });
     };
     let estimator: Estimator;
     try {
-      estimator = make(params as never);
+      // An object of its own: what the recipe does to it changes no trial.
+      estimator = make(space.params(point) as never);
     } catch (error) {
       return finish(this.#failed(error, []));
     }
     try {
+      if (typeof (estimator as Partial<Estimator> | undefined)?.fit !== 'function')
+        throw invalidOption('tune', 'estimator', 'to give a Trainer, or anything with fit', estimator);
       this.direction = directionOf(estimator, objective, this.plan.direction);
+      // Rungs and generations are shares of the epochs, which are then the same for all.
+      if (this.#shared !== undefined && estimator instanceof Trainer && epochsOf(estimator) !== this.#epochs)
+        throw invalidOption(
+          'tune',
+          'estimator',
+          `to give recipes of the same epochs, here ${this.#epochs}: ${this.#shared} divides them`,
+          epochsOf(estimator),
+        );
       if (this.plan.executor.kind !== 'threads' && !(estimator instanceof Trainer))
         throw invalidOption('tune', 'estimator', 'to give a Trainer: only its recipe can cross to another process', estimator);
     } catch (error) {

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { inspect } from 'node:util';
+import { NablaError } from '../errors/index.js';
 import type { Direction } from '../metrics/names.js';
 import { short } from '../text/number.js';
 import { table } from '../text/table.js';
@@ -56,7 +57,12 @@ export class StudyResult {
 
   /** Writes the study as one HTML file with its pictures; it needs nothing else, not even a network. */
   async saveReport(path: string): Promise<void> {
-    await writeFile(path, reportOf(this, this.#search));
+    try {
+      await writeFile(path, reportOf(this, this.#search));
+    } catch (cause) {
+      const message = `the report cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`;
+      throw new NablaError({ code: 'IO', place: path, message }, { cause });
+    }
   }
 
   /** The five best as a table, and what to be warned of. */

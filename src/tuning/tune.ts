@@ -200,6 +200,12 @@ export const tune = <S extends Space, E extends Estimator, T extends Dataset | u
   if (test !== undefined) expectSameSchema('test', schemaOf(data), schemaOf(test));
   const space = new FlatSpace(options.space);
   const sampler = samplerFor(options.sampler ?? random(), space);
+  const points = first.map((params, index) => {
+    const point = space.point(params, `tune: first[${index}]`);
+    if (constraint !== undefined && !constraint(params))
+      throw invalidOption('tune', `first[${index}]`, 'to satisfy the constraint', JSON.stringify(params), tune);
+    return point;
+  });
   if (isPopulation) expectPopulation(sampler, options.pruner, first.length);
   const lanes = options.threads ?? native().defaultThreads();
   let bar: ReturnType<typeof countBar> | undefined;
@@ -211,7 +217,7 @@ export const tune = <S extends Space, E extends Estimator, T extends Dataset | u
       objective,
       direction,
       constraint: constraint as ((params: never) => boolean) | undefined,
-      first: first.map((params, index) => space.point(params, `tune: first[${index}]`)),
+      first: points,
       views: foldViews(data, splitter),
       data,
       sampler,

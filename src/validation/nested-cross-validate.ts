@@ -13,7 +13,7 @@ import type { Splitter } from './splitter.js';
 export interface NestedOptions<F extends FittedEstimator> {
   /** Default `kFold({ k: 10 })`. */
   readonly outer?: Splitter<ArrayLike<number>>;
-  /** Chooses on the training part of an outer fold, say by `crossValidate` over candidates; what it gives is fitted on all of that part. */
+  /** Chooses on the training part of an outer fold, say by `tune`, or by `crossValidate` over candidates; what it gives is fitted on all of that part. */
   readonly tune: (train: Dataset, fold: number) => Estimator<F> | PromiseLike<Estimator<F>>;
   /** Keeps each outer fold's model. Default false. */
   readonly keepModels?: boolean;
@@ -40,7 +40,7 @@ const nestedOptions = optionsOf('validation/nestedCrossValidate', {
  * @example
  * const report = await nestedCrossValidate(data, {
  *   outer: kFold({ k: 5 }),
- *   tune: async (train) => best(await Promise.all(candidates.map((candidate) => crossValidate(candidate, train)))),
+ *   tune: async (train) => recipe((await tune(train, { space, estimator: recipe, objective: 'accuracy', refit: false })).best.params),
  * });
  */
 export const nestedCrossValidate = async <F extends FittedEstimator>(
