@@ -4,10 +4,12 @@ import { describe, expect, it } from 'vitest';
 import { standardize } from '../src/data/index.js';
 import {
   Dataset,
-  type GradientHealth,
+  GradientHealth,
   gradientHealth,
   type HealthVerdict,
+  type NablaError,
   network,
+  ridge,
   sequential,
   type Tensor,
   Trainer,
@@ -32,6 +34,8 @@ import {
   transformerBlock,
 } from '../src/layers/index.js';
 import { adam, lbfgs, sam, sgd } from '../src/optimizers/index.js';
+import { logUniform, tune } from '../src/tuning/index.js';
+import { crossValidate, kFold } from '../src/validation/index.js';
 
 const digits = await Dataset.builtin('digits');
 const train = digits.take(512);
@@ -307,6 +311,41 @@ describe('what is looked at', () => {
     const health = await gradientHealth(new Trainer(mlp({ optimizer: sgd({ learningRate: 1e30 }) })), train, { threads: 1 });
     expect(health.broke).toMatch(/finite/);
     expect(health.verdict).toBe('learning-rate-too-high');
+  });
+
+  it('goes with the error of a fit that stops being finite', async () => {
+    const trainer = new Trainer(mlp({ optimizer: sgd({ learningRate: 1e12 }), epochs: 3 }));
+    const error = await trainer.fit(train, { health: { every: 1 } }).then(
+      () => expect.fail('it is finite'),
+      (e: unknown) => e as NablaError,
+    );
+    expect(error).toMatchObject({ code: 'NOT_FINITE', hint: expect.stringMatching(/^Gradient health: learning-rate-too-high in /) });
+    const { health } = error.details as { health: GradientHealth };
+    expect(health).toBeInstanceOf(GradientHealth);
+    expect(health.records.map(({ step }) => step)).toEqual(health.records.map((_, i) => i));
+    expect(health.broke).toMatch(/finite/);
+    // Nobody looked: nothing is known.
+    const plain = await trainer.fit(train).catch((e: unknown) => e);
+    expect((plain as NablaError).details).toBeUndefined();
+  });
+
+  it('is in each fold and in refits', async () => {
+    const trainer = new Trainer(mlp());
+    const splitter = kFold({ k: 2 });
+    const report = await crossValidate(trainer, train, { splitter, health: { every: 4 }, refit: true });
+    expect(report.folds.map(({ health }) => health?.records.map(({ step }) => step))).toEqual([
+      [0, 4, 8, 12],
+      [0, 4, 8, 12],
+    ]);
+    expect(report.fitted.health?.verdict).toBe('fine');
+    const plain = await crossValidate(trainer, train, { splitter });
+    expect(plain.scores.loss.values).toEqual(report.scores.loss.values);
+    expect(plain.folds[0]!.health).toBeUndefined();
+    const study = { space: { rate: logUniform(1e-4, 1e-2) }, trials: 2, objective: 'loss', splitter } as const;
+    const estimator = ({ rate }: { readonly rate: number }) => new Trainer(mlp({ optimizer: adam({ learningRate: rate }) }));
+    expect((await tune(train, { ...study, estimator, health: true })).fitted.health?.records).toHaveLength(1);
+    await expect(crossValidate(ridge(), train, { health: true })).rejects.toThrow(/health.*Trainer/);
+    await expect((async () => tune(train, { ...study, estimator, health: true, refit: false }))()).rejects.toThrow(/health.*refit/);
   });
 });
 

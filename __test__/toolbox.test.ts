@@ -1,4 +1,5 @@
 /** The training toolbox through the public interface: what the options do, and what is wrong with them. */
+import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { minMax, standardize } from '../src/data/index.js';
 import { checkGradients, Dataset, learningRateTest, norm, ridge, sequential, Trainer, type TrainerOptions } from '../src/index.js';
@@ -426,4 +427,44 @@ it('tests a range of rates', async () => {
   expect(toSvg()).toMatch(/^<svg.*<\/svg>\s*$/s);
   expect(toSvg()).not.toMatch(/NaN/);
   await expect(learningRateTest(trainer(), train, { from: 1, to: 0.1 })).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+});
+
+describe('norms', () => {
+  it('are those of NumPy', () => {
+    const { cases } = JSON.parse(readFileSync(new URL('fixtures/norms.json', import.meta.url), 'utf8')) as {
+      cases: { name: string; values: number[]; p: number | string; norm: number }[];
+    };
+    expect(cases.length).toBe(56);
+    for (const { name, values, p, norm: expected } of cases) {
+      const order = p === 'inf' ? Infinity : (p as number);
+      for (const array of [values, Float64Array.from(values), ...(name === 'single' ? [Float32Array.from(values)] : [])]) {
+        const found = norm(array, order);
+        if (expected === 0) expect(found).toBe(0);
+        else expect(Math.abs(found / expected - 1), `${name}, p = ${p}`).toBeLessThan(1e-13);
+      }
+    }
+  });
+});
+
+describe('an optimizer by itself on many parameters', () => {
+  it('has the bits of few, whatever threads share it', () => {
+    const count = (1 << 17) + 333;
+    const gradient = Float32Array.from({ length: count }, (_, i) => Math.sin(i));
+    for (const make of [() => adam(), () => lamb(), () => sgd({ momentum: 0.9 })]) {
+      const theta = Float32Array.from({ length: count }, (_, i) => Math.cos(i));
+      const step = make().start(theta);
+      for (let t = 0; t < 3; t++) step.update(gradient);
+      if (make().kind !== 'lamb') {
+        const part = Float32Array.from({ length: 1000 }, (_, i) => Math.cos(i));
+        const few = make().start(part);
+        for (let t = 0; t < 3; t++) few.update(gradient.slice(0, 1000));
+        expect(theta.slice(0, 1000)).toEqual(part);
+      }
+      const kept = theta.slice();
+      const broken = gradient.slice();
+      broken[count - 1] = Number.NaN;
+      expect(() => step.update(broken)).toThrow(expect.objectContaining({ code: 'NOT_FINITE' }) as Error);
+      expect(theta).toEqual(kept);
+    }
+  });
 });

@@ -18,6 +18,8 @@ export interface ErrorData {
   layer?: string | undefined;
   /** The training step, counted from 1. */
   step?: number | undefined;
+  /** What else is known: of a fit that stopped being finite and was looked at, `{ health }`. */
+  details?: unknown;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: any function at all may be the one that the user called
@@ -48,6 +50,8 @@ export class NablaError extends Error {
   declare readonly hint?: string;
   declare readonly layer?: string;
   declare readonly step?: number;
+  /** What else is known: of a fit with `health` that ended with `NOT_FINITE`, `{ health }`, a `GradientHealth` of the steps before. */
+  declare readonly details?: unknown;
   readonly #data: ErrorData;
 
   constructor(data: ErrorData, options: ErrorOptions = {}) {
@@ -60,6 +64,7 @@ export class NablaError extends Error {
     if (data.hint !== undefined) this.hint = data.hint;
     if (data.layer !== undefined) this.layer = data.layer;
     if (data.step !== undefined) this.step = data.step;
+    if (data.details !== undefined) this.details = data.details;
     startAtCaller(this, options.caller ?? NablaError);
   }
 

@@ -1,5 +1,5 @@
-import { expectOptions, isBoolean, isNumber, optionsOf } from '../errors/index.js';
-import { type Optimizer, optimizer } from './optimizer.js';
+import { isBoolean, isNumber, optionsOf } from '../errors/index.js';
+import { type Optimizer, ruled } from './optimizer.js';
 
 /** Options of `adam` and its relatives. */
 export interface AdamOptions {
@@ -17,22 +17,21 @@ export interface AdamOptions {
   epsilonInRoot?: boolean;
 }
 
-const adamOptions = optionsOf('optimizers/adam', {
-  learningRate: isNumber({ min: 0 }),
-  beta1: isNumber({ min: 0, below: 1 }),
-  beta2: isNumber({ min: 0, below: 1 }),
-  epsilon: isNumber({ above: 0 }),
-  amsgrad: isBoolean,
-  epsilonInRoot: isBoolean,
-});
+export const isRate = isNumber({ min: 0 });
+export const isShare = isNumber({ min: 0, below: 1 });
+export const isEpsilon = isNumber({ above: 0 });
+
+/** What Adam and its relatives share, */
+export const areMoments = { learningRate: isRate, beta1: isShare, beta2: isShare, epsilon: isEpsilon };
+/** with Adam's defaults. */
+export const moments = { learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+
+const adamOptions = optionsOf('optimizers/adam', { ...areMoments, amsgrad: isBoolean, epsilonInRoot: isBoolean });
 
 /**
  * m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², θ ← θ − η·m̂/(√v̂ + ε) with m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ), t from 1.
  * Kingma & Ba 2015, arXiv:1412.6980, Algorithm 1 and its defaults. State: two numbers a parameter (three with `amsgrad`).
  * @example adam({ learningRate: 1e-3 })
  */
-export const adam = (options: AdamOptions = {}): Optimizer & Readonly<Required<AdamOptions>> => {
-  expectOptions('adam', options, adamOptions, adam);
-  const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, amsgrad = false, epsilonInRoot = false } = options;
-  return optimizer({ kind: 'adam', learningRate, beta1, beta2, epsilon, amsgrad, epsilonInRoot });
-};
+export const adam = (options: AdamOptions = {}): Optimizer & Readonly<Required<AdamOptions>> =>
+  ruled('adam', options, adamOptions, { ...moments, amsgrad: false, epsilonInRoot: false }, adam);

@@ -1,10 +1,6 @@
-import { expectOptions, isBoolean, isNumber, optionsOf } from '../errors/index.js';
-import type { AdamOptions } from './adam.js';
-import { type Optimizer, optimizer } from './optimizer.js';
-
-const isRate = isNumber({ min: 0 });
-const isShare = isNumber({ min: 0, below: 1 });
-const isEpsilon = isNumber({ above: 0 });
+import { isBoolean, optionsOf } from '../errors/index.js';
+import { type AdamOptions, areMoments, isEpsilon, isRate, isShare, moments } from './adam.js';
+import { type Optimizer, ruled } from './optimizer.js';
 
 /** Options of `adagrad`. */
 export interface AdagradOptions {
@@ -28,11 +24,14 @@ const adagradOptions = optionsOf('optimizers/adagrad', {
 });
 
 /** s ← s + g², θ ← θ − η·g/(√s + ε). Duchi, Hazan & Singer 2011, JMLR 12. State: one number a parameter. */
-export const adagrad = (options: AdagradOptions = {}): Optimizer & Readonly<Required<AdagradOptions>> => {
-  expectOptions('adagrad', options, adagradOptions, adagrad);
-  const { learningRate = 0.01, learningRateDecay = 0, initialAccumulator = 0, epsilon = 1e-10, epsilonInRoot = false } = options;
-  return optimizer({ kind: 'adagrad', learningRate, learningRateDecay, initialAccumulator, epsilon, epsilonInRoot });
-};
+export const adagrad = (options: AdagradOptions = {}): Optimizer & Readonly<Required<AdagradOptions>> =>
+  ruled(
+    'adagrad',
+    options,
+    adagradOptions,
+    { learningRate: 0.01, learningRateDecay: 0, initialAccumulator: 0, epsilon: 1e-10, epsilonInRoot: false },
+    adagrad,
+  );
 
 /** Options of `adadelta`. */
 export interface AdadeltaOptions {
@@ -49,11 +48,8 @@ const adadeltaOptions = optionsOf('optimizers/adadelta', { learningRate: isRate,
  * Steps in units of past steps: Δ = √(E[Δ²] + ε)/√(E[g²] + ε)·g, θ ← θ − η·Δ. Zeiler 2012, arXiv:1212.5701, Algorithm 1.
  * State: two numbers a parameter.
  */
-export const adadelta = (options: AdadeltaOptions = {}): Optimizer & Readonly<Required<AdadeltaOptions>> => {
-  expectOptions('adadelta', options, adadeltaOptions, adadelta);
-  const { learningRate = 1, rho = 0.9, epsilon = 1e-6 } = options;
-  return optimizer({ kind: 'adadelta', learningRate, rho, epsilon });
-};
+export const adadelta = (options: AdadeltaOptions = {}): Optimizer & Readonly<Required<AdadeltaOptions>> =>
+  ruled('adadelta', options, adadeltaOptions, { learningRate: 1, rho: 0.9, epsilon: 1e-6 }, adadelta);
 
 /** Options of `rmsprop`. */
 export interface RmspropOptions {
@@ -86,56 +82,48 @@ const rmspropOptions = optionsOf('optimizers/rmsprop', {
  * v ← ρv + (1−ρ)g², θ ← θ − η·g/(√v + ε); with momentum b ← μb + g/(√v + ε), θ ← θ − η·b: the rate is outside the velocity, as in PyTorch.
  * Tieleman & Hinton 2012, lecture 6.5. State: one to three numbers a parameter.
  */
-export const rmsprop = (options: RmspropOptions = {}): Optimizer & Readonly<Required<RmspropOptions>> => {
-  expectOptions('rmsprop', options, rmspropOptions, rmsprop);
-  const { learningRate = 0.001, rho = 0.9, epsilon = 1e-8, centered = false, momentum = 0 } = options;
-  const { epsilonInRoot = false, rateInVelocity = false } = options;
-  return optimizer({ kind: 'rmsprop', learningRate, rho, epsilon, centered, momentum, epsilonInRoot, rateInVelocity });
-};
+export const rmsprop = (options: RmspropOptions = {}): Optimizer & Readonly<Required<RmspropOptions>> =>
+  ruled(
+    'rmsprop',
+    options,
+    rmspropOptions,
+    { learningRate: 0.001, rho: 0.9, epsilon: 1e-8, centered: false, momentum: 0, epsilonInRoot: false, rateInVelocity: false },
+    rmsprop,
+  );
 
 /** Options of `adamax`, `radam`: Adam's without AMSGrad. */
 export type AdamaxOptions = Omit<AdamOptions, 'amsgrad' | 'epsilonInRoot'>;
-const moments = { learningRate: isRate, beta1: isShare, beta2: isShare, epsilon: isEpsilon };
-const adamaxOptions = optionsOf('optimizers/adamax', moments);
+const adamaxOptions = optionsOf('optimizers/adamax', areMoments);
 
 /**
  * Adam with the largest |g| so far, fading, in place of the root: u ← max(β₂u, |g| + ε), θ ← θ − η/(1−β₁ᵗ)·m/u.
  * Kingma & Ba 2015, arXiv:1412.6980, Algorithm 2 (ε is PyTorch's). Default η 0.002.
  */
-export const adamax = (options: AdamaxOptions = {}): Optimizer & Readonly<Required<AdamaxOptions>> => {
-  expectOptions('adamax', options, adamaxOptions, adamax);
-  const { learningRate = 0.002, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
-  return optimizer({ kind: 'adamax', learningRate, beta1, beta2, epsilon });
-};
+export const adamax = (options: AdamaxOptions = {}): Optimizer & Readonly<Required<AdamaxOptions>> =>
+  ruled('adamax', options, adamaxOptions, { ...moments, learningRate: 0.002 }, adamax);
 
 /** Options of `nadam`. */
 export interface NadamOptions extends AdamaxOptions {
   /** ψ ≥ 0 of the momentum's schedule μₜ = β₁·(1 − ½·0.96^(t·ψ)), default 0.004. */
   momentumDecay?: number;
 }
-const nadamOptions = optionsOf('optimizers/nadam', { ...moments, momentumDecay: isRate });
+const nadamOptions = optionsOf('optimizers/nadam', { ...areMoments, momentumDecay: isRate });
 
 /**
  * Adam with Nesterov's look-ahead: θ ← θ − η·((1−μₜ)/(1−Π)·g + μₜ₊₁/(1−Π·μₜ₊₁)·m)/(√v̂ + ε), Π = μ₁·…·μₜ. Dozat 2016, PyTorch's form.
  * Default η 0.002.
  */
-export const nadam = (options: NadamOptions = {}): Optimizer & Readonly<Required<NadamOptions>> => {
-  expectOptions('nadam', options, nadamOptions, nadam);
-  const { learningRate = 0.002, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, momentumDecay = 0.004 } = options;
-  return optimizer({ kind: 'nadam', learningRate, beta1, beta2, epsilon, momentumDecay });
-};
+export const nadam = (options: NadamOptions = {}): Optimizer & Readonly<Required<NadamOptions>> =>
+  ruled('nadam', options, nadamOptions, { ...moments, learningRate: 0.002, momentumDecay: 0.004 }, nadam);
 
-const radamOptions = optionsOf('optimizers/radam', moments);
+const radamOptions = optionsOf('optimizers/radam', areMoments);
 
 /**
  * Adam whose adaptive rate starts when its variance is known (ρₜ > 5, the authors' code; the paper prints 4); momentum alone before.
  * Liu et al. 2020, arXiv:1908.03265, Algorithm 2. Default η 0.001.
  */
-export const radam = (options: AdamaxOptions = {}): Optimizer & Readonly<Required<AdamaxOptions>> => {
-  expectOptions('radam', options, radamOptions, radam);
-  const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
-  return optimizer({ kind: 'radam', learningRate, beta1, beta2, epsilon });
-};
+export const radam = (options: AdamaxOptions = {}): Optimizer & Readonly<Required<AdamaxOptions>> =>
+  ruled('radam', options, radamOptions, moments, radam);
 
 /** Options of `adamw`. */
 export interface AdamwOptions extends AdamOptions {
@@ -143,19 +131,15 @@ export interface AdamwOptions extends AdamOptions {
   weightDecay?: number;
 }
 const adamwOptions = optionsOf('optimizers/adamw', {
-  ...moments,
+  ...areMoments,
   amsgrad: isBoolean,
   epsilonInRoot: isBoolean,
   weightDecay: isRate,
 });
 
 /** Adam with weight decay that is not divided by the root. Loshchilov & Hutter 2019, arXiv:1711.05101, Algorithm 2. */
-export const adamw = (options: AdamwOptions = {}): Optimizer & Readonly<Required<AdamwOptions>> => {
-  expectOptions('adamw', options, adamwOptions, adamw);
-  const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, amsgrad = false, weightDecay = 0.01 } = options;
-  const { epsilonInRoot = false } = options;
-  return optimizer({ kind: 'adamw', learningRate, beta1, beta2, epsilon, amsgrad, epsilonInRoot, weightDecay });
-};
+export const adamw = (options: AdamwOptions = {}): Optimizer & Readonly<Required<AdamwOptions>> =>
+  ruled('adamw', options, adamwOptions, { ...moments, amsgrad: false, epsilonInRoot: false, weightDecay: 0.01 }, adamw);
 
 /** Options of `lion`. */
 export interface LionOptions {
@@ -171,22 +155,16 @@ export interface LionOptions {
 const lionOptions = optionsOf('optimizers/lion', { learningRate: isRate, beta1: isShare, beta2: isShare, weightDecay: isRate });
 
 /** θ ← θ − η·(sign(β₁m + (1−β₁)g) + λθ), m ← β₂m + (1−β₂)g. Chen et al. 2023, arXiv:2302.06675, Algorithm 2. */
-export const lion = (options: LionOptions = {}): Optimizer & Readonly<Required<LionOptions>> => {
-  expectOptions('lion', options, lionOptions, lion);
-  const { learningRate = 1e-4, beta1 = 0.9, beta2 = 0.99, weightDecay = 0 } = options;
-  return optimizer({ kind: 'lion', learningRate, beta1, beta2, weightDecay });
-};
+export const lion = (options: LionOptions = {}): Optimizer & Readonly<Required<LionOptions>> =>
+  ruled('lion', options, lionOptions, { learningRate: 1e-4, beta1: 0.9, beta2: 0.99, weightDecay: 0 }, lion);
 
 /** Options of `lamb`. */
 export type LambOptions = Omit<AdamwOptions, 'amsgrad' | 'epsilonInRoot'>;
-const lambOptions = optionsOf('optimizers/lamb', { ...moments, weightDecay: isRate });
+const lambOptions = optionsOf('optimizers/lamb', { ...areMoments, weightDecay: isRate });
 
 /**
  * Adam's step r = m̂/(√v̂ + ε) + λθ, scaled for each parameter by ‖θ‖/‖r‖, for large batches; by itself (`start`) the whole array is one
  * parameter. You et al. 2020, arXiv:1904.00962, Algorithm 2, with φ(z) = z. Defaults η 0.001, ε 1e-6, λ 0.01.
  */
-export const lamb = (options: LambOptions = {}): Optimizer & Readonly<Required<LambOptions>> => {
-  expectOptions('lamb', options, lambOptions, lamb);
-  const { learningRate = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-6, weightDecay = 0.01 } = options;
-  return optimizer({ kind: 'lamb', learningRate, beta1, beta2, epsilon, weightDecay });
-};
+export const lamb = (options: LambOptions = {}): Optimizer & Readonly<Required<LambOptions>> =>
+  ruled('lamb', options, lambOptions, { ...moments, epsilon: 1e-6, weightDecay: 0.01 }, lamb);

@@ -1,4 +1,4 @@
-import { type Check, type ErrorData, expectArgument, NablaError } from '../errors/index.js';
+import { type Caller, type Check, type ErrorData, expectArgument, expectOptions, NablaError } from '../errors/index.js';
 import { callNative } from '../native/index.js';
 
 /** Parameters, or a gradient, as one flat array; single or double precision. */
@@ -140,6 +140,19 @@ export const optimizer = <D extends { kind: OptimizerName; learningRate: number 
   };
   const value: D = { ...data };
   return Object.freeze(Object.defineProperty(value, 'start', { value: method })) as unknown as Optimizer & Readonly<D>;
+};
+
+/** An optimizer of its options over its defaults, checked. */
+export const ruled = <O extends { learningRate?: number }>(
+  kind: OptimizerName,
+  options: O,
+  checks: Readonly<Record<keyof O, Check>>,
+  defaults: Required<O> & { learningRate: number },
+  caller: Caller,
+): Optimizer & Readonly<Required<O>> => {
+  expectOptions(kind, options, checks, caller);
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  return optimizer({ kind, ...defaults, ...given });
 };
 
 /** True for what `adam()` and its kin give. */

@@ -1,3 +1,6 @@
+import type { NablaError } from '../errors/index.js';
+import { GradientHealth } from '../health/index.js';
+import { type HealthRecord, recordFrom } from '../health/record.js';
 import {
   type Binding,
   type FitResult,
@@ -66,9 +69,21 @@ export interface FinishedFit {
   readonly paused: PausedFit | undefined;
 }
 
+/** An error with what gradient health saw before, where it looked. */
+const withHealth = (error: NablaError): NablaError => {
+  if (typeof error.details !== 'string') return error;
+  const records = (JSON.parse(error.details) as HealthRecord[]).map(recordFrom);
+  const layer = /^layer "(.*)"$/.exec(error.place ?? '')?.[1] ?? error.place ?? '';
+  const health = new GradientHealth(records, { message: error.message, place: layer });
+  const [found] = health.findings;
+  const said = found === undefined ? 'nothing stood out before' : `${found.verdict} in ${found.layer} (step ${found.step}): ${found.text}`;
+  const hint = [`Gradient health: ${said}.`, ...(found === undefined ? [error.hint ?? ''] : health.suggestions.slice(0, 2))].join(' ');
+  return error.with({ details: { health }, hint });
+};
+
 const finished = (result: FitResult, { from }: Job): FinishedFit => {
   const error = result.error();
-  if (error !== null) throw nativeError(error);
+  if (error !== null) throw withHealth(nativeError(error));
   const model = result.model();
   if (model === null) throw nativeError('a fit ended with neither a model nor an error');
   const { scores, testScores, ...rest } = JSON.parse(result.summary()) as NativeSummary;

@@ -195,7 +195,8 @@ export interface FitOptions<Name extends string = string> {
   readonly resume?: boolean;
   /**
    * Looks at the health of gradients each so many steps (`true`: 50): per layer means, deviations, norms and histograms of outputs and
-   * gradients, and how far updates move weights. `epoch.health` and `fitted.health` say what is wrong. Never changes a bit of the result;
+   * gradients, and how far updates move weights. `epoch.health` and `fitted.health` say what is wrong, and so do the `details` of a
+   * `NOT_FINITE` that ends the fit (`error.details.health`). Never changes a bit of the result;
    * steps in between cost nothing. Takes memory for the gradients at all layers of a batch. Not saved with the model.
    */
   readonly health?: boolean | { readonly every?: number };
@@ -293,8 +294,11 @@ const isHealth = (value: unknown): string | undefined =>
   typeof value === 'object' && value !== null ? undefined : 'to be true or { every }';
 const healthOptions = optionsOf('Trainer.fit: health', { every: isInteger({ min: 1 }) });
 
+/** `health` of a fit, and of what makes many. */
+export const isHealthOption = isEither(isBoolean, isHealth);
+
 /** Each how many steps are looked at. */
-const everyOf = (health: FitOptions['health'] = false): number | undefined => {
+export const everyOf = (health: FitOptions['health'] = false): number | undefined => {
   if (typeof health === 'boolean') return health ? 50 : undefined;
   expectOptions('fit: health', health, healthOptions);
   return health.every ?? 50;
@@ -308,7 +312,7 @@ const fitOptions = optionsOf('Trainer.fit', {
   onEpoch: isFunction,
   checkpoint: isCheckpoint,
   resume: isBoolean,
-  health: isEither(isBoolean, isHealth),
+  health: isHealthOption,
   from: isFitted,
   take: isListOf(isString),
   preparation: isOneOf(['keep', 'refit']),

@@ -142,10 +142,12 @@ export const refit = async (
   parts: readonly [Part, ...Part[]],
   data: Dataset,
   test: Dataset | undefined,
-  watch: { readonly threads: number | undefined; readonly signal: AbortSignal },
+  watch: { readonly threads: number | undefined; readonly signal: AbortSignal; readonly health?: number | undefined },
 ): Promise<{ readonly fitted: FittedEstimator; readonly testScores: Readonly<Record<string, number>> | undefined }> => {
   const [{ estimator: only }] = parts;
   if (!(only instanceof Trainer)) {
+    if (watch.health !== undefined)
+      throw invalidOption('tune', 'health', 'to come with a Trainer: other estimators have no steps to look at', watch.health);
     const fitted = await only.fit(data, { signal: watch.signal, ...(watch.threads === undefined ? {} : { threads: watch.threads }) });
     return { fitted, testScores: test === undefined ? undefined : await fitted.evaluate(test) };
   }
@@ -157,7 +159,12 @@ export const refit = async (
     for (const [index, { estimator, until }] of parts.entries()) {
       const isLast = index === parts.length - 1;
       const job = { train: nativeOf(data), test: isLast && test !== undefined ? nativeOf(test) : undefined, until, resume: last?.paused };
-      [last] = await fits.start(specOf(estimator as Trainer, schemaOf(data)), [job], { threads: watch.threads, events: false }, () => {});
+      [last] = await fits.start(
+        specOf(estimator as Trainer, schemaOf(data)),
+        [job],
+        { threads: watch.threads, health: watch.health, events: false },
+        () => {},
+      );
     }
     if (last === undefined) throw new NablaError({ code: 'INTERNAL', message: 'the refit gave nothing' });
     return last;

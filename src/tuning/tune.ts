@@ -18,7 +18,7 @@ import { native } from '../native/index.js';
 import { countBar } from '../report/progress.js';
 import type { Estimator } from '../trainer/estimator.js';
 import { Run } from '../trainer/run.js';
-import { expectDataset, expectSameSchema } from '../trainer/trainer.js';
+import { everyOf, expectDataset, expectSameSchema, type FitOptions, isHealthOption } from '../trainer/trainer.js';
 import { foldViews } from '../validation/cross-validate.js';
 import { kFold } from '../validation/k-fold.js';
 import type { Splitter } from '../validation/splitter.js';
@@ -109,6 +109,8 @@ export interface TuneOptions<
   refit?: R;
   /** Scored once, after the refit. */
   test?: T;
+  /** Looks at gradients in the refit, as `fit` does: `study.fitted.health`. Trials are not looked at; `gradientHealth` looks at any recipe. */
+  health?: FitOptions['health'];
   /** Default 0. */
   seed?: number;
   /** Fits at once and threads of the refit. Default all cores, or `NABLA_THREADS`. Never changes the result. */
@@ -138,6 +140,7 @@ const tuneOptions = optionsOf('tuning/tune', {
   timeoutMs: isNumber({ above: 0 }),
   storage: isString,
   refit: isBoolean,
+  health: isHealthOption,
   test: (value) => (value instanceof Dataset ? undefined : 'to be a Dataset'),
   seed: isInteger({ min: 0 }),
   threads: isInteger({ min: 1, max: 1024 }),
@@ -197,6 +200,9 @@ export const tune = <S extends Space, E extends Estimator, T extends Dataset | u
   if (objective === undefined) throw invalidOption('tune', 'objective', "to be a metric of the estimator, or 'loss'", objective, tune);
   if (test !== undefined && !refit)
     throw invalidOption('tune', 'refit', 'to be true: the test rows are scored by the refitted model', refit, tune);
+  const health = everyOf(options.health);
+  if (health !== undefined && !refit)
+    throw invalidOption('tune', 'health', 'to come with refit, whose gradients it looks at', health, tune);
   if (test !== undefined) expectSameSchema('test', schemaOf(data), schemaOf(test));
   const space = new FlatSpace(options.space);
   const sampler = samplerFor(options.sampler ?? random(), space);
@@ -251,6 +257,7 @@ export const tune = <S extends Space, E extends Estimator, T extends Dataset | u
     const stored = test === undefined ? undefined : search.storedTestScores(number);
     const { fitted, testScores } = await fitAgain(search.course(number), data, stored === undefined ? test : undefined, {
       threads: options.threads,
+      health,
       signal: search.signal,
     });
     if (testScores !== undefined) await search.keepTestScores(number, testScores);

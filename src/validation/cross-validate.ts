@@ -1,8 +1,10 @@
 import { Dataset, groupNamesOf, labelIndices, schemaOf, spansOf } from '../data/dataset.js';
 import { expectOptions, invalidOption, isBoolean, isInteger, isOneOf, NablaError, optionsOf } from '../errors/index.js';
+import type { GradientHealth } from '../health/index.js';
 import { countBar } from '../report/progress.js';
 import type { Estimator, FittedEstimator } from '../trainer/estimator.js';
-import { expectDataset, expectSameSchema, metricsOf, Trainer } from '../trainer/trainer.js';
+import type { Fitted } from '../trainer/fitted.js';
+import { everyOf, expectDataset, expectSameSchema, type FitOptions, isHealthOption, metricsOf, Trainer } from '../trainer/trainer.js';
 import { type Fit, fitAll, type Work } from './fit-all.js';
 import { kFold } from './k-fold.js';
 import { type HeldOutPart, joined, type OutOfFold, poolScores, predictHeldOut } from './out-of-fold.js';
@@ -27,6 +29,8 @@ export interface Fold<F extends FittedEstimator = FittedEstimator> {
   readonly trainRows: number;
   readonly validationRows: number;
   readonly scores: ScoresOf<F>;
+  /** With `health`: what its fit's gradients looked like. */
+  readonly health?: GradientHealth;
   /** With `keepModels`. */
   readonly fitted?: F;
 }
@@ -67,6 +71,8 @@ export interface CrossValidateOptions {
   readonly predictions?: boolean;
   /** Keeps each fold's model. Default false. */
   readonly keepModels?: boolean;
+  /** Looks at gradients in each fit of a `Trainer`, as `fit` does: `report.folds[i].health`, and `report.fitted.health` of the refit. */
+  readonly health?: FitOptions['health'];
   readonly threads?: number;
   readonly signal?: AbortSignal;
   /** A line of progress on standard error. Default false. */
@@ -93,6 +99,7 @@ const crossValidateOptions = optionsOf('validation/crossValidate', {
   aggregate: isOneOf(['folds', 'pooled']),
   keepModels: isBoolean,
   predictions: isBoolean,
+  health: isHealthOption,
   threads: isInteger({ min: 1, max: 1024 }),
   signal: isSignal,
   progress: isBoolean,
@@ -229,16 +236,27 @@ export const crossValidate = async <F extends FittedEstimator, const O extends C
     throw invalidOption('crossValidate', 'refit', 'to be true: the test rows are scored by the refitted model', refit, crossValidate);
   if (test !== undefined) expectSameSchema('test', schemaOf(data), schemaOf(test));
 
+  const health = everyOf(chosen.health);
+  if (health !== undefined && !(estimator instanceof Trainer))
+    throw invalidOption(
+      'crossValidate',
+      'health',
+      'to come with a Trainer: other estimators have no steps to look at',
+      health,
+      crossValidate,
+    );
+
   const views = foldViews(data, splitter);
   const count = views.length + Number(refit);
   const bar = progress ? countBar(refit ? 'fit' : 'fold', count) : undefined;
-  const watch = { threads, signal, onDone: bar && (() => bar.tick()) };
+  const watch = { threads, signal, health, onDone: bar && (() => bar.tick()) };
   const folds: {
     index: number;
     trainRows: number;
     validationRows: number;
     scores: Readonly<Record<string, number>>;
     fitted?: Fit['fitted'];
+    health?: GradientHealth;
   }[] = [];
   const parts: HeldOutPart[] = [];
   let last: Fit | undefined;
@@ -258,6 +276,7 @@ export const crossValidate = async <F extends FittedEstimator, const O extends C
           trainRows: train.rows,
           validationRows: heldOut.length,
           scores: scores ?? {},
+          ...(health === undefined ? {} : { health: (fitted as Fitted).health as GradientHealth }),
           ...(keepModels ? { fitted } : {}),
         });
         if (predictions) parts.push(await predictHeldOut(fitted, score as Dataset));

@@ -24,12 +24,14 @@ export interface Work {
 export interface Watch {
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Looks at gradients each so many steps; of trainers alone. */
+  readonly health?: number | undefined;
   /** Called once for each fit that is over; without it nothing crosses while the fits run. */
   readonly onDone?: (() => void) | undefined;
 }
 
 /** All fits in one native call: index views on one copy of the data, one fit a core. */
-const fitNatively = async (trainer: Trainer, works: readonly Work[], { threads, signal, onDone }: Watch): Promise<Fit[]> => {
+const fitNatively = async (trainer: Trainer, works: readonly Work[], { threads, signal, health, onDone }: Watch): Promise<Fit[]> => {
   const [first] = works;
   const spec = specOf(trainer, schemaOf((first as Work).train));
   const jobs = works.map(({ train, score, test }) => ({
@@ -43,7 +45,7 @@ const fitNatively = async (trainer: Trainer, works: readonly Work[], { threads, 
   const run = new Run<FinishedFit[], never>(
     {
       start: () =>
-        fits.start(spec, jobs, { threads, events: onDone !== undefined }, (_, { index }) => {
+        fits.start(spec, jobs, { threads, health, events: onDone !== undefined }, (_, { index }) => {
           if (index + 1 < epochs) return;
           done++;
           onDone?.();

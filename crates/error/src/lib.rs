@@ -90,6 +90,9 @@ pub struct Error {
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// What else is known, as JSON (what gradient health saw before a fit stopped being finite).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<String>,
 }
 
 /// The result of everything that a user's input can make fail.
@@ -105,6 +108,7 @@ impl Error {
             expected: None,
             received: None,
             hint: None,
+            details: None,
         }
     }
 

@@ -10,7 +10,7 @@ use nabla_kernels::{PANEL, Real};
 use serde::{Deserialize, Serialize};
 
 use crate::power::power;
-use crate::rule::{Rule, Step, not_negative, positive, share, smallest};
+use crate::rule::{Rule, Step, adaptive, smallest};
 
 /// Adam; see the formula above. Defaults are the paper's (some notes print β₂ = 0.9999).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,10 +55,7 @@ impl Rule for Adam {
     }
 
     fn validate(&self) -> Result<()> {
-        not_negative("learningRate", self.learning_rate)?;
-        share("beta1", self.beta1)?;
-        share("beta2", self.beta2)?;
-        positive("epsilon", self.epsilon)
+        adaptive(self.learning_rate, [self.beta1, self.beta2], self.epsilon)
     }
 
     fn step<T: Real>(&self, at: Step, theta: &mut [T], g: &[T], state: &mut [&mut [T]]) {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::pass::{Pointwise, pass};
 use crate::power::power;
-use crate::rule::{Rule, Step, not_negative, positive, share, smallest};
+use crate::rule::{Rule, Step, adaptive, smallest};
 
 /// AdaMax; see the formula above.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,10 +48,7 @@ impl Rule for Adamax {
     }
 
     fn validate(&self) -> Result<()> {
-        not_negative("learningRate", self.learning_rate)?;
-        share("beta1", self.beta1)?;
-        share("beta2", self.beta2)?;
-        positive("epsilon", self.epsilon)
+        adaptive(self.learning_rate, [self.beta1, self.beta2], self.epsilon)
     }
 
     fn step<T: Real>(&self, at: Step, theta: &mut [T], g: &[T], state: &mut [&mut [T]]) {

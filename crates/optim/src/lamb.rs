@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::pass::{Pointwise, pass};
 use crate::power::power;
-use crate::rule::{Rule, Step, not_negative, positive, share, smallest};
+use crate::rule::{Rule, Step, adaptive, not_negative, smallest};
 
 /// LAMB; see the formula above.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,10 +67,7 @@ impl Rule for Lamb {
     }
 
     fn validate(&self) -> Result<()> {
-        not_negative("learningRate", self.learning_rate)?;
-        share("beta1", self.beta1)?;
-        share("beta2", self.beta2)?;
-        positive("epsilon", self.epsilon)?;
+        adaptive(self.learning_rate, [self.beta1, self.beta2], self.epsilon)?;
         not_negative("weightDecay", self.weight_decay)
     }
 

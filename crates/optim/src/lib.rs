@@ -29,6 +29,7 @@ mod rmsprop;
 mod rule;
 pub mod schedule;
 mod sgd;
+mod shared;
 #[cfg(test)]
 mod trajectories;
 

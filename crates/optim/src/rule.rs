@@ -135,6 +135,14 @@ pub(crate) fn positive(name: &str, x: f64) -> Result<()> {
     }
 }
 
+/// The ranges that Adam and its relatives share: η ≥ 0, β₁ and β₂ in [0, 1), ε > 0.
+pub(crate) fn adaptive(learning_rate: f64, [beta1, beta2]: [f64; 2], epsilon: f64) -> Result<()> {
+    not_negative("learningRate", learning_rate)?;
+    share("beta1", beta1)?;
+    share("beta2", beta2)?;
+    positive("epsilon", epsilon)
+}
+
 /// An ε in the arithmetic of the parameters; in f32 at least the smallest normal number, 1.2e-38.
 pub(crate) fn smallest<T: Real>(epsilon: f64) -> T {
     T::from_f64(epsilon.max(f32::MIN_POSITIVE.into()))

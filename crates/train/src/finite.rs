@@ -5,6 +5,8 @@ use nabla_graph::program::NotFinite;
 use nabla_kernels::{Real, reduce};
 
 use crate::fit::Fit;
+use crate::health::{Record, Watch};
+use crate::history::Epoch;
 
 impl<T: Real> Fit<'_, T> {
     /// Loss and gradients are checked before each update; what the last update made of the weights only here.
@@ -24,6 +26,15 @@ impl<T: Real> Fit<'_, T> {
         Err(error
             .at(broken.map_or("weights", |row| &row.spec.name))
             .hint("Lower the learning rate, or prepare the features (standardize())."))
+    }
+
+    /// The error with what gradient health saw until then, where it looked.
+    pub(crate) fn with_health(&mut self, mut error: Error, history: &[Epoch]) -> Error {
+        if let (Code::NotFinite, Some(now)) = (error.code, self.watch.as_mut().map(Watch::take)) {
+            let records: Vec<&Record> = history.iter().flat_map(|epoch| &epoch.health).chain(&now).collect();
+            error.details = serde_json::to_string(&records).ok();
+        }
+        error
     }
 
     pub(crate) fn not_finite(&self, found: Option<NotFinite>, rows: &[u32], epoch: usize) -> Error {

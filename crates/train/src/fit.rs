@@ -209,10 +209,12 @@ impl<'a, T: Real> Fit<'a, T> {
                     progress.stopped = Stopped::Stop;
                     break;
                 }
-                self.learn(rows, &train_feed, &mut scorer, index)?;
+                self.learn(rows, &train_feed, &mut scorer, index)
+                    .map_err(|error| self.with_health(error, &progress.history))?;
                 batches += 1;
             }
-            self.expect_finite_weights(index)?;
+            self.expect_finite_weights(index)
+                .map_err(|error| self.with_health(error, &progress.history))?;
             if progress.stopped == Stopped::Stop {
                 break;
             }

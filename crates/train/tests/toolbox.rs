@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use nabla_error::Code;
+use nabla_graph::passes::differentiate::planted;
 use nabla_train::gradient_check::check_gradients;
 use nabla_train::range_test::{Range, range_test};
 use nabla_train::start::weights_from;
@@ -493,6 +494,32 @@ fn gradients_are_checked_in_one_call() {
         assert!(found.max_relative_error < 1e-6, "{found:?}");
         assert_eq!(found.parameters.len(), 2 * (sizes.len() - 1));
         assert!(found.checked > 50);
+    }
+}
+
+#[test]
+fn a_wrong_derivative_of_an_operator_is_found_and_its_parameters_named() {
+    // Of other sizes each time: a program that is compiled already would not be made again.
+    let check = |units: usize| {
+        let graph = network(&[4, 9, units, 3], &["sigmoid", "tanh"], 0.0, "crossEntropy");
+        check_gradients(&recipe(&graph, json!({})), &class_data(8, 4, 3), 1e-5, 50).unwrap()
+    };
+    let share = |factor: f64| (factor - 1.0).abs() / (factor + 1.0);
+    assert!(check(7).max_relative_error < 1e-6);
+    // What lies before the operator is wrong by its factor, what lies after it is right.
+    for (operator, factor, wrong) in [("sigmoid", 1.01, 1), ("tanh", 1.1, 2), ("softmaxCrossEntropy", 0.5, 3)] {
+        let found = planted::with(operator, factor, || check(7 + wrong));
+        for (i, parameter) in ["dense", "dense2", "dense3"].iter().enumerate() {
+            for p in found.parameters.iter().filter(|p| p.name.split_once('/').unwrap().0 == *parameter) {
+                if i < wrong {
+                    assert!((p.max_relative_error / share(factor) - 1.0).abs() < 1e-3, "{operator}: {p:?}");
+                } else {
+                    assert!(p.max_relative_error < 1e-6, "{operator}: {p:?}");
+                }
+            }
+        }
+        assert!(wrong == 3 || !found.worst_parameter.starts_with("dense3"), "{found:?}");
+        assert!((found.max_relative_error / share(factor) - 1.0).abs() < 1e-3, "{found:?}");
     }
 }
 

@@ -65,6 +65,8 @@ fn walk(b: &mut Builder, y: Id, seed: Id, of: &[Id], cut: bool) -> Result<Vec<Op
         let from = node.op.gradient(b, &at).map_err(|e| e.at(node.path.clone()))?;
         for ((input, dx), want) in node.inputs.iter().zip(from).zip(&wants) {
             let (true, Some(dx)) = (*want, dx) else { continue };
+            #[cfg(feature = "planted")]
+            let dx = planted::spoiled(b, node.op.name(), dx)?;
             grads[*input] = Some(match grads[*input] {
                 Some(sum) => b.binary(BinaryKind::Add, sum, dx)?,
                 None => dx,
@@ -109,4 +111,34 @@ pub(super) fn gradients_of_loss(graph: Graph, others: &[Id]) -> Result<(Graph, V
         b.graph.outputs.insert(format!("{GRADIENT}{name}"), gradient);
     }
     Ok((b.graph, signals))
+}
+
+/// A wrong derivative on purpose, so that a test can see it found.
+#[cfg(feature = "planted")]
+pub mod planted {
+    use std::cell::Cell;
+
+    use super::{BinaryKind, Builder, Id, Result};
+
+    thread_local! {
+        static WRONG: Cell<Option<(&'static str, f64)>> = const { Cell::new(None) };
+    }
+
+    /// What this thread differentiates during `work` gets the derivatives of this operator times `factor`.
+    pub fn with<R>(operator: &'static str, factor: f64, work: impl FnOnce() -> R) -> R {
+        WRONG.set(Some((operator, factor)));
+        let found = work();
+        WRONG.set(None);
+        found
+    }
+
+    pub(super) fn spoiled(b: &mut Builder, operator: &str, dx: Id) -> Result<Id> {
+        match WRONG.get() {
+            Some((wrong, factor)) if wrong == operator => {
+                let factor = b.scalar(factor);
+                b.binary(BinaryKind::Multiply, dx, factor)
+            }
+            _ => Ok(dx),
+        }
+    }
 }
