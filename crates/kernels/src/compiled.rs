@@ -7,7 +7,10 @@ use crate::matmul::tile::Tiles;
 use crate::norm::{AffineColumns, CentredProducts, NormalizeRows};
 use crate::philox::fill::Fill;
 use crate::pool;
-use crate::recurrent::{gru, lstm, simple};
+use crate::recurrent::gru::Gru;
+use crate::recurrent::lstm::Lstm;
+use crate::recurrent::simple::Simple;
+use crate::recurrent::{Step, StepBack};
 use crate::reduce::{AllFinite, Extreme, Sum, SumColumns};
 use crate::simd::dispatch;
 use crate::softmax::{CrossEntropy, CrossEntropyGradient, Gradient, LogSoftmax, Softmax};
@@ -66,10 +69,10 @@ compiled! {
     run_moved(Moved<'_, Self>) -> (f64, f64);
     run_beyond(Sides<'_, Self>) -> Beyond;
     run_fill(Fill<'_, Self>);
-    run_lstm_step(lstm::Step<Self>);
-    run_lstm_step_back(lstm::StepBack<Self>);
-    run_gru_step(gru::Step<Self>);
-    run_gru_step_back(gru::StepBack<Self>);
-    run_simple_step(simple::Step<Self>);
-    run_simple_step_back(simple::StepBack<Self>);
+    run_lstm_step(Step<Self, Lstm>);
+    run_lstm_step_back(StepBack<Self, Lstm>);
+    run_gru_step(Step<Self, Gru<Self>>);
+    run_gru_step_back(StepBack<Self, Gru<Self>>);
+    run_simple_step(Step<Self, Simple>);
+    run_simple_step_back(StepBack<Self, Simple>);
 }

@@ -1,16 +1,17 @@
 //! Recurrent cells over a whole sequence, an operator each. The input's product with its weights is done before, for all steps at
 //! once; a cell reads it as `x` [batch, time, gates·units] with U [units, gates·units] and the state before the first step. Its value is
 //! a record of each step, of which h is the last part; the backward pass is an operator of its own and gives ∂loss/∂x, from which the
-//! gradient of U follows as one product over all steps.
+//! gradient of U follows as one product over all steps. What cells have in common is here, the loop over time above all: in the kernels,
+//! and written in simpler operators, which is the kernels' oracle and what is differentiated a second time.
 
 use nabla_error::{Code, Error, Result};
 use nabla_kernels::matmul::{self, Right, panels_len};
-use nabla_kernels::recurrent::Weights;
+use nabla_kernels::recurrent::{Backward, Cell, Forward, Sequence, Weights, backward, forward};
 use nabla_kernels::{PANEL, Real};
 
 use super::elementwise::BinaryKind;
 use super::matmul::{Matmul, Sizes, pack_rows};
-use super::slice::slice;
+use super::slice::{part_of, slice};
 use super::{Io, concat};
 use crate::builder::Builder;
 use crate::ir::Id;
@@ -165,29 +166,225 @@ fn zeros(b: &mut Builder, like: Id, width: usize) -> Result<Id> {
     b.broadcast_to(zero, Shape(vec![rows, Dim::fixed(width)]))
 }
 
-/// One step of a backward pass written in simpler operators: the parts of the record, what the loss wants of each (of all but the last
-/// only where dy is that of the whole record), each [batch, units].
-struct StepBack {
-    parts: Vec<Id>,
-    wants: Vec<Option<Id>>,
+/// A cell's steps in simpler operators: `cell` makes of x, h·U and the parts of the state those after the step, h first, and its record.
+fn unrolled(
+    b: &mut Builder,
+    [x, u]: [Id; 2],
+    mut state: Vec<Id>,
+    reverse: bool,
+    mut cell: impl FnMut(&mut Builder, Id, Id, &[Id]) -> Result<(Vec<Id>, Vec<Id>)>,
+) -> Result<Id> {
+    let time = b.shape(x).0[1].size;
+    let mut steps = vec![0; time];
+    for at in order(time, reverse) {
+        let own = step(b, x, at)?;
+        let product = b.apply(Matmul::default().into(), &[state[0], u])?;
+        let (next, record) = cell(b, own, product, &state)?;
+        steps[at] = join(b, &record)?;
+        state = next;
+    }
+    stack(b, steps)
 }
 
-fn step_back(b: &mut Builder, record: Id, dy: Id, at: usize, units: usize) -> Result<StepBack> {
-    let (record, dy) = (step(b, record, at)?, step(b, dy, at)?);
-    let count = b.shape(record).0[1].size / units.max(1);
-    let mut parts = Vec::new();
-    for i in 0..count {
-        parts.push(slice(b, record, 1, i * units, (i + 1) * units)?);
-    }
-    let mut wants = vec![None; count];
-    if b.shape(dy) == b.shape(record) {
-        for (i, want) in wants.iter_mut().enumerate() {
-            *want = Some(slice(b, dy, 1, i * units, (i + 1) * units)?);
+/// A backward pass written in simpler operators.
+struct Unrolled {
+    dy: Id,
+    record: Id,
+    u: Id,
+    reverse: bool,
+    /// The part of the record that the next step reads, and what stands for it before the first step.
+    kept: Option<(usize, Id)>,
+    /// Parts of the state whose gradient is wanted; 0 for none.
+    states: usize,
+}
+
+/// What a step of it goes by, each [batch, units].
+struct StepBack {
+    /// The parts of the record.
+    parts: Vec<Id>,
+    /// What the loss wants of each: of all but the last only where dy is that of the whole record.
+    wants: Vec<Option<Id>>,
+    /// What the step before kept.
+    before: Option<Id>,
+    /// dh from the step after, through the product …
+    dh: Option<Id>,
+    /// … and what comes back beside it.
+    carry: Option<Id>,
+}
+
+impl StepBack {
+    /// dh of this step, but for what is carried.
+    fn dh(&self, b: &mut Builder) -> Result<Id> {
+        match self.wants[self.wants.len() - 1] {
+            Some(own) => plus(b, own, self.dh),
+            None => Err(Error::internal("dy holds that of h")),
         }
-    } else {
-        wants[count - 1] = Some(dy);
     }
-    Ok(StepBack { parts, wants })
+}
+
+/// What it gives.
+struct Slopes {
+    /// The slopes.
+    slopes: Vec<Id>,
+    /// The gradient of h·U, where that is another than the slopes.
+    of_product: Option<Vec<Id>>,
+    /// What goes back beside the product.
+    carry: Option<Id>,
+}
+
+fn unrolled_back(b: &mut Builder, p: &Unrolled, mut cell: impl FnMut(&mut Builder, &StepBack) -> Result<Slopes>) -> Result<Id> {
+    let (time, n) = (b.shape(p.record).0[1].size, b.shape(p.u).0[0].size);
+    let order = order(time, p.reverse);
+    let (mut dh, mut carry, mut width) = (None, None, 0);
+    let mut steps = vec![0; time];
+    for (index, &at) in order.iter().enumerate().rev() {
+        let (record, dy) = (step(b, p.record, at)?, step(b, p.dy, at)?);
+        let parts = split(b, record, n)?;
+        let wants = if b.shape(dy) == b.shape(record) {
+            split(b, dy, n)?.into_iter().map(Some).collect()
+        } else {
+            let mut wants = vec![None; parts.len()];
+            wants[parts.len() - 1] = Some(dy);
+            wants
+        };
+        let before = match (p.kept, index.checked_sub(1)) {
+            (None, _) => None,
+            (Some((_, first)), None) => Some(first),
+            (Some((part, _)), Some(last)) => {
+                let last = step(b, p.record, order[last])?;
+                Some(slice(b, last, 1, part * n, (part + 1) * n)?)
+            }
+        };
+        let found = cell(
+            b,
+            &StepBack {
+                parts,
+                wants,
+                before,
+                dh,
+                carry,
+            },
+        )?;
+        steps[at] = join(b, &found.slopes)?;
+        width = found.slopes.len();
+        let own = match &found.of_product {
+            Some(parts) => join(b, parts)?,
+            None => steps[at],
+        };
+        dh = Some(through(b, own, p.u)?);
+        carry = found.carry;
+    }
+    if let (1.., Some(dh)) = (p.states, dh) {
+        let mut last = match (p.states, carry) {
+            (1, carry) => vec![plus(b, dh, carry)?],
+            (_, Some(carry)) => vec![dh, carry],
+            (_, None) => return Err(Error::internal("a state that nothing is carried of")),
+        };
+        if width > last.len() {
+            last.push(zeros(b, dh, (width - last.len()) * n)?);
+        }
+        steps.push(join(b, &last)?);
+    }
+    stack(b, steps)
+}
+
+/// Parts of [batch, k·units].
+fn split(b: &mut Builder, x: Id, units: usize) -> Result<Vec<Id>> {
+    let count = b.shape(x).0[1].size / units.max(1);
+    (0..count).map(|i| slice(b, x, 1, i * units, (i + 1) * units)).collect()
+}
+
+/// Whether dy is wanted of more of the record than its last part, and what the backward pass gets for it.
+fn of_record(b: &mut Builder, dy: Id, units: usize, parts: usize) -> Result<(bool, Id)> {
+    let others = part_of(b, dy, 2, 0, (parts - 1) * units)?.is_some();
+    let dh = part_of(b, dy, 2, (parts - 1) * units, parts * units)?;
+    Ok(match dh {
+        Some(dh) if !others => (false, dh),
+        _ => (true, dy),
+    })
+}
+
+/// The shape of a backward pass: dy, record, U and state; `whole` and `more` (a step for the state) as its operator has them.
+fn gradient_shape<C: Cell<f32>>(name: &str, x: &[&Shape], whole: bool, more: bool) -> Result<Shape> {
+    let (dy, record, u, state) = (x[0], x[1], x[2], x[3]);
+    let n = u.0.first().map_or(0, |d| d.size);
+    let wrong = || {
+        let parts = C::RECORD;
+        Error::new(Code::ShapeMismatch, format!("{name}: dy {dy} and record {record} don't fit"))
+            .expected(format!(
+                "[batch, time, units] or the shape of the record, [batch, time, {parts}·units]"
+            ))
+            .received(format!("{dy} and {record}"))
+    };
+    if record.rank() != 3 || record.0[2] != Dim::fixed(C::RECORD * n) || record.0[1].batch {
+        return Err(wrong());
+    }
+    let time = record.0[1].size;
+    units(name, &resized(record, time, C::GATES * n), u, state, C::GATES, C::STATES)?;
+    if *dy != resized(record, time, if whole { C::RECORD * n } else { n }) {
+        return Err(wrong());
+    }
+    Ok(resized(record, time + usize::from(more), C::SLOPES * n))
+}
+
+/// Scratch memory of a forward pass on x and U: h and h·U.
+fn forward_scratch<C: Cell<f32>>(x: &[&Shape], batch: usize) -> usize {
+    x[0].0[0].at(batch) * (1 + C::GATES) * x[1].0[0].size
+}
+
+/// Scratch memory of a backward pass on dy, record and U: Uᵀ, then the gradient of h·U, dh and what is carried.
+fn backward_scratch<C: Cell<f32>>(x: &[&Shape], batch: usize) -> usize {
+    transposed_len(x[2]) + x[1].0[0].at(batch) * (C::GATES + 2) * x[2].0[0].size
+}
+
+/// The forward pass on x, U and state.
+fn run_forward<T: Real, C: Cell<T>>(cell: C, reverse: bool, io: &Io<T>) {
+    let (rows, time, units) = (io.out_shape().0[0].at(io.batch()), io.out_shape().0[1].size, io.shape(1).0[0].size);
+    if io.is_empty() {
+        return;
+    }
+    let scratch = io.scratch_start();
+    let p = Forward {
+        sequence: Sequence { time, units, reverse },
+        x: io.input(0).as_ptr(),
+        u: weights(io, 1),
+        state: io.input(2).as_ptr(),
+        record: io.output_start(),
+        h: scratch,
+        // SAFETY: the scratch memory holds [rows, units] and [rows, gates·units].
+        z: unsafe { scratch.add(rows * units) },
+    };
+    // SAFETY: inputs, output and scratch have the sizes that the shapes say; members take disjoint rows.
+    unsafe { forward(cell, &p, io.part(rows)) };
+}
+
+/// The backward pass on dy, record, U and, where the cell reads it, the state.
+fn run_backward<T: Real, C: Cell<T>>(cell: C, reverse: bool, whole: bool, io: &Io<T>, state: *const T) {
+    let (rows, time, units) = (io.shape(1).0[0].at(io.batch()), io.shape(1).0[1].size, io.shape(2).0[0].size);
+    let ut = transposed_weights(io, 2);
+    if io.is_empty() {
+        return;
+    }
+    // SAFETY: the scratch memory holds Uᵀ, then [rows, gates·units] and twice [rows, units].
+    let (z, dh, carry) = unsafe {
+        let z = io.scratch_start().add(transposed_len(io.shape(2)));
+        (z, z.add(rows * C::GATES * units), z.add(rows * (C::GATES + 1) * units))
+    };
+    let p = Backward {
+        sequence: Sequence { time, units, reverse },
+        dy: io.input(0).as_ptr(),
+        whole,
+        record: io.input(1).as_ptr(),
+        ut,
+        state,
+        dz: io.output_start(),
+        steps: io.out_shape().0[1].size,
+        z,
+        dh,
+        carry,
+    };
+    // SAFETY: inputs, output and scratch have the sizes that the shapes say; members take disjoint rows.
+    unsafe { backward(cell, &p, io.part(rows)) };
 }
 
 /// Values [batch, width] side by side along the last axis.

@@ -3,20 +3,22 @@
 
 use nabla_error::{Code, Error, Result};
 use nabla_kernels::Real;
-use nabla_kernels::recurrent::{Sequence, gru};
+use nabla_kernels::recurrent::gru;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    StepBack, before, join, order, plus, resized, stack, step, step_back, through, transposed_len, transposed_weights, units,
-    weight_gradient, weights, zeros,
+    Slopes, Unrolled, backward_scratch, before, forward_scratch, gradient_shape, of_record, plus, resized, run_backward, run_forward, step,
+    units, unrolled, unrolled_back, weight_gradient,
 };
 use crate::builder::Builder;
 use crate::ir::Id;
 use crate::ops::elementwise::{BinaryKind, UnaryKind};
-use crate::ops::matmul::Matmul;
-use crate::ops::slice::{part_of, slice};
+use crate::ops::slice::slice;
 use crate::ops::{At, Gradients, Io, Op, Sample, attributes_by_serde, by_decomposition};
-use crate::shape::{Dim, Shape};
+use crate::shape::Shape;
+
+/// Parts of a record.
+const RECORD: usize = 5;
 
 /// The cell over time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -42,19 +44,14 @@ impl Op for Gru {
                     .received(x[3].to_string()),
             );
         }
-        Ok(resized(x[0], x[0].0[1].size, gru::RECORD * units))
+        Ok(resized(x[0], x[0].0[1].size, RECORD * units))
     }
 
     fn gradient(&self, b: &mut Builder, at: &At) -> Result<Gradients> {
         let (u, state, record) = (at.inputs[1], at.inputs[2], at.y);
         let shape = b.shape(record).clone();
         let (time, n) = (shape.0[1].size, b.shape(u).0[0].size);
-        let whole = part_of(b, at.dy, 2, 0, 4 * n)?.is_some();
-        let dh = part_of(b, at.dy, 2, 4 * n, 5 * n)?;
-        let (whole, dy) = match dh {
-            Some(dh) if !whole => (false, dh),
-            _ => (true, at.dy),
-        };
+        let (whole, dy) = of_record(b, at.dy, n, RECORD)?;
         let op = GruGradient {
             reverse: self.reverse,
             whole,
@@ -84,12 +81,7 @@ impl Op for Gru {
         let mut build = || {
             let (x, u, state, bias) = (inputs[0], inputs[1], inputs[2], inputs[3]);
             let n = b.shape(u).0[0].size;
-            let time = b.shape(x).0[1].size;
-            let mut h = state;
-            let mut steps = vec![0; time];
-            for at in order(time, self.reverse) {
-                let own = step(b, x, at)?;
-                let product = b.apply(Matmul::default().into(), &[h, u])?;
+            unrolled(b, [x, u], vec![state], self.reverse, |b, own, product, state| {
                 let mut gates = Vec::new();
                 for gate in 0..2 {
                     let (xs, hs) = (
@@ -104,19 +96,18 @@ impl Op for Gru {
                 let reset = b.binary(BinaryKind::Multiply, gates[0], m)?;
                 let sum = b.binary(BinaryKind::Add, xn, reset)?;
                 let new = b.unary(UnaryKind::Tanh, sum)?;
-                let difference = b.binary(BinaryKind::Subtract, h, new)?;
+                let difference = b.binary(BinaryKind::Subtract, state[0], new)?;
                 let kept = b.binary(BinaryKind::Multiply, gates[1], difference)?;
-                h = b.binary(BinaryKind::Add, new, kept)?;
+                let h = b.binary(BinaryKind::Add, new, kept)?;
                 gates.extend([new, m, h]);
-                steps[at] = join(b, &gates)?;
-            }
-            stack(b, steps)
+                Ok((vec![h], gates))
+            })
         };
         Some(build())
     }
 
     fn scratch(&self, x: &[&Shape], batch: usize) -> usize {
-        x[0].0[0].at(batch) * 4 * x[1].0[0].size
+        forward_scratch::<gru::Gru<f32>>(x, batch)
     }
 
     fn work(&self, x: &[&Shape], _y: &Shape, batch: usize) -> usize {
@@ -125,28 +116,8 @@ impl Op for Gru {
     }
 
     fn run<T: Real>(&self, io: &Io<T>) {
-        let (rows, time, units) = (io.out_shape().0[0].at(io.batch()), io.out_shape().0[1].size, io.shape(1).0[0].size);
-        if io.is_empty() {
-            return;
-        }
-        let scratch = io.scratch_start();
-        let p = gru::Forward {
-            sequence: Sequence {
-                time,
-                units,
-                reverse: self.reverse,
-            },
-            x: io.input(0).as_ptr(),
-            u: weights(io, 1),
-            bias: io.input(3).as_ptr(),
-            state: io.input(2).as_ptr(),
-            record: io.output_start(),
-            h: scratch,
-            // SAFETY: the scratch memory holds [rows, units] and [rows, 3·units].
-            z: unsafe { scratch.add(rows * units) },
-        };
-        // SAFETY: inputs, output and scratch have the sizes that the shapes say; members take disjoint rows.
-        unsafe { gru::forward(&p, io.part(rows)) };
+        let bias = io.input(3).as_ptr();
+        run_forward(gru::Gru { bias }, self.reverse, io);
     }
 
     fn samples() -> Vec<Sample> {
@@ -183,12 +154,6 @@ pub struct GruGradient {
     pub state: bool,
 }
 
-impl GruGradient {
-    fn steps(&self, time: usize) -> usize {
-        time + usize::from(self.state)
-    }
-}
-
 impl Op for GruGradient {
     const NAMES: &'static [&'static str] = &["gruGradient"];
     const HINT: &'static str = "the gradient has the shape of the outputs or of the record, as the cell of that many units gives it.";
@@ -196,22 +161,7 @@ impl Op for GruGradient {
     attributes_by_serde!();
 
     fn shape(&self, x: &[&Shape]) -> Result<Shape> {
-        let (dy, record, u, state) = (x[0], x[1], x[2], x[3]);
-        let n = u.0.first().map_or(0, |d| d.size);
-        let wrong = || {
-            Error::new(Code::ShapeMismatch, format!("gruGradient: dy {dy} and record {record} don't fit"))
-                .expected("[batch, time, units] or the shape of the record, [batch, time, 5·units]")
-                .received(format!("{dy} and {record}"))
-        };
-        if record.rank() != 3 || record.0[2] != Dim::fixed(gru::RECORD * n) || record.0[1].batch {
-            return Err(wrong());
-        }
-        let time = record.0[1].size;
-        units("gruGradient", &resized(record, time, 3 * n), u, state, 3, 1)?;
-        if *dy != resized(record, time, if self.whole { gru::RECORD * n } else { n }) {
-            return Err(wrong());
-        }
-        Ok(resized(record, self.steps(time), 6 * n))
+        gradient_shape::<gru::Gru<f32>>("gruGradient", x, self.whole, self.state)
     }
 
     fn gradient(&self, b: &mut Builder, at: &At) -> Result<Gradients> {
@@ -223,57 +173,46 @@ impl Op for GruGradient {
         use BinaryKind::{Multiply, SigmoidGradient, Subtract, TanhGradient};
         let mut build = || {
             let (dy, record, u, state) = (inputs[0], inputs[1], inputs[2], inputs[3]);
-            let (time, n) = (b.shape(record).0[1].size, b.shape(u).0[0].size);
-            let order = order(time, self.reverse);
             let one = b.scalar(1.0);
-            let mut dh = None;
-            let mut steps = vec![0; time];
-            for (index, &at) in order.iter().enumerate().rev() {
-                let StepBack { parts, wants } = step_back(b, record, dy, at, n)?;
-                let [r, z, new, m, _] = parts[..] else {
+            let p = Unrolled {
+                dy,
+                record,
+                u,
+                reverse: self.reverse,
+                kept: Some((4, state)),
+                states: usize::from(self.state),
+            };
+            unrolled_back(b, &p, |b, at| {
+                let ([r, z, new, m, _], Some(before)) = (&at.parts[..], at.before) else {
                     return Err(Error::internal("a record of five parts"));
                 };
-                let before = match index.checked_sub(1) {
-                    None => state,
-                    Some(last) => {
-                        let last = step(b, record, order[last])?;
-                        slice(b, last, 1, 4 * n, 5 * n)?
-                    }
-                };
-                let dh_now = match wants[4] {
-                    Some(eh) => plus(b, eh, dh)?,
-                    None => return Err(Error::internal("dy holds that of h")),
-                };
-                let share = b.binary(Subtract, one, z)?;
-                let of_new = b.binary(Multiply, dh_now, share)?;
-                let of_new = plus(b, of_new, wants[2])?;
-                let dn = b.binary(TanhGradient, new, of_new)?;
-                let difference = b.binary(Subtract, before, new)?;
-                let of_z = b.binary(Multiply, dh_now, difference)?;
-                let of_z = plus(b, of_z, wants[1])?;
-                let dz = b.binary(SigmoidGradient, z, of_z)?;
-                let of_m = b.binary(Multiply, dn, r)?;
-                let dm = plus(b, of_m, wants[3])?;
-                let of_r = b.binary(Multiply, dn, m)?;
-                let of_r = plus(b, of_r, wants[0])?;
-                let dr = b.binary(SigmoidGradient, r, of_r)?;
-                steps[at] = join(b, &[dr, dz, dn, dr, dz, dm])?;
-                let own = join(b, &[dr, dz, dm])?;
-                let back = through(b, own, u)?;
-                let kept = b.binary(Multiply, dh_now, z)?;
-                dh = Some(b.binary(BinaryKind::Add, back, kept)?);
-            }
-            if let (true, Some(dh)) = (self.state, dh) {
-                let rest = zeros(b, dh, 5 * n)?;
-                steps.push(join(b, &[dh, rest])?);
-            }
-            stack(b, steps)
+                let dh = at.dh(b)?;
+                let dh = plus(b, dh, at.carry)?;
+                let share = b.binary(Subtract, one, *z)?;
+                let of_new = b.binary(Multiply, dh, share)?;
+                let of_new = plus(b, of_new, at.wants[2])?;
+                let dn = b.binary(TanhGradient, *new, of_new)?;
+                let difference = b.binary(Subtract, before, *new)?;
+                let of_z = b.binary(Multiply, dh, difference)?;
+                let of_z = plus(b, of_z, at.wants[1])?;
+                let dz = b.binary(SigmoidGradient, *z, of_z)?;
+                let of_m = b.binary(Multiply, dn, *r)?;
+                let dm = plus(b, of_m, at.wants[3])?;
+                let of_r = b.binary(Multiply, dn, *m)?;
+                let of_r = plus(b, of_r, at.wants[0])?;
+                let dr = b.binary(SigmoidGradient, *r, of_r)?;
+                Ok(Slopes {
+                    slopes: vec![dr, dz, dn, dr, dz, dm],
+                    of_product: Some(vec![dr, dz, dm]),
+                    carry: Some(b.binary(Multiply, dh, *z)?),
+                })
+            })
         };
         Some(build())
     }
 
     fn scratch(&self, x: &[&Shape], batch: usize) -> usize {
-        transposed_len(x[2]) + x[1].0[0].at(batch) * 5 * x[2].0[0].size
+        backward_scratch::<gru::Gru<f32>>(x, batch)
     }
 
     fn work(&self, x: &[&Shape], _y: &Shape, batch: usize) -> usize {
@@ -282,35 +221,9 @@ impl Op for GruGradient {
     }
 
     fn run<T: Real>(&self, io: &Io<T>) {
-        let (rows, time, units) = (io.shape(1).0[0].at(io.batch()), io.shape(1).0[1].size, io.shape(2).0[0].size);
-        let ut = transposed_weights(io, 2);
-        if io.is_empty() {
-            return;
-        }
-        // SAFETY: the scratch memory holds Uᵀ, then [rows, 3·units] and twice [rows, units].
-        let (z, dh, carry) = unsafe {
-            let z = io.scratch_start().add(transposed_len(io.shape(2)));
-            (z, z.add(rows * 3 * units), z.add(rows * 4 * units))
-        };
-        let p = gru::Backward {
-            sequence: Sequence {
-                time,
-                units,
-                reverse: self.reverse,
-            },
-            dy: io.input(0).as_ptr(),
-            whole: self.whole,
-            record: io.input(1).as_ptr(),
-            ut,
-            state: io.input(3).as_ptr(),
-            dz: io.output_start(),
-            steps: self.steps(time),
-            z,
-            dh,
-            carry,
-        };
-        // SAFETY: inputs, output and scratch have the sizes that the shapes say; members take disjoint rows.
-        unsafe { gru::backward(&p, io.part(rows)) };
+        // The backward pass reads no bias.
+        let cell = gru::Gru { bias: std::ptr::null() };
+        run_backward(cell, self.reverse, self.whole, io, io.input(3).as_ptr());
     }
 
     fn samples() -> Vec<Sample> {

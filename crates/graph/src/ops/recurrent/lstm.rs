@@ -1,22 +1,24 @@
 //! LSTM over time. x [batch, time, 4·units] (gates i, f, g, o), U [units, 4·units], state h‖c [batch, 2·units] →
 //! record [batch, time, 6·units] of i, f, g, o, c, h. The formulas are at the kernel, [`nabla_kernels::recurrent::lstm`].
 
-use nabla_error::{Code, Error, Result};
+use nabla_error::{Error, Result};
 use nabla_kernels::Real;
-use nabla_kernels::recurrent::{Sequence, lstm};
+use nabla_kernels::recurrent::lstm;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    StepBack, before, join, order, plus, resized, stack, step, step_back, through, transposed_len, transposed_weights, units,
-    weight_gradient, weights, zeros,
+    Slopes, Unrolled, backward_scratch, before, forward_scratch, gradient_shape, of_record, plus, resized, run_backward, run_forward, step,
+    units, unrolled, unrolled_back, weight_gradient,
 };
 use crate::builder::Builder;
 use crate::ir::Id;
 use crate::ops::elementwise::{BinaryKind, UnaryKind};
-use crate::ops::matmul::Matmul;
-use crate::ops::slice::{part_of, slice};
+use crate::ops::slice::slice;
 use crate::ops::{At, Gradients, Io, Op, Sample, attributes_by_serde, by_decomposition};
-use crate::shape::{Dim, Shape};
+use crate::shape::Shape;
+
+/// Parts of a record.
+const RECORD: usize = 6;
 
 /// The cell over time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -35,19 +37,14 @@ impl Op for Lstm {
 
     fn shape(&self, x: &[&Shape]) -> Result<Shape> {
         let units = units("lstm", x[0], x[1], x[2], 4, 2)?;
-        Ok(resized(x[0], x[0].0[1].size, lstm::RECORD * units))
+        Ok(resized(x[0], x[0].0[1].size, RECORD * units))
     }
 
     fn gradient(&self, b: &mut Builder, at: &At) -> Result<Gradients> {
         let (u, state, record) = (at.inputs[1], at.inputs[2], at.y);
         let shape = b.shape(record).clone();
         let (time, n) = (shape.0[1].size, b.shape(u).0[0].size);
-        let whole = part_of(b, at.dy, 2, 0, 5 * n)?.is_some();
-        let dh = part_of(b, at.dy, 2, 5 * n, 6 * n)?;
-        let (whole, dy) = match dh {
-            Some(dh) if !whole => (false, dh),
-            _ => (true, at.dy),
-        };
+        let (whole, dy) = of_record(b, at.dy, n, RECORD)?;
         let op = LstmGradient {
             reverse: self.reverse,
             whole,
@@ -73,12 +70,8 @@ impl Op for Lstm {
         let mut build = || {
             let (x, u, state) = (inputs[0], inputs[1], inputs[2]);
             let n = b.shape(u).0[0].size;
-            let time = b.shape(x).0[1].size;
-            let (mut h, mut c) = (slice(b, state, 1, 0, n)?, slice(b, state, 1, n, 2 * n)?);
-            let mut steps = vec![0; time];
-            for at in order(time, self.reverse) {
-                let own = step(b, x, at)?;
-                let product = b.apply(Matmul::default().into(), &[h, u])?;
+            let state = vec![slice(b, state, 1, 0, n)?, slice(b, state, 1, n, 2 * n)?];
+            unrolled(b, [x, u], state, self.reverse, |b, own, product, state| {
                 let z = b.binary(BinaryKind::Add, own, product)?;
                 let mut gates = Vec::new();
                 for (gate, kind) in [UnaryKind::Sigmoid, UnaryKind::Sigmoid, UnaryKind::Tanh, UnaryKind::Sigmoid]
@@ -88,21 +81,20 @@ impl Op for Lstm {
                     let part = slice(b, z, 1, gate * n, (gate + 1) * n)?;
                     gates.push(b.unary(kind, part)?);
                 }
-                let kept = b.binary(BinaryKind::Multiply, gates[1], c)?;
+                let kept = b.binary(BinaryKind::Multiply, gates[1], state[1])?;
                 let new = b.binary(BinaryKind::Multiply, gates[0], gates[2])?;
-                c = b.binary(BinaryKind::Add, kept, new)?;
+                let c = b.binary(BinaryKind::Add, kept, new)?;
                 let t = b.unary(UnaryKind::Tanh, c)?;
-                h = b.binary(BinaryKind::Multiply, gates[3], t)?;
+                let h = b.binary(BinaryKind::Multiply, gates[3], t)?;
                 gates.extend([c, h]);
-                steps[at] = join(b, &gates)?;
-            }
-            stack(b, steps)
+                Ok((vec![h, c], gates))
+            })
         };
         Some(build())
     }
 
     fn scratch(&self, x: &[&Shape], batch: usize) -> usize {
-        x[0].0[0].at(batch) * 5 * x[1].0[0].size
+        forward_scratch::<lstm::Lstm>(x, batch)
     }
 
     fn work(&self, x: &[&Shape], _y: &Shape, batch: usize) -> usize {
@@ -111,27 +103,7 @@ impl Op for Lstm {
     }
 
     fn run<T: Real>(&self, io: &Io<T>) {
-        let (rows, time, units) = (io.out_shape().0[0].at(io.batch()), io.out_shape().0[1].size, io.shape(1).0[0].size);
-        if io.is_empty() {
-            return;
-        }
-        let scratch = io.scratch_start();
-        let p = lstm::Forward {
-            sequence: Sequence {
-                time,
-                units,
-                reverse: self.reverse,
-            },
-            x: io.input(0).as_ptr(),
-            u: weights(io, 1),
-            state: io.input(2).as_ptr(),
-            record: io.output_start(),
-            h: scratch,
-            // SAFETY: the scratch memory holds [rows, units] and [rows, 4·units].
-            z: unsafe { scratch.add(rows * units) },
-        };
-        // SAFETY: inputs, output and scratch have the sizes that the shapes say; members take disjoint rows.
-        unsafe { lstm::forward(&p, io.part(rows)) };
+        run_forward(lstm::Lstm, self.reverse, io);
     }
 
     fn samples() -> Vec<Sample> {
@@ -172,12 +144,6 @@ pub struct LstmGradient {
     pub state: bool,
 }
 
-impl LstmGradient {
-    fn steps(&self, time: usize) -> usize {
-        time + usize::from(self.state)
-    }
-}
-
 impl Op for LstmGradient {
     const NAMES: &'static [&'static str] = &["lstmGradient"];
     const HINT: &'static str = "the gradient has the shape of the outputs or of the record, as the cell of that many units gives it.";
@@ -185,22 +151,7 @@ impl Op for LstmGradient {
     attributes_by_serde!();
 
     fn shape(&self, x: &[&Shape]) -> Result<Shape> {
-        let (dy, record, u, state) = (x[0], x[1], x[2], x[3]);
-        let n = u.0.first().map_or(0, |d| d.size);
-        let wrong = || {
-            Error::new(Code::ShapeMismatch, format!("lstmGradient: dy {dy} and record {record} don't fit"))
-                .expected("[batch, time, units] or the shape of the record, [batch, time, 6·units]")
-                .received(format!("{dy} and {record}"))
-        };
-        if record.rank() != 3 || record.0[2] != Dim::fixed(lstm::RECORD * n) || record.0[1].batch {
-            return Err(wrong());
-        }
-        let time = record.0[1].size;
-        units("lstmGradient", &resized(record, time, 4 * n), u, state, 4, 2)?;
-        if *dy != resized(record, time, if self.whole { lstm::RECORD * n } else { n }) {
-            return Err(wrong());
-        }
-        Ok(resized(record, self.steps(time), 4 * n))
+        gradient_shape::<lstm::Lstm>("lstmGradient", x, self.whole, self.state)
     }
 
     fn gradient(&self, b: &mut Builder, at: &At) -> Result<Gradients> {
@@ -212,58 +163,49 @@ impl Op for LstmGradient {
         use BinaryKind::{Multiply, SigmoidGradient, TanhGradient};
         let mut build = || {
             let (dy, record, u, state) = (inputs[0], inputs[1], inputs[2], inputs[3]);
-            let (time, n) = (b.shape(record).0[1].size, b.shape(u).0[0].size);
-            let order = order(time, self.reverse);
-            let (mut dh, mut dc) = (None, None);
-            let mut steps = vec![0; time];
-            for (index, &at) in order.iter().enumerate().rev() {
-                let StepBack { parts, wants } = step_back(b, record, dy, at, n)?;
-                let [i, f, g, o, c, _] = parts[..] else {
+            let n = b.shape(u).0[0].size;
+            let p = Unrolled {
+                dy,
+                record,
+                u,
+                reverse: self.reverse,
+                kept: Some((4, slice(b, state, 1, n, 2 * n)?)),
+                states: if self.state { 2 } else { 0 },
+            };
+            unrolled_back(b, &p, |b, at| {
+                let ([i, f, g, o, c, _], Some(before)) = (&at.parts[..], at.before) else {
                     return Err(Error::internal("a record of six parts"));
                 };
-                let before = match index.checked_sub(1) {
-                    None => slice(b, state, 1, n, 2 * n)?,
-                    Some(last) => {
-                        let last = step(b, record, order[last])?;
-                        slice(b, last, 1, 4 * n, 5 * n)?
-                    }
-                };
-                let t = b.unary(UnaryKind::Tanh, c)?;
-                let dh_now = match wants[5] {
-                    Some(eh) => plus(b, eh, dh)?,
-                    None => return Err(Error::internal("dy holds that of h")),
-                };
-                let through_o = b.binary(Multiply, dh_now, o)?;
+                let t = b.unary(UnaryKind::Tanh, *c)?;
+                let dh = at.dh(b)?;
+                let through_o = b.binary(Multiply, dh, *o)?;
                 let of_c = b.binary(TanhGradient, t, through_o)?;
-                let of_c = plus(b, of_c, dc)?;
-                let dc_now = plus(b, of_c, wants[4])?;
-                let mut dz = Vec::new();
+                let of_c = plus(b, of_c, at.carry)?;
+                let dc = plus(b, of_c, at.wants[4])?;
+                let mut slopes = Vec::new();
                 let sources = [
-                    (SigmoidGradient, i, dc_now, g, wants[0]),
-                    (SigmoidGradient, f, dc_now, before, wants[1]),
-                    (TanhGradient, g, dc_now, i, wants[2]),
-                    (SigmoidGradient, o, dh_now, t, wants[3]),
+                    (SigmoidGradient, *i, dc, *g, at.wants[0]),
+                    (SigmoidGradient, *f, dc, before, at.wants[1]),
+                    (TanhGradient, *g, dc, *i, at.wants[2]),
+                    (SigmoidGradient, *o, dh, t, at.wants[3]),
                 ];
                 for (kind, gate, d, by, want) in sources {
                     let product = b.binary(Multiply, d, by)?;
                     let whole = plus(b, product, want)?;
-                    dz.push(b.binary(kind, gate, whole)?);
+                    slopes.push(b.binary(kind, gate, whole)?);
                 }
-                steps[at] = join(b, &dz)?;
-                dc = Some(b.binary(Multiply, dc_now, f)?);
-                dh = Some(through(b, steps[at], u)?);
-            }
-            if let (true, Some(dh), Some(dc)) = (self.state, dh, dc) {
-                let rest = zeros(b, dh, 2 * n)?;
-                steps.push(join(b, &[dh, dc, rest])?);
-            }
-            stack(b, steps)
+                Ok(Slopes {
+                    slopes,
+                    of_product: None,
+                    carry: Some(b.binary(Multiply, dc, *f)?),
+                })
+            })
         };
         Some(build())
     }
 
     fn scratch(&self, x: &[&Shape], batch: usize) -> usize {
-        transposed_len(x[2]) + x[1].0[0].at(batch) * 6 * x[2].0[0].size
+        backward_scratch::<lstm::Lstm>(x, batch)
     }
 
     fn work(&self, x: &[&Shape], _y: &Shape, batch: usize) -> usize {
@@ -272,35 +214,7 @@ impl Op for LstmGradient {
     }
 
     fn run<T: Real>(&self, io: &Io<T>) {
-        let (rows, time, units) = (io.shape(1).0[0].at(io.batch()), io.shape(1).0[1].size, io.shape(2).0[0].size);
-        let ut = transposed_weights(io, 2);
-        if io.is_empty() {
-            return;
-        }
-        // SAFETY: the scratch memory holds Uᵀ, then [rows, 4·units] and twice [rows, units].
-        let (z, dh, dc) = unsafe {
-            let z = io.scratch_start().add(transposed_len(io.shape(2)));
-            (z, z.add(rows * 4 * units), z.add(rows * 5 * units))
-        };
-        let p = lstm::Backward {
-            sequence: Sequence {
-                time,
-                units,
-                reverse: self.reverse,
-            },
-            dy: io.input(0).as_ptr(),
-            whole: self.whole,
-            record: io.input(1).as_ptr(),
-            ut,
-            state: io.input(3).as_ptr(),
-            dz: io.output_start(),
-            steps: self.steps(time),
-            z,
-            dh,
-            dc,
-        };
-        // SAFETY: inputs, output and scratch have the sizes that the shapes say; members take disjoint rows.
-        unsafe { lstm::backward(&p, io.part(rows)) };
+        run_backward(lstm::Lstm, self.reverse, self.whole, io, io.input(3).as_ptr());
     }
 
     fn samples() -> Vec<Sample> {

@@ -3,14 +3,16 @@
 
 use nabla_error::{Code, Error, Result};
 use nabla_kernels::Real;
-use nabla_kernels::recurrent::{Sequence, simple};
+use nabla_kernels::recurrent::simple::Simple;
 use serde::{Deserialize, Serialize};
 
-use super::{before, order, plus, stack, step, through, transposed_len, transposed_weights, units, weight_gradient, weights};
+use super::{
+    Slopes, Unrolled, backward_scratch, before, forward_scratch, run_backward, run_forward, step, through, units, unrolled, unrolled_back,
+    weight_gradient,
+};
 use crate::builder::Builder;
 use crate::ir::Id;
 use crate::ops::elementwise::{BinaryKind, UnaryKind};
-use crate::ops::matmul::Matmul;
 use crate::ops::{At, Gradients, Io, Op, Sample, attributes_by_serde, by_decomposition};
 use crate::shape::Shape;
 
@@ -23,6 +25,14 @@ pub enum CellFunction {
     Tanh,
     /// max(x, 0). Le, Jaitly & Hinton 2015, arXiv:1504.00941.
     Relu,
+}
+
+impl CellFunction {
+    fn cell(self) -> Simple {
+        Simple {
+            relu: self == CellFunction::Relu,
+        }
+    }
 }
 
 /// The cell over time.
@@ -67,28 +77,20 @@ impl Op for SimpleRnn {
     }
 
     fn decompose(&self, b: &mut Builder, inputs: &[Id]) -> Option<Result<Id>> {
-        let mut build = || {
-            let (x, u, mut h) = (inputs[0], inputs[1], inputs[2]);
-            let time = b.shape(x).0[1].size;
-            let kind = match self.activation {
-                CellFunction::Tanh => UnaryKind::Tanh,
-                CellFunction::Relu => UnaryKind::Relu,
-            };
-            let mut steps = vec![0; time];
-            for at in order(time, self.reverse) {
-                let own = step(b, x, at)?;
-                let product = b.apply(Matmul::default().into(), &[h, u])?;
-                let sum = b.binary(BinaryKind::Add, own, product)?;
-                h = b.unary(kind, sum)?;
-                steps[at] = h;
-            }
-            stack(b, steps)
+        let kind = match self.activation {
+            CellFunction::Tanh => UnaryKind::Tanh,
+            CellFunction::Relu => UnaryKind::Relu,
         };
-        Some(build())
+        let (x, u, state) = (inputs[0], inputs[1], vec![inputs[2]]);
+        Some(unrolled(b, [x, u], state, self.reverse, |b, own, product, _| {
+            let sum = b.binary(BinaryKind::Add, own, product)?;
+            let h = b.unary(kind, sum)?;
+            Ok((vec![h], vec![h]))
+        }))
     }
 
     fn scratch(&self, x: &[&Shape], batch: usize) -> usize {
-        x[0].0[0].at(batch) * 2 * x[1].0[0].size
+        forward_scratch::<Simple>(x, batch)
     }
 
     fn work(&self, x: &[&Shape], _y: &Shape, batch: usize) -> usize {
@@ -97,27 +99,7 @@ impl Op for SimpleRnn {
     }
 
     fn run<T: Real>(&self, io: &Io<T>) {
-        let (rows, time, units) = (io.out_shape().0[0].at(io.batch()), io.out_shape().0[1].size, io.shape(1).0[0].size);
-        if io.is_empty() {
-            return;
-        }
-        let p = simple::Forward {
-            sequence: Sequence {
-                time,
-                units,
-                reverse: self.reverse,
-            },
-            relu: self.activation == CellFunction::Relu,
-            x: io.input(0).as_ptr(),
-            u: weights(io, 1),
-            state: io.input(2).as_ptr(),
-            y: io.output_start(),
-            h: io.scratch_start(),
-            // SAFETY: the scratch memory holds twice [rows, units].
-            z: unsafe { io.scratch_start().add(rows * units) },
-        };
-        // SAFETY: inputs, output and scratch have the sizes that the shapes say; members take disjoint rows.
-        unsafe { simple::forward(&p, io.part(rows)) };
+        run_forward(self.activation.cell(), self.reverse, io);
     }
 
     fn samples() -> Vec<Sample> {
@@ -178,29 +160,30 @@ impl Op for SimpleRnnGradient {
     }
 
     fn decompose(&self, b: &mut Builder, inputs: &[Id]) -> Option<Result<Id>> {
-        let mut build = || {
-            let (dy, y, u) = (inputs[0], inputs[1], inputs[2]);
-            let time = b.shape(y).0[1].size;
-            let kind = match self.activation {
-                CellFunction::Tanh => BinaryKind::TanhGradient,
-                CellFunction::Relu => BinaryKind::ReluGradient,
-            };
-            let mut dh = None;
-            let mut steps = vec![0; time];
-            for at in order(time, self.reverse).into_iter().rev() {
-                let own = step(b, dy, at)?;
-                let sum = plus(b, own, dh)?;
-                let h = step(b, y, at)?;
-                steps[at] = b.binary(kind, h, sum)?;
-                dh = Some(through(b, steps[at], u)?);
-            }
-            stack(b, steps)
+        let kind = match self.activation {
+            CellFunction::Tanh => BinaryKind::TanhGradient,
+            CellFunction::Relu => BinaryKind::ReluGradient,
         };
-        Some(build())
+        let p = Unrolled {
+            dy: inputs[0],
+            record: inputs[1],
+            u: inputs[2],
+            reverse: self.reverse,
+            kept: None,
+            states: 0,
+        };
+        Some(unrolled_back(b, &p, |b, at| {
+            let dh = at.dh(b)?;
+            Ok(Slopes {
+                slopes: vec![b.binary(kind, at.parts[0], dh)?],
+                of_product: None,
+                carry: None,
+            })
+        }))
     }
 
     fn scratch(&self, x: &[&Shape], batch: usize) -> usize {
-        transposed_len(x[2]) + x[1].0[0].at(batch) * 2 * x[2].0[0].size
+        backward_scratch::<Simple>(x, batch)
     }
 
     fn work(&self, x: &[&Shape], _y: &Shape, batch: usize) -> usize {
@@ -209,32 +192,8 @@ impl Op for SimpleRnnGradient {
     }
 
     fn run<T: Real>(&self, io: &Io<T>) {
-        let (rows, time, units) = (io.out_shape().0[0].at(io.batch()), io.out_shape().0[1].size, io.shape(2).0[0].size);
-        let ut = transposed_weights(io, 2);
-        if io.is_empty() {
-            return;
-        }
-        // SAFETY: the scratch memory holds Uᵀ, then twice [rows, units].
-        let (z, dh) = unsafe {
-            let z = io.scratch_start().add(transposed_len(io.shape(2)));
-            (z, z.add(rows * units))
-        };
-        let p = simple::Backward {
-            sequence: Sequence {
-                time,
-                units,
-                reverse: self.reverse,
-            },
-            relu: self.activation == CellFunction::Relu,
-            dy: io.input(0).as_ptr(),
-            y: io.input(1).as_ptr(),
-            ut,
-            dz: io.output_start(),
-            z,
-            dh,
-        };
-        // SAFETY: inputs, output and scratch have the sizes that the shapes say; members take disjoint rows.
-        unsafe { simple::backward(&p, io.part(rows)) };
+        // The cell's derivative reads no state.
+        run_backward(self.activation.cell(), self.reverse, false, io, std::ptr::null());
     }
 
     fn samples() -> Vec<Sample> {
