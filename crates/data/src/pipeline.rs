@@ -1,20 +1,19 @@
 //! Steps that are more than one affine map a column: stages that may change the width of a row, and the affine map that ends them.
 //!
-//! A list of affine steps has no stages and is applied while rows are gathered. Other lists are applied once a fit: the prepared
-//! rows are a data set of their own ([`Prepared::materialise`]). Everything is fitted on the rows of one view only.
+//! All of it is applied while rows are gathered: a row's stages run in a buffer of the thread's own, and no prepared copy of the data is
+//! kept, in no fold. (What changes prepared rows at each epoch, augmentation, keeps one: [`Prepared::materialise`].) Everything is fitted
+//! on the rows of one view only, a few columns at a time.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use nabla_error::{Code, Error, Result, memory};
-use nabla_kernels::gather::Stored;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, missing_cell};
 use crate::power::yeo_johnson;
-use crate::prepare::{Distribution, Drop, Fill, Fitted, Norm, OneHot, Step, Strategy, chosen, fit_affine, fit_matrix, quantile_of, sorted};
-use crate::prepare_sequences::fit_sequences;
+use crate::prepare::{Distribution, Drop, Fill, Fitted, Norm, OneHot, Step, Strategy, chosen};
 use crate::quantiles;
-use crate::select_best::best_columns;
 use crate::source::{Column, Kind, Matrix, Target};
 use crate::spill::RowsWriter;
 
@@ -106,12 +105,12 @@ impl Stage {
     }
 
     /// One row.
-    fn run(&self, row: &[f64], out: &mut Vec<f64>) -> Result<()> {
+    fn run(&self, row: &[f64], out: &mut Vec<f64>) {
         out.clear();
         match self {
             Stage::Affine { map } => {
                 out.extend_from_slice(row);
-                return map.transform(out);
+                map.apply(out);
             }
             Stage::Impute { fill, marked } => {
                 out.extend(
@@ -150,7 +149,6 @@ impl Stage {
             }
             Stage::Select { keep, .. } => out.extend(keep.iter().map(|&j| row[j])),
         }
-        Ok(())
     }
 
     /// One row back, where there is a way.
@@ -202,6 +200,14 @@ fn no_way_back(step: &str) -> Error {
         format!("{step} has no inverse: what it takes away is not kept"),
     )
     .at(step)
+}
+
+/// One row through all of them.
+fn run_stages(stages: &[Stage], row: &mut Vec<f64>, next: &mut Vec<f64>) {
+    for stage in stages {
+        stage.run(row, next);
+        std::mem::swap(row, next);
+    }
 }
 
 /// Fitted steps: stages, then one affine map.
@@ -270,41 +276,58 @@ impl Prepared {
         !self.stages.is_empty()
     }
 
-    /// The rows after the stages and before the map, as a data set of its own; the same one where there are no stages.
+    /// Whether the stages change these rows: not where they only fill what is missing, and nothing is. No cell is missing after them.
     ///
     /// # Errors
-    /// `INVALID_DATA` for a cell that is still missing, `OUT_OF_MEMORY`.
-    pub fn materialise(&self, data: &Dataset) -> Result<Dataset> {
-        // Where nothing is missing there is nothing to fill, and rows need no copy.
+    /// `INVALID_DATA` for a cell that is still missing, naming it.
+    pub fn changes(&self, data: &Dataset) -> Result<bool> {
         let fills = |stage: &Stage| matches!(stage, Stage::Impute { marked, .. } if marked.is_empty());
-        if self.stages.is_empty() || self.stages.iter().all(fills) && data.check_finite().is_ok() {
-            return Ok(data.clone());
+        if self.stages.is_empty() {
+            return Ok(false);
         }
-        let width = self.map.width();
-        let rows = data.rows();
+        if data.check_finite().is_ok() {
+            return Ok(!self.stages.iter().all(fills));
+        }
+        let (mut now, mut next) = (Vec::new(), Vec::new());
+        data.blocks(|first, values| {
+            for (i, row) in values.chunks_exact(data.width()).enumerate() {
+                let Some(hole) = row.iter().position(|x| x.is_nan()) else {
+                    continue;
+                };
+                now.clear();
+                now.extend_from_slice(row);
+                run_stages(&self.stages, &mut now, &mut next);
+                if now.iter().any(|x| x.is_nan()) {
+                    // Stages keep the order of columns: the first missing one of the source is it.
+                    let missing = missing_cell(data.source(), hole, data.row_index(first + i) as usize);
+                    return Err(missing.hint("prepare: [impute(), …] fills missing cells."));
+                }
+            }
+            Ok(())
+        })?;
+        Ok(true)
+    }
+
+    /// The rows after the stages and before the map, as a data set of its own: what changes prepared rows reads (augmentation). Without
+    /// that they are made while rows are gathered, by [`Self::staged`], and no copy is kept.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY`, and what reading a file runs into.
+    pub fn materialise(&self, data: &Dataset) -> Result<Dataset> {
+        let (width, rows) = (self.map.width(), data.rows());
         let in_file = matches!(data.source().features(), Matrix::File(_));
         let mut file = in_file.then(RowsWriter::create).transpose()?;
         let room = if in_file { 0 } else { rows.saturating_mul(width) };
         let mut values = memory::room_for(room, || format!("{rows} prepared rows of {width} values")).map_err(|e| e.at("prepare"))?;
-        let (mut row, mut next) = (vec![0.0; data.width()], Vec::new());
-        for i in 0..data.rows() {
-            row.resize(data.width(), 0.0);
-            data.row_to(i, &mut row);
+        for i in 0..rows {
+            self.staged(data, data.row_index(i), |row| match &mut file {
+                Some(file) => file.push(row.iter().copied()),
+                None => {
+                    values.extend_from_slice(row);
+                    Ok(())
+                }
+            })?;
             data.source().features().check()?;
-            self.run_stages(&mut row, &mut next)?;
-            if let Some(j) = row.iter().position(|x| x.is_nan()) {
-                // Stages keep the order of columns: the first missing one of the source is it.
-                let mut before = vec![0.0; data.width()];
-                data.row_to(i, &mut before);
-                let column = before.iter().position(|x| x.is_nan()).unwrap_or(j.min(data.width() - 1));
-                return Err(
-                    missing_cell(data.source(), column, data.row_index(i) as usize).hint("prepare: [impute(), …] fills missing cells.")
-                );
-            }
-            match &mut file {
-                Some(file) => file.push(row.iter().copied())?,
-                None => values.extend_from_slice(&row),
-            }
         }
         Ok(data.with_features(
             width,
@@ -315,12 +338,17 @@ impl Prepared {
         ))
     }
 
-    fn run_stages(&self, row: &mut Vec<f64>, next: &mut Vec<f64>) -> Result<()> {
-        for stage in &self.stages {
-            stage.run(row, next)?;
-            std::mem::swap(row, next);
+    /// A row (an index into the source) after the stages and before the map; buffers are a thread's own and made once.
+    pub fn staged<R>(&self, data: &Dataset, row: u32, then: impl FnOnce(&[f64]) -> R) -> R {
+        thread_local! {
+            static ROW: RefCell<(Vec<f64>, Vec<f64>)> = RefCell::default();
         }
-        Ok(())
+        ROW.with_borrow_mut(|(now, next)| {
+            now.resize(self.width, 0.0);
+            data.source().features().copy_to(row as usize * self.width, now);
+            run_stages(&self.stages, now, next);
+            then(now)
+        })
     }
 
     /// Plain rows before the map.
@@ -330,7 +358,7 @@ impl Prepared {
         for values in values.chunks_exact(self.width) {
             row.clear();
             row.extend_from_slice(values);
-            self.run_stages(&mut row, &mut next)?;
+            run_stages(&self.stages, &mut row, &mut next);
             out.extend_from_slice(&row);
         }
         Ok(out)
@@ -472,254 +500,12 @@ fn span(levels: usize, drop: Option<Drop>) -> [usize; 2] {
     }
 }
 
-/// Fits `steps` on the features of a view.
-///
-/// # Errors
-/// `INVALID_DATA` for a missing cell where a step needs it (naming column and row), `INVALID_OPTION` for columns or options that do not
-/// fit, `NOT_FINITE` when the spread of a column does not fit into f64.
-pub fn fit(steps: &[Step], data: &Dataset) -> Result<Prepared> {
-    if let (Some(lengths), false) = (data.source().lengths(), steps.is_empty()) {
-        return fit_sequences(steps, data, lengths);
-    }
-    if steps.iter().all(Step::is_affine) {
-        return Ok(Prepared::affine(fit_affine(steps, data)?));
-    }
-    let source = data.source();
-    let named: Vec<Column> = match source.columns() {
-        [] => (0..data.width()).map(|j| Column::number(format!("x{j}"))).collect(),
-        columns => columns.to_vec(),
-    };
-    let missing = |row: usize, name: &str| {
-        let column = source.columns().iter().position(|column| column.name == name).unwrap_or(0);
-        missing_cell(source, column, data.row_index(row) as usize).hint("prepare: [impute(), …] fills missing cells.")
-    };
-    let target = Goal::of(data);
-    fit_rows(
-        steps,
-        data.features_f64()?,
-        data.rows(),
-        begin(named.iter()),
-        &missing,
-        target.as_ref(),
-    )
-}
+mod fit;
+mod staged;
 
-/// What selection looks at.
-pub(crate) enum Goal {
-    Classes { labels: Vec<u32>, count: usize },
-    Number(Vec<f64>),
-}
-
-impl Goal {
-    fn of(data: &Dataset) -> Option<Goal> {
-        match data.source().target()? {
-            Target::Classes { names, .. } => Some(Goal::Classes {
-                labels: data.labels()?,
-                count: names.len(),
-            }),
-            Target::Numbers { width: 1, .. } => data.targets().map(Goal::Number),
-            Target::Numbers { .. } | Target::Sequence { .. } | Target::Several { .. } => None,
-        }
-    }
-}
-
-pub(crate) fn fit_rows(
-    steps: &[Step],
-    mut values: Vec<f64>,
-    rows: usize,
-    mut columns: Columns,
-    missing: &dyn Fn(usize, &str) -> Error,
-    goal: Option<&Goal>,
-) -> Result<Prepared> {
-    if rows == 0 {
-        return Err(Error::new(Code::InvalidData, "preparation cannot be fitted on no rows"));
-    }
-    let width = columns.len();
-    let mut stages = Vec::new();
-    let mut at = 0;
-    while at < steps.len() {
-        let affine = steps[at..].iter().take_while(|step| step.is_affine()).count();
-        if affine > 0 {
-            let map = fit_run(&steps[at..at + affine], &values, &columns, missing)?;
-            at += affine;
-            if at == steps.len() {
-                return Ok(Prepared { width, stages, map });
-            }
-            map.transform(&mut values)?;
-            stages.push(Stage::Affine { map });
-            continue;
-        }
-        let (next, on) = after(&steps[at], columns.clone())?;
-        for stage in fit_stage(&steps[at], &values, &columns, &on, missing, goal)? {
-            values = apply(&stage, &values, columns.len())?;
-            columns = match &stage {
-                Stage::Select { keep, .. } => keep.iter().map(|&j| columns[j].clone()).collect(),
-                _ => next.clone(),
-            };
-            stages.push(stage);
-        }
-        if !matches!(steps[at], Step::SelectBest(_)) {
-            columns = next;
-        }
-        at += 1;
-    }
-    let map = Fitted::identity(columns.len());
-    Ok(Prepared { width, stages, map })
-}
-
-fn apply(stage: &Stage, values: &[f64], width: usize) -> Result<Vec<f64>> {
-    let mut out = Vec::with_capacity(values.len() / width * stage.width_out(width));
-    let mut row = Vec::new();
-    for values in values.chunks_exact(width) {
-        stage.run(values, &mut row)?;
-        out.extend_from_slice(&row);
-    }
-    Ok(out)
-}
-
-fn fit_run<S: Stored>(steps: &[Step], values: &[S], columns: &Columns, missing: &dyn Fn(usize, &str) -> Error) -> Result<Fitted> {
-    let width = columns.len();
-    let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
-    let numbers: Vec<bool> = columns.iter().map(|(_, now)| *now == Now::Number).collect();
-    let first = |j: usize| values.iter().skip(j).step_by(width).position(|x| x.to_f64().is_nan()).unwrap_or(0);
-    fit_matrix(steps, values, &names, &numbers, |j| missing(first(j), names[j]))
-}
-
-fn fit_stage(
-    step: &Step,
-    values: &[f64],
-    columns: &Columns,
-    on: &[usize],
-    missing: &dyn Fn(usize, &str) -> Error,
-    goal: Option<&Goal>,
-) -> Result<Vec<Stage>> {
-    let width = columns.len();
-    let column = |j: usize| values.iter().skip(j).step_by(width).copied();
-    let whole = |j: usize| match column(j).position(|x| x.is_nan()) {
-        Some(row) => Err(missing(row, &columns[j].0)),
-        None => Ok(sorted(column(j))),
-    };
-    Ok(match step {
-        Step::Impute(impute) => {
-            let mut fill = vec![None; width];
-            for &j in on {
-                fill[j] = Some(filling(impute.strategy, impute.value.as_ref(), &columns[j], &sorted(column(j)))?);
-            }
-            let marked = if impute.indicator { on.to_vec() } else { Vec::new() };
-            vec![Stage::Impute { fill, marked }]
-        }
-        Step::OneHot(step) => {
-            let span = |(j, (_, now)): (usize, &(String, Now))| match now {
-                Now::Category(levels) if on.contains(&j) => span(levels.len(), step.drop),
-                _ => [0, 0],
-            };
-            vec![Stage::OneHot {
-                spans: columns.iter().enumerate().map(span).collect(),
-            }]
-        }
-        // Codes are the numbers of their levels already.
-        Step::Ordinal(_) => Vec::new(),
-        Step::UnitNorm(step) => vec![Stage::UnitNorm {
-            columns: on.to_vec(),
-            norm: step.norm,
-        }],
-        Step::Quantile(step) => {
-            if step.quantiles < 2 {
-                return Err(Error::option("quantiles", "at least 2", step.quantiles).at("quantile"));
-            }
-            let mut quantiles = vec![Vec::new(); width];
-            for &j in on {
-                let values = whole(j)?;
-                let count = step.quantiles.min(values.len()).max(2);
-                quantiles[j] = (0..count).map(|i| quantile_of(&values, i as f64 / (count - 1) as f64)).collect();
-            }
-            vec![Stage::Quantile {
-                quantiles,
-                output: step.output,
-            }]
-        }
-        Step::Power(step) => {
-            let mut lambda = vec![None; width];
-            for &j in on {
-                let values = whole(j)?;
-                lambda[j] = Some(crate::power::likeliest(&values));
-            }
-            let power = Stage::Power { lambda };
-            if !step.standardize {
-                return Ok(vec![power]);
-            }
-            let after = apply(&power, values, width)?;
-            let names = on.iter().map(|&j| columns[j].0.clone()).collect();
-            let standardize = Step::Standardize(crate::prepare::Standardize {
-                columns: Some(names),
-                ..Default::default()
-            });
-            let map = fit_run(&[standardize], &after, columns, missing)?;
-            vec![power, Stage::Affine { map }]
-        }
-        Step::SelectBest(step) => {
-            for j in 0..width {
-                whole(j)?;
-            }
-            let goal = goal.ok_or_else(|| {
-                Error::new(Code::InvalidOption, "selectBest needs a target of classes, or of one number a row").at("selectBest")
-            })?;
-            vec![Stage::Select {
-                keep: best_columns(step, values, width, goal)?,
-                width,
-            }]
-        }
-        affine => return Err(Error::internal(format!("{} is an affine step", affine.name()))),
-    })
-}
-
-fn filling(strategy: Strategy, value: Option<&Fill>, (name, now): &(String, Now), sorted: &[f64]) -> Result<f64> {
-    let wrong = |message: String| Error::new(Code::InvalidOption, message).at(format!("impute, column {name:?}"));
-    if let Now::Category(levels) = now {
-        match (strategy, value) {
-            (Strategy::Mode, _) => {}
-            (Strategy::Constant, Some(Fill::Level(level))) => {
-                let code = levels.iter().position(|l| l == level);
-                return code
-                    .map(|code| code as f64)
-                    .ok_or_else(|| wrong(format!("{level:?} is no level of the column")).expected(levels.join(", ")));
-            }
-            _ => return Err(wrong("categories have a mode, or a constant level".to_owned()).hint("strategy: 'mode'")),
-        }
-    } else if strategy == Strategy::Constant {
-        return match value {
-            None => Ok(0.0),
-            Some(Fill::Number(number)) if number.is_finite() => Ok(*number),
-            Some(other) => Err(wrong(format!("{other:?} is no finite number"))),
-        };
-    }
-    if sorted.is_empty() {
-        return Err(
-            Error::new(Code::InvalidData, "every cell of the column is missing in the training rows")
-                .at(format!("column {name:?}"))
-                .hint("Drop the column, or fill it: impute({ strategy: 'constant' })."),
-        );
-    }
-    Ok(match strategy {
-        Strategy::Mean => {
-            // From the first value on, so that a column far from zero keeps its digits.
-            sorted[0] + sorted.iter().map(|x| x - sorted[0]).sum::<f64>() / sorted.len() as f64
-        }
-        Strategy::Median => quantile_of(sorted, 0.5),
-        _ => mode(sorted),
-    })
-}
-
-/// The most frequent of ascending values, the least of several.
-fn mode(sorted: &[f64]) -> f64 {
-    let mut best = (0, f64::NAN);
-    for run in sorted.chunk_by(|a, b| a == b) {
-        if run.len() > best.0 {
-            best = (run.len(), run[0]);
-        }
-    }
-    best.1
-}
+pub use fit::fit;
+pub(crate) use fit::{Goal, fit_rows};
+pub(crate) use staged::Staged;
 
 #[cfg(test)]
 mod tests;

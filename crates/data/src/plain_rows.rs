@@ -7,7 +7,7 @@ use nabla_kernels::gather::{Stored, gather_rows};
 use nabla_kernels::reduce::all_finite;
 use rayon::prelude::*;
 
-use crate::pipeline::{Prepared, begin, fit_rows};
+use crate::pipeline::{Prepared, Staged, begin, fit_rows};
 use crate::prepare::{Fitted, Step, compose, moments_of, sorted};
 use crate::source::Column;
 
@@ -36,8 +36,12 @@ pub fn fit_values<S: Stored>(steps: &[Step], values: &[S], width: usize) -> Resu
         let named: Vec<Column> = (0..width).map(|j| Column::number(format!("x{j}"))).collect();
         let missing =
             |row: usize, name: &str| Error::new(Code::InvalidData, "the cell is missing").at(format!("column {name:?}, row {row}"));
-        let doubles = values.iter().map(|v| v.to_f64()).collect();
-        return fit_rows(steps, doubles, rows, begin(named.iter()), &missing, None);
+        let rows_to = |row: usize, out: &mut [f64]| {
+            let from = row * width;
+            values[from..].iter().zip(out).for_each(|(v, out)| *out = v.to_f64());
+        };
+        let from = Staged::new(rows, width, &rows_to);
+        return fit_rows(steps, from, begin(named.iter()), &missing, None);
     }
     // What was counted says whether all are finite: no pass of its own.
     let moments = moments_of(values, width);

@@ -426,13 +426,18 @@ impl Fitted {
     /// Prepares rows in place (`[rows, width]`, row-major).
     pub fn transform(&self, values: &mut [f64]) -> Result<()> {
         self.expect_rows(values.len())?;
+        self.apply(values);
+        Ok(())
+    }
+
+    /// [`Self::transform`] of whole rows.
+    pub(crate) fn apply(&self, values: &mut [f64]) {
         for row in values.chunks_exact_mut(self.width().max(1)) {
             for (x, (shift, factor)) in row.iter_mut().zip(self.shift.iter().zip(&self.factor)) {
                 *x = (*x - shift) * factor;
             }
             self.clip_row(row, |value, [low, high]| value.clamp(low, high));
         }
-        Ok(())
     }
 
     /// Cuts prepared rows of f32 in place: what training does after its gather applied shift and factor.

@@ -6,9 +6,9 @@ use crate::pipeline::Goal;
 use crate::prepare::{Score, SelectBest};
 
 /// The k columns with the greatest score, ascending. NaN (a constant column) is the least.
-pub(crate) fn best_columns(step: &SelectBest, values: &[f64], width: usize, goal: &Goal) -> Result<Vec<usize>> {
+pub(crate) fn best_columns(step: &SelectBest, width: usize, mut column: impl FnMut(usize) -> Vec<f64>, goal: &Goal) -> Result<Vec<usize>> {
     let score = |j: usize| {
-        let column: Vec<f64> = values.iter().skip(j).step_by(width).copied().collect();
+        let column = column(j);
         match (step.score, goal) {
             (Score::F, Goal::Classes { labels, count }) => Ok(f_of_classes(&column, labels, *count)),
             (Score::F, Goal::Number(y)) => Ok(f_of_numbers(&column, y)),

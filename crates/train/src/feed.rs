@@ -1,5 +1,5 @@
-//! From rows of a data set to the inputs of a program: gathered by index, prepared on the way, never copied before. Only preparation that
-//! is more than an affine map a column is applied beforehand, once: its rows are a data set of their own.
+//! From rows of a data set to the inputs of a program: gathered by index, prepared on the way, never copied before. Only where a recipe
+//! changes prepared rows (augmentation beside preparation that is more than an affine map a column) these are a data set of their own.
 
 use std::ops::Range;
 use std::sync::Mutex;
@@ -23,6 +23,8 @@ use crate::target_units::units;
 pub struct Feed<'a> {
     data: Dataset,
     preparation: &'a Fitted,
+    /// Of stages before the map that change the rows.
+    staged: Option<&'a Prepared>,
     target_preparation: &'a Fitted,
     identity: bool,
     class_weights: Option<Vec<f64>>,
@@ -70,27 +72,19 @@ impl<'a> Feed<'a> {
         } else {
             preparation.prepared_width()
         };
-        let data = preparation.materialise(data)?;
+        let data = data.clone();
+        let staged = preparation.changes(&data)?.then_some(preparation);
         let preparation = preparation.map();
         if targets {
             check_targets(recipe, &data)?;
         }
-        if targets {
+        if targets && staged.is_none() {
             data.check_finite()?;
         }
         let identity = preparation.is_identity();
-        let mut rows = data.source_rows();
-        if let (true, Some(weights)) = (targets, data.source().weights()) {
-            // A row of weight 0 is absent.
-            rows.retain(|&row| weights[row as usize] != 0.0);
-            if rows.is_empty() && data.rows() > 0 {
-                return Err(Error::new(Code::InvalidData, "all weights are 0")
-                    .at("weights")
-                    .expected("at least one weight above 0"));
-            }
-        }
         Ok(Feed {
             preparation,
+            staged,
             target_preparation,
             identity,
             class_weights: None,
@@ -100,10 +94,10 @@ impl<'a> Feed<'a> {
             } else {
                 units(recipe, data.schema().target.as_ref(), target_preparation)
             },
+            rows: if targets { there(&data)? } else { data.source_rows() },
             data,
             wide,
             changes: None,
-            rows,
         })
     }
 
@@ -112,6 +106,9 @@ impl<'a> Feed<'a> {
     /// # Errors
     /// `INVALID_DATA` naming the first cell that is missing.
     pub fn check_rows(&self, rows: Range<usize>) -> Result<()> {
+        if self.staged.is_some() {
+            return Ok(());
+        }
         self.data.check_finite_rows(rows)
     }
 
@@ -161,6 +158,10 @@ impl<'a> Feed<'a> {
     pub fn with_changes(mut self, recipe: &[Augmentation], seed: u64, members: usize) -> Result<Feed<'a>> {
         if recipe.is_empty() {
             return Ok(self);
+        }
+        if let Some(prepared) = self.staged.take() {
+            self.data = prepared.materialise(&self.data)?;
+            self.rows = there(&self.data)?;
         }
         let augmenter = Augmenter::new(recipe, seed, &self.data, &self.rows)?;
         let buffers = |_| match self.data.source().features().storage() {
@@ -268,6 +269,12 @@ impl<'a> Feed<'a> {
 
     /// Prepared features of some rows (indices into the source).
     pub fn features<T: Real>(&self, rows: &[u32], out: &mut [T]) {
+        if let Some(prepared) = self.staged {
+            for (&row, out) in rows.iter().zip(out.chunks_exact_mut(self.wide)) {
+                prepared.staged(&self.data, row, |values| self.prepare(values, out));
+            }
+            return;
+        }
         let width = self.data.width();
         let scale = (!self.identity).then(|| (&self.preparation.shift()[..width], &self.preparation.factor()[..width]));
         if width < self.wide {
@@ -314,7 +321,8 @@ impl<'a> Feed<'a> {
     /// Prepared rows within the bounds that their preparation gives them.
     fn cut<T: Real>(&self, out: &mut [T]) {
         let Some(clip) = self.preparation.clip() else { return };
-        for row in out.chunks_exact_mut(self.data.width().max(1)) {
+        let width = if self.staged.is_some() { self.wide } else { self.data.width() };
+        for row in out.chunks_exact_mut(width.max(1)) {
             for (value, clip) in row.iter_mut().zip(clip) {
                 if let Some([low, high]) = clip {
                     *value = value.max(T::from_f64(*low)).min(T::from_f64(*high));
@@ -413,7 +421,8 @@ impl<'a> Feed<'a> {
     /// Positions of a row of the program's output.
     fn wide_positions(&self) -> usize {
         match self.data.source().target() {
-            Some(Target::Sequence { width, .. }) => width * self.wide / self.data.width().max(1),
+            Some(Target::Sequence { width, .. }) if self.staged.is_none() => width * self.wide / self.data.width().max(1),
+            Some(Target::Sequence { width, .. }) => *width,
             _ => 1,
         }
     }
@@ -501,6 +510,20 @@ impl<'a> Feed<'a> {
         }
         self.target_preparation.inverse(predictions)
     }
+}
+
+/// The rows that count, as indices into the source: a row of weight 0 is absent.
+fn there(data: &Dataset) -> Result<Vec<u32>> {
+    let mut rows = data.source_rows();
+    if let Some(weights) = data.source().weights() {
+        rows.retain(|&row| weights[row as usize] != 0.0);
+        if rows.is_empty() && data.rows() > 0 {
+            return Err(Error::new(Code::InvalidData, "all weights are 0")
+                .at("weights")
+                .expected("at least one weight above 0"));
+        }
+    }
+    Ok(rows)
 }
 
 /// What changes the rows of a feed, with buffers for each member of a team.
