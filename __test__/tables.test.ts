@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Dataset } from 'nabla';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ColumnCells } from '../src/data/columns.js';
+import { spill } from '../src/data/spill.js';
 
 const folder = process.env.NABLA_DATA;
 const found = folder !== undefined && existsSync(join(folder, 'tabular'));
@@ -238,5 +240,36 @@ describe('a CSV file', () => {
     const stop = new AbortController();
     stop.abort(new Error('enough'));
     expect(await fails(Dataset.fromCsv(path, { signal: stop.signal }))).toMatch(/enough/);
+  });
+});
+
+describe('what goes through a file of text', () => {
+  it('loses no digit and no sign', async () => {
+    const numbers = [-0, 0.1 + 0.2, 5e-324, Number.MAX_VALUE, 2 ** 53, -1e21, Math.fround(0.1)];
+    const data = await Dataset.stream(numbers.map((x) => ({ x })));
+    expect([...data.features()].map((x, i) => Object.is(x, numbers[i]))).toEqual(numbers.map(() => true));
+  });
+
+  it('is missing where it would be in memory: NaN of a table without nulls, an empty text', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'nabla-spill-'));
+    try {
+      const path = join(folder, 'rows.csv');
+      await spill(
+        [
+          { x: 1, word: 'a' },
+          { x: Number.NaN, word: '' },
+        ],
+        path,
+        { nanIsMissing: true },
+      );
+      expect(readFileSync(path, 'utf8')).toBe('x,word\n1,a\n,\n');
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+    const cells = new ColumnCells('word', 3);
+    ['a', '', 'b'].forEach((text, row) => {
+      cells.put(row, text);
+    });
+    expect(cells.finish()).toMatchObject({ levels: ['a', 'b'], cells: Uint32Array.of(0, 0xffffffff, 1) });
   });
 });

@@ -63,7 +63,8 @@ export class ColumnCells {
   }
 
   put(row: number, value: unknown): void {
-    if (value === null || value === undefined || (typeof value === 'string' && this.#missing.has(value))) return;
+    // An empty text is a missing cell, as in a file of comma-separated values.
+    if (value === null || value === undefined || value === '' || (typeof value === 'string' && this.#missing.has(value))) return;
     const place = `column ${JSON.stringify(this.#name)}, row ${row}`;
     let cell = typeof value === 'bigint' ? Number(value) : value;
     if (typeof value === 'bigint' && !Number.isSafeInteger(cell))

@@ -50,7 +50,7 @@ const read = async ({ path, drop, kinds, missing, spill: target }: ParquetWork):
         rowStart = rowEnd;
       }
     };
-    tell({ kinds: await spill(groups(), target, { line }) });
+    tell({ kinds: await spill(groups(), target, { line, nanIsMissing: true }) });
     return;
   }
   const columns = new Map(names.map((name) => [name, new ColumnCells(name, rows, { kind: kinds[name], missing })]));

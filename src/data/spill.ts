@@ -40,11 +40,17 @@ export const spill = async (
   {
     signal,
     line,
-  }: { readonly signal?: AbortSignal | undefined; readonly line?: { read(count: number, total: number | null): void } | undefined },
+    nanIsMissing = false,
+  }: {
+    readonly signal?: AbortSignal | undefined;
+    readonly line?: { read(count: number, total: number | null): void } | undefined;
+    /** NaN is how tables without nulls say missing. */
+    readonly nanIsMissing?: boolean;
+  },
 ): Promise<SpilledKinds> => {
   const file = createWriteStream(path);
   try {
-    const kinds = await write(rows, file, signal, line);
+    const kinds = await write(rows, file, signal, line, nanIsMissing);
     file.end();
     await finished(file);
     return kinds;
@@ -74,6 +80,7 @@ const write = async (
   file: WriteStream,
   signal: AbortSignal | undefined,
   line: { read(count: number, total: number | null): void } | undefined,
+  nanIsMissing: boolean,
 ): Promise<SpilledKinds> => {
   let names: string[] | undefined;
   const kinds = new Map<string, 'number' | 'boolean' | 'category'>();
@@ -98,7 +105,7 @@ const write = async (
       throw invalidData(place, `the columns of the first row (${names.join(', ')})`, `the column ${JSON.stringify(stranger)}`);
     const cells = names.map((name) => {
       const cell = row[name];
-      if (cell === null || cell === undefined) return '';
+      if (cell === null || cell === undefined || (nanIsMissing && Number.isNaN(cell))) return '';
       const kind = typeof cell === 'string' ? 'category' : typeof cell === 'boolean' ? 'boolean' : 'number';
       const before = kinds.get(name) ?? kind;
       if (!['string', 'boolean', 'number', 'bigint'].includes(typeof cell) || before !== kind)
@@ -123,7 +130,7 @@ const write = async (
           expected: 'a finite number, or null where it is missing',
           received: String(cell),
         });
-      return quoted(String(cell));
+      return Object.is(cell, -0) ? '-0' : quoted(String(cell));
     });
     // A row of one missing cell is no blank line.
     text += `${cells.length === 1 && cells[0] === '' ? '""' : cells.join()}\n`;

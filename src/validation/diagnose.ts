@@ -158,7 +158,7 @@ const suggest = (verdict: Verdict, evidence: Evidence): string[] => {
  * above the training error is variance; where neither is and the reachable error is most of what is left, noise is the limit.
  *
  * Fits the recipe on the training rows and on half of them. The reachable error is `baselineError`, else estimated from neighbouring rows:
- * half the nearest neighbour's error for classes (Cover & Hart 1967), the Gamma test for numbers. High bias never suggests more data.
+ * half the nearest neighbour's error for classes (Cover & Hart 1967), the Gamma test for numbers; at most the validation error. High bias never suggests more data.
  * @example
  * const { verdict, suggestions } = await diagnose(trainer, { train, validation, baselineError: 0.01 });
  */
@@ -197,7 +197,8 @@ export const diagnose = async (estimator: Estimator, options: DiagnoseOptions): 
     given === undefined ? noiseFloor(train, one) : undefined,
   ]);
   const trivialError = trivial(one, train, validation);
-  const baselineError = given ?? Math.min(estimated ?? 0, trivialError);
+  // What was reached on rows not seen can be reached: neighbours, or a constant, may say more.
+  const baselineError = given ?? Math.min(estimated ?? 0, trivialError, onValidation.error);
   const scale = Math.max(0, trivialError - baselineError);
   const avoidableBias = Math.max(0, onTrain.error - baselineError);
   const varianceGap = onValidation.error - Math.max(onTrain.error, baselineError);

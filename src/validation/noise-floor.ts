@@ -5,17 +5,22 @@ import type { OneOutput } from './one-output.js';
 const most = 1500;
 const neighbours = 10;
 
-/** Features as mean 0 and deviation 1, so that no column outweighs the others; undefined where a cell is missing. */
-const standardized = (features: Float64Array, rows: number): Float64Array | undefined => {
+/** Features as mean 0 and deviation 1, so that no column outweighs the others; a missing cell is its column's mean. */
+const standardized = (features: Float64Array, rows: number): Float64Array => {
   const width = features.length / rows;
-  const out = Float64Array.from(features);
+  const out = new Float64Array(features.length);
   for (let j = 0; j < width; j++) {
-    let [mean, squares] = [0, 0];
-    for (let i = j; i < out.length; i += width) mean += out[i]! / rows;
-    for (let i = j; i < out.length; i += width) squares += (out[i]! - mean) ** 2;
-    if (!Number.isFinite(squares)) return undefined;
-    const deviation = Math.sqrt(squares / rows) || 1;
-    for (let i = j; i < out.length; i += width) out[i] = (out[i]! - mean) / deviation;
+    let [count, mean, squares] = [0, 0, 0];
+    for (let i = j; i < out.length; i += width) {
+      const value = features[i]!;
+      if (Number.isNaN(value)) continue;
+      // Welford 1962: a column far from zero keeps its digits.
+      const far = value - mean;
+      mean += far / ++count;
+      squares += far * (value - mean);
+    }
+    const deviation = Math.sqrt(squares / Math.max(1, count)) || 1;
+    for (let i = j; i < out.length; i += width) out[i] = Number.isNaN(features[i]!) ? 0 : (features[i]! - mean) / deviation;
   }
   return out;
 };
@@ -50,7 +55,7 @@ const nearest = async (x: Float64Array, rows: number, count: number): Promise<{ 
  *
  * Classes: half of the nearest neighbour's error at least, exactly (K − 1)/K·(1 − √(1 − K/(K − 1)·e)) (Cover & Hart 1967). Numbers: the
  * Gamma test, half of the mean squared difference of targets against the mean squared distance of the 1st to 10th neighbours, its line
- * carried to distance 0 (Stefánsson, Končar & Jones 1997). Undefined where cells are missing or rows are too few.
+ * carried to distance 0 (Stefánsson, Končar & Jones 1997). Undefined where rows are too few.
  */
 export const noiseFloor = async (data: Dataset, one: OneOutput): Promise<number | undefined> => {
   // Every so many rows: both parts of a joined set are seen.
@@ -59,7 +64,6 @@ export const noiseFloor = async (data: Dataset, one: OneOutput): Promise<number 
   const { rows } = view;
   if (rows < 30) return undefined;
   const x = standardized(view.features(), rows);
-  if (x === undefined) return undefined;
   const y = one.values(view);
   if (one.classes > 0) {
     const { indices } = await nearest(x, rows, 1);
