@@ -13,7 +13,7 @@ pub fn js(error: Error) -> napi::Error {
 
 /// Options that crossed as JSON.
 pub fn options<T: DeserializeOwned>(text: &str, what: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(|e| js(Error::new(Code::InvalidOption, format!("{what}: {e}")).at(what)))
+    nabla_error::from_json(text).map_err(|e| js(Error::new(Code::InvalidOption, format!("{what}: {e}")).at(what)))
 }
 
 /// A seed: a whole number that JavaScript can hold exactly.

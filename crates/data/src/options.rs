@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 /// assert_eq!(error.hint.as_deref(), Some("Did you mean \"ratios\"?"));
 /// ```
 pub fn from_json<T: DeserializeOwned>(place: &str, json: &str) -> Result<T> {
-    serde_json::from_str(json).map_err(|error| refused(place, &error))
+    nabla_error::from_json(json).map_err(|error| refused(place, &error))
 }
 
 /// serde's sentence as our error: ``unknown field `ratio`, expected one of `rows`, `ratios` …``.

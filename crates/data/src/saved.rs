@@ -162,7 +162,7 @@ fn damaged(message: impl Into<String>) -> Error {
 fn read(path: &Path, in_memory: bool, watch: &dyn Fn(u64, u64) -> Result<()>) -> Result<Dataset> {
     let directory = safetensors::directory(path, watch)?;
     let header = directory.metadata.get(KEY).ok_or_else(|| damaged("the file holds no data set"))?;
-    let header: Header = serde_json::from_str(header).map_err(|error| damaged(format!("the schema cannot be read: {error}")))?;
+    let header: Header = nabla_error::from_json(header).map_err(|error| damaged(format!("the schema cannot be read: {error}")))?;
     if header.version != VERSION {
         return Err(damaged(format!("the file has version {}", header.version)).expected(format!("version {VERSION}")));
     }

@@ -6,6 +6,7 @@ pub mod memory;
 
 use std::fmt;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Stable codes; the union that TypeScript documents is generated from [`Code::ALL`].
@@ -180,6 +181,15 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// Reads JSON by way of its tree: whoever reads some values from text and others from trees needs the code of one way, not of two, and
+/// that code is long.
+///
+/// # Errors
+/// Those of `serde_json`; what is no such value, without a line.
+pub fn from_json<T: DeserializeOwned>(text: &str) -> serde_json::Result<T> {
+    serde_json::from_value(serde_json::from_str(text)?)
+}
 
 #[cfg(test)]
 mod tests {

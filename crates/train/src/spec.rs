@@ -271,7 +271,7 @@ impl FitSpec {
     /// From JSON.
     pub fn from_json(text: &str) -> Result<FitSpec> {
         let spec: FitSpec =
-            serde_json::from_str(text).map_err(|e| Error::new(Code::InvalidOption, format!("the recipe cannot be read: {e}")))?;
+            nabla_error::from_json(text).map_err(|e| Error::new(Code::InvalidOption, format!("the recipe cannot be read: {e}")))?;
         spec.validate()?;
         Ok(spec)
     }

@@ -86,12 +86,12 @@ fn sizes(shape: &Shape, range: Range<usize>) -> Vec<usize> {
 
 impl Geometry {
     /// Winograd's way only where rounding is single anyway.
-    fn chosen<T: Real>(&self) -> bool {
-        self.is_winograd() && size_of::<T>() == 4
+    fn chosen<T: Real>(&self, backward: bool) -> bool {
+        self.is_winograd(backward) && size_of::<T>() == 4
     }
 
     fn conv<T: Real>(&self, io: &Io<T>, bias: Option<&[T]>, activation: Activation) {
-        if self.chosen::<T>() {
+        if self.chosen::<T>(false) {
             self.winograd_forward(io, bias, activation);
         } else {
             self.run_forward(io, bias, activation);
@@ -99,8 +99,12 @@ impl Geometry {
     }
 
     /// Scratch for either way.
-    fn either(&self, direct: usize, winograd: impl Fn() -> usize) -> usize {
-        if self.is_winograd() { direct.max(winograd()) } else { direct }
+    fn either(&self, backward: bool, direct: usize, winograd: impl Fn() -> usize) -> usize {
+        if self.is_winograd(backward) {
+            direct.max(winograd())
+        } else {
+            direct
+        }
     }
 }
 
@@ -147,6 +151,8 @@ fn cases() -> Vec<(Vec<i64>, Vec<i64>, Conv)> {
         // By Winograd's way in f32, with tiles over the edge and panels that are not full.
         (vec![-1, 9, 6, 17], vec![3, 3, 17, 20], conv(&[], &[1, 1, 0, 1], &[], 1)),
         (vec![2, 8, 7, 16], vec![3, 3, 16, 16], conv(&[], &[3, 0, 1, 2], &[], 1)),
+        // The input's gradient alone.
+        (vec![-1, 8, 7, 3], vec![3, 3, 3, 12], conv(&[], &[1, 1, 1, 1], &[], 1)),
     ]
 }
 
@@ -198,7 +204,7 @@ impl Op for Conv {
 
     fn scratch(&self, x: &[&Shape], _batch: usize) -> usize {
         self.forward(x[0], x[1])
-            .map_or(0, |g| g.either(g.forward_scratch(), || g.winograd_scratch(false)))
+            .map_or(0, |g| g.either(false, g.forward_scratch(), || g.winograd_scratch(false)))
     }
 
     fn work(&self, x: &[&Shape], _y: &Shape, batch: usize) -> usize {
@@ -263,7 +269,7 @@ impl Op for ConvInput {
     fn scratch(&self, x: &[&Shape], _batch: usize) -> usize {
         self.0
             .backward(x[0], x[1])
-            .map_or(0, |g| g.either(g.backward_scratch(), || g.winograd_scratch(true)))
+            .map_or(0, |g| g.either(true, g.backward_scratch(), || g.winograd_scratch(true)))
     }
 
     fn work(&self, x: &[&Shape], _y: &Shape, batch: usize) -> usize {
@@ -272,7 +278,7 @@ impl Op for ConvInput {
 
     fn run<T: Real>(&self, io: &Io<T>) {
         if let Ok(g) = self.0.backward(io.shape(0), io.shape(1)) {
-            if g.chosen::<T>() {
+            if g.chosen::<T>(true) {
                 g.winograd_backward(io);
             } else {
                 g.run_backward(io);
@@ -326,7 +332,7 @@ impl Op for ConvKernel {
         let images = x[0].0[0].at(batch);
         self.0.of_kernel(x[0], x[1]).map_or(0, |g| match g.is_depthwise() {
             true => g.depthwise_kernel_scratch(),
-            false => g.either(g.kernel_scratch(), || g.winograd_kernel_scratch(images)),
+            false => g.either(false, g.kernel_scratch(), || g.winograd_kernel_scratch(images)),
         })
     }
 
@@ -336,7 +342,7 @@ impl Op for ConvKernel {
 
     fn run<T: Real>(&self, io: &Io<T>) {
         if let Ok(g) = self.0.of_kernel(io.shape(0), io.shape(1)) {
-            if g.chosen::<T>() {
+            if g.chosen::<T>(false) {
                 g.winograd_kernel(io);
             } else if g.is_depthwise() {
                 g.depthwise_kernel(io);

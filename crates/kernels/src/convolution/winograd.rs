@@ -160,12 +160,18 @@ pub unsafe fn to_output<T: Real>(
     });
 }
 
-/// G g Gᵀ of `rows` rows: `taps` is a panel `[9·rows, 16]`, row (tap, i); point p of row i goes to `p·point + i·16`.
+/// G g Gᵀ of `rows` rows of 16 columns: row (tap, i) lies at `(tap·rows + i)·step`; point p of row i goes to `p·point + i·16`.
 ///
 /// # Safety
-/// `taps` holds the panel; `out` has room for the points and is touched by nobody else.
-pub unsafe fn of_kernel<T: Real>(taps: *const T, rows: usize, point: usize, out: *mut T) {
-    T::run_winograd_kernel(KernelPoints { taps, rows, point, out });
+/// `taps` holds `9·rows` rows of 16; `out` has room for the points and is touched by nobody else.
+pub unsafe fn of_kernel<T: Real>(taps: *const T, step: usize, rows: usize, point: usize, out: *mut T) {
+    T::run_winograd_kernel(KernelPoints {
+        taps,
+        step,
+        rows,
+        point,
+        out,
+    });
 }
 
 /// Gᵀ U G of one row of a kernel's gradient, U the sum of `groups` matrices in order: point p of column j lies at
@@ -462,6 +468,7 @@ impl<T: Real> Kernel<T> for Collect<'_, T> {
 
 pub(crate) struct KernelPoints<T> {
     taps: *const T,
+    step: usize,
     rows: usize,
     point: usize,
     out: *mut T,
@@ -479,8 +486,8 @@ impl<T: Real> Kernel<T> for KernelPoints<T> {
             for x in 0..3 {
                 let mut column = [L::zero(); 3];
                 for (y, value) in column.iter_mut().enumerate() {
-                    // SAFETY: the panel has this row of 16.
-                    *value = unsafe { L::load_at(self.taps.add(((y * 3 + x) * self.rows + i) * PANEL)) };
+                    // SAFETY: there is this row of 16.
+                    *value = unsafe { L::load_at(self.taps.add(((y * 3 + x) * self.rows + i) * self.step)) };
                 }
                 let points = kernel::<T, L>(&column);
                 // SAFETY: x is one of the columns.

@@ -45,7 +45,7 @@ impl<T: Real> Scalar<T> {
 impl<T: Real> Lanes<T> for Scalar<T> {
     type Mask = [bool; 16];
     type Low = Self;
-    const TILE_ROWS: usize = 4;
+    const TILE_ROWS: usize = 2;
     const TILE_PANELS: usize = 1;
 
     #[cfg_attr(target_arch = "x86_64", inline(never))]

@@ -16,7 +16,7 @@ const CHUNK: usize = 24;
 /// Tiles a chunk of the kernel's gradient, whose products are summed over tiles.
 const DEEP_CHUNK: usize = 48;
 /// Below so many channels on either side the transforms cost more than they save.
-const CHANNELS: usize = 16;
+const CHANNELS: usize = 8;
 /// The kernel's gradient is summed in at most so many groups of images, which follow from the shape and are added in order.
 const GROUPS: usize = 8;
 
@@ -67,9 +67,9 @@ fn groups(images: usize, tiles: usize) -> usize {
 }
 
 impl Geometry {
-    /// Whether this way is taken (in f32): 3×3 in steps of 1, enough channels, and tiles that are half full at least. What the other way takes
-    /// is in `benches/convolution.rs`.
-    pub(super) fn is_winograd(&self) -> bool {
+    /// Whether this way is taken (in f32): 3×3 in steps of 1, enough channels, and tiles that are half full at least; the input's gradient
+    /// may have few channels, for it is a sum over the filters. What the other way takes is in `benches/convolution.rs`.
+    pub(super) fn is_winograd(&self, backward: bool) -> bool {
         let [s0, s1, s2] = self.spans;
         let trivial = s0.size == 1 && s0.kernel == 1 && s0.out == 1 && s0.before == 0;
         let three = [s1, s2].iter().all(|s| s.kernel == 3 && s.stride == 1 && s.dilation == 1);
@@ -80,7 +80,7 @@ impl Geometry {
             return way == Way::Winograd;
         }
         let full = |of: [usize; 2]| 2 * of[0] * of[1] >= of.iter().map(|n| n.next_multiple_of(TILE)).product();
-        let enough = self.channels >= CHANNELS && self.filters >= CHANNELS;
+        let enough = self.filters >= CHANNELS && (backward || self.channels >= CHANNELS);
         enough && full([s1.out, s2.out]) && full([s1.size, s2.size])
     }
 
@@ -110,13 +110,23 @@ impl Geometry {
         let (rows, columns) = (kernel.rows.0, kernel.columns.0);
         let layout = Layout::new(rows, columns);
         let points = io.scratch_start().wrapping_add(layout.packed);
+        // A kernel whose taps come in order is read where it lies, as far as its columns fill panels.
+        let in_order = kernel.columns.1 == 1
+            && kernel.tap_stride == rows * kernel.rows.1
+            && kernel.taps.iter().all(|t| t.first == 0 && (t.step == 1 || t.count == 1));
         for panel in io.part(columns.div_ceil(PANEL)) {
             let len = 9 * rows * PANEL;
-            // SAFETY: scratch has room for the panels and their points, and members take disjoint panels.
+            let to = points.wrapping_add(panel * rows * PANEL);
+            // SAFETY: w holds all taps; scratch has room for the panels and their points, and members take disjoint panels.
             unsafe {
-                let packed = std::slice::from_raw_parts_mut(io.scratch_start().add(panel * len), len);
-                kernel.pack_panel(w, panel, packed);
-                of_kernel(packed.as_ptr(), rows, layout.point, points.add(panel * rows * PANEL));
+                if in_order && (panel + 1) * PANEL <= columns {
+                    let from = w.as_ptr().add(kernel.from + panel * PANEL);
+                    of_kernel(from, kernel.rows.1, rows, layout.point, to);
+                } else {
+                    let packed = std::slice::from_raw_parts_mut(io.scratch_start().add(panel * len), len);
+                    kernel.pack_panel(w, panel, packed);
+                    of_kernel(packed.as_ptr(), PANEL, rows, layout.point, to);
+                }
             }
         }
         io.barrier();
