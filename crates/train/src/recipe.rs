@@ -121,6 +121,17 @@ fn group_parameters(spec: &FitSpec, graph: &mut Graph) -> Result<()> {
             return Err(missing("groups.match", &group.pattern));
         }
     }
+    for (i, group) in spec.groups.iter().enumerate() {
+        let earlier = |name: &&String| spec.groups[..i].iter().any(|g| matches(&g.pattern, name));
+        if names.iter().filter(|name| matches(&group.pattern, name)).all(|name| earlier(&name)) {
+            return Err(Error::option(
+                "groups.match",
+                "to name a parameter that no group before it names",
+                format!("{:?}", group.pattern),
+            )
+            .hint("The first group that names a parameter decides: put the narrower pattern first."));
+        }
+    }
     for name in spec.regularizers.iter().flat_map(|r| r.parameters.iter().flatten()) {
         if !names.contains(name) {
             return Err(missing("regularizers.parameters", name));

@@ -290,6 +290,10 @@ fn groups_freeze_and_have_rates_of_their_own() {
     let graph = network(&[4, 9, 2], &["tanh"], 0.0, "meanSquaredError");
     for (changes, place) in [
         (json!({ "groups": [{ "match": "conv*", "freeze": true }] }), "groups.match"),
+        (
+            json!({ "groups": [{ "match": "dense*", "learningRate": 0.1 }, { "match": "dense2/bias", "freeze": true }] }),
+            "groups.match",
+        ),
         (json!({ "groups": [{ "match": "*", "freeze": true }] }), "groups.freeze"),
         (
             json!({ "groups": [{ "match": "dense", "weightDecay": 0.1 }] }),
