@@ -25,8 +25,8 @@ export type FromWorker =
 /**
  * The columns of a Parquet file, read on a thread of its own: by position, only the columns that are kept, with memory for their cells and
  * one column of one row group. hyparquet decodes (Snappy, Zstandard, gzip, Brotli, LZ4; dictionaries; both versions of pages): 0.3 MB of
- * JavaScript for what is read once, instead of a decoder in the binary of each platform (what the crate `parquet` would add there is not
- * measured).
+ * JavaScript for what is read once, instead of a decoder in the binary of each platform, to which the crate `parquet` 60.1.0 with the same codecs
+ * would add 2.8 MB (a program that reads rows with it is 3.14 MB, without 0.31; LTO, stripped, x86-64).
  */
 export const readParquet = async (
   work: ParquetWork,
