@@ -155,8 +155,8 @@ export interface Scaler {
 
 /** The exports of the addon. */
 export interface Binding {
-  /** Once an environment: hears every event of every task; an empty one says that the task is over. */
-  connect(callback: (task: number, event: string) => void): void;
+  /** Once an environment: hears every event of every task; an empty one says that the task is over. `memory`: bytes of the machine. */
+  connect(callback: (task: number, event: string) => void, memory: number): void;
   GraphBuilder: new () => GraphBuilder;
   operators(): string;
   CompiledFunction: new (graph: string, inputs: string[], single: boolean) => CompiledFunction;

@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os';
 import type { Binding, Task } from './binding.js';
 import { native, translated } from './call.js';
 
@@ -21,7 +22,7 @@ class Tasks {
       const waiting = this.#waiting.get(task);
       if (event === '') this.#end(task, waiting);
       else waiting?.onEvent?.(event);
-    });
+    }, totalmem());
   }
 
   #end(task: number, waiting: Waiting | undefined): void {

@@ -61,12 +61,14 @@ impl Hub {
     }
 }
 
-/// Connects this environment: `callback(task, event)` hears every event from now on. Called once, by the loader.
-#[napi(catch_unwind, ts_args_type = "callback: (task: number, event: string) => void")]
-pub fn connect(env: Env, callback: Function<FnArgs<(u32, String)>, ()>) -> Result<()> {
+/// Connects this environment: `callback(task, event)` hears every event from now on. `memory` is all memory of the machine in bytes, for the
+/// systems on which what is free cannot be read. Called once, by the loader.
+#[napi(catch_unwind, ts_args_type = "callback: (task: number, event: string) => void, memory: number")]
+pub fn connect(env: Env, callback: Function<FnArgs<(u32, String)>, ()>, memory: f64) -> Result<()> {
     if let Some(why) = nabla_kernels::level::forced_error() {
         return Err(js(Error::new(Code::InvalidOption, why).at("NABLA_SIMD")));
     }
+    nabla_error::memory::set_total(memory as u64);
     nabla_error::memory::there().map_err(js)?;
     nabla_train::fits::asked_threads(std::env::var("NABLA_THREADS").ok().as_deref()).map_err(js)?;
     if HUB.with_borrow(Option::is_some) {

@@ -222,8 +222,11 @@ export declare function columnsToData(task: number, columns: string, buffers: Ar
 /** How many programs this process has compiled: a search that changes run-time inputs only compiles none. */
 export declare function compilations(): number
 
-/** Connects this environment: `callback(task, event)` hears every event from now on. Called once, by the loader. */
-export declare function connect(callback: (task: number, event: string) => void): void
+/**
+ * Connects this environment: `callback(task, event)` hears every event from now on. `memory` is all memory of the machine in bytes, for the
+ * systems on which what is free cannot be read. Called once, by the loader.
+ */
+export declare function connect(callback: (task: number, event: string) => void, memory: number): void
 
 /** A PNG of the first rows and what a recipe makes of each. */
 export declare function contactSheet(data: Data, recipe: string, rows: number, variants: number, random: number): Uint8Array
