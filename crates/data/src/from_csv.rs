@@ -228,6 +228,7 @@ fn features_of(kept: Vec<(&String, Cells)>, rows: usize) -> Result<(Vec<Column>,
     let width = kept.len();
     let length = rows.saturating_mul(width);
     let mut values: Vec<f64> = memory::room_for(length, || format!("{rows} rows of {width} features"))?;
+    memory::prefer_large_pages(values.spare_capacity_mut());
     values.resize(length, 0.0);
     let number = |code: u32| if code == MISSING { f64::NAN } else { f64::from(code) };
     for start in (0..rows).step_by(BLOCK) {
