@@ -18,13 +18,6 @@ const { vectors } = JSON.parse(gunzipSync(readFileSync(file)).toString()) as { v
 
 /** Why a vector is left out: the first reason that fits. */
 const reasons: readonly (readonly [RegExp, string])[] = [
-  [/^test_lstm_with_peepholes/, 'an LSTM whose gates see c: not the LSTM of PyTorch and cuDNN'],
-  [
-    /^test_gru_(seq_length|reverse|bidirectional)/,
-    'the state is reset before its product with the weights; that of PyTorch and cuDNN, after it, is in fixtures/sequences.json',
-  ],
-  [/^test_averagepool_2d_ceil_last_window_starts_on_pad/, 'its values are rounded to four digits'],
-  [/^test_(average|max)pool_.*dilations/, 'pools have no dilation, as in Keras'],
   [/^test_div_(u?int)/, 'whole numbers that divide with truncation: all numbers are real here'],
   [/^test_training_dropout(?!_zero)/, 'random numbers of another generator'],
   [/^test_reduce_(max|min)_empty_set/, 'refused: nothing has no largest element'],
@@ -33,6 +26,8 @@ const reasonFor = (name: string): string | undefined => reasons.find(([pattern])
 
 /** ONNX's references are in the type of the vector, ours in double precision. */
 const tolerances: Readonly<Record<string, number>> = { float16: 2e-3, float32: 1e-5, float64: 1e-7 };
+/** The values of this one are written with four digits, to one in the last. */
+const rounded = 'test_averagepool_2d_ceil_last_window_starts_on_pad';
 
 /** JSON has no infinities: they are words there. */
 const words: Readonly<Record<string, number>> = { inf: Number.POSITIVE_INFINITY, '-inf': Number.NEGATIVE_INFINITY, nan: Number.NaN };
@@ -62,7 +57,9 @@ const check = ({ name, operator, attributes, inputs, outputs }: Vector): void =>
       const value = own!.values[at]!;
       const off = Math.abs(value - expected);
       const close =
-        Object.is(value, expected) || value === expected || off <= (tolerances[output.type] ?? 0) * Math.max(1, Math.abs(expected));
+        Object.is(value, expected) ||
+        value === expected ||
+        off <= (name === rounded ? 1e-4 : (tolerances[output.type] ?? 0)) * Math.max(1, Math.abs(expected));
       if (!close) expect.fail(`output ${i}[${at}] is ${value}, not ${expected}`);
     });
   });
@@ -87,6 +84,6 @@ describe('node vectors of ONNX', () => {
     console.log(
       `ONNX: ${run.length} of ${vectors.length} node vectors run, over ${operators.length} operators; ${vectors.length - run.length} left out with a reason`,
     );
-    expect(run.length).toBeGreaterThan(500);
+    expect(vectors.length - run.length).toBe(14);
   });
 });

@@ -104,7 +104,18 @@ const pool =
   (node) => {
     const x = channelsLast(node.x[0]!);
     const window = listOf(node, 'kernel_shape')!;
-    const { stride, padding } = windowOf(node, x.shape.slice(1, -1), window);
+    const { stride, padding, dilation } = windowOf(node, x.shape.slice(1, -1), window);
+    if (dilation.some((step) => step > 1)) {
+      // Pools have no dilation, as in Keras: a window is written out, tap by tap along each axis. The vectors have steps of 1 and no padding.
+      if (stride.some((step) => step > 1) || padding.some((n) => n > 0)) throw new Error('a dilated pool with strides or padding');
+      const wide = window.reduce((y, taps, i) => {
+        const out = y.shape[i + 1]! - dilation[i]! * (taps - 1);
+        const parts = range(taps).map((tap) => y.slice(i + 1, tap * dilation[i]!, tap * dilation[i]! + out));
+        if (operator === 'maxPool') return parts.reduce((a, b) => a.maximum(b));
+        return parts.reduce((a, b) => a.add(b)).multiply(1 / taps);
+      }, x);
+      return channelsSecond(wide);
+    }
     if (numberOf(node, 'ceil_mode', 0) === 1) {
       // One more window hangs over the end, unless it would begin in the padding there.
       window.forEach((size, i) => {

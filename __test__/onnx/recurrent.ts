@@ -40,6 +40,50 @@ const directed = (node: Node, kind: keyof typeof cells, x: Tensor, at: number, r
   return [record.slice(2, width - units), end(width - units), ...(kind === 'LSTM' ? [end(width - 2 * units)] : [])];
 };
 
+/**
+ * The same step by step, for the cells of ONNX that are not those of PyTorch and cuDNN: a GRU whose state is reset before its product, and
+ * an LSTM whose gates see c (`P`, in the order i, o, f). Sequences are of one length.
+ */
+const composed = (node: Node, kind: 'GRU' | 'LSTM', x: Tensor, at: number, reverse: boolean): Tensor[] => {
+  const units = node.attributes.hidden_size as number;
+  const [batch, time] = x.shape as [number, number];
+  const [, w, r, b, , h0, c0, p] = node.x as readonly (Tensor | undefined)[];
+  const own = (value: Tensor): Tensor => value.slice(0, at, at + 1).reshape(value.shape.slice(1));
+  const [input, state] = [own(w as Tensor).transpose(), own(r as Tensor).transpose()];
+  const gates = input.shape[1]! / units;
+  const zeros = traceOf(x).constant(new Array<number>(batch * units).fill(0), [batch, units]);
+  const bias = (from: number, gate: number): Tensor =>
+    b === undefined ? zeros : own(b).slice(0, (from + gate) * units, (from + gate + 1) * units);
+  const peep = (which: number): Tensor => (p === undefined ? zeros : own(p).slice(0, which * units, (which + 1) * units));
+  const part = (matrix: Tensor, gate: number): Tensor => matrix.slice(1, gate * units, (gate + 1) * units);
+  let [h, c] = [h0 === undefined ? zeros : own(h0), c0 === undefined ? zeros : own(c0)];
+  const steps: Tensor[] = [];
+  for (let i = 0; i < time; i++) {
+    const place = reverse ? time - 1 - i : i;
+    const now = x.slice(1, place, place + 1).reshape([batch, x.shape[2]!]);
+    const sum = (gate: number, of = h): Tensor =>
+      now
+        .matmul(part(input, gate))
+        .add(of.matmul(part(state, gate)))
+        .add(bias(0, gate))
+        .add(bias(gates, gate));
+    if (kind === 'GRU') {
+      const [z, reset] = [sum(0).sigmoid(), sum(1).sigmoid()];
+      h = z
+        .negate()
+        .add(1)
+        .multiply(sum(2, reset.multiply(h)).tanh())
+        .add(z.multiply(h));
+    } else {
+      const [open, forget] = [sum(0).add(peep(0).multiply(c)).sigmoid(), sum(2).add(peep(2).multiply(c)).sigmoid()];
+      c = forget.multiply(c).add(open.multiply(sum(3).tanh()));
+      h = sum(1).add(peep(1).multiply(c)).sigmoid().multiply(c.tanh());
+    }
+    steps[place] = h.reshape([batch, 1, units]);
+  }
+  return [joined(steps, 1), h, c];
+};
+
 /** A cell over time: ONNX's outputs Y, Y_h and Y_c, of which vectors hold those that are asked for. */
 export const recurrent =
   (kind: keyof typeof cells): Rule =>
@@ -48,7 +92,10 @@ export const recurrent =
     const x = first ? (node.x[0] as Tensor) : (node.x[0] as Tensor).transpose([1, 0, 2]);
     const directions = { forward: [false], reverse: [true], bidirectional: [false, true] };
     const name = (node.attributes.direction as keyof typeof directions | undefined) ?? 'forward';
-    const found = directions[name].map((reverse, at) => directed(node, kind, x, at, reverse));
+    const other = (kind === 'GRU' && node.attributes.linear_before_reset !== 1) || (kind === 'LSTM' && node.x[7] !== undefined);
+    const found = directions[name].map((reverse, at) =>
+      other ? composed(node, kind as 'GRU' | 'LSTM', x, at, reverse) : directed(node, kind, x, at, reverse),
+    );
     const all = found.map(([y]) => {
       const [batch, time, units] = (y as Tensor).shape as [number, number, number];
       return first ? (y as Tensor).reshape([batch, time, 1, units]) : (y as Tensor).transpose([1, 0, 2]).reshape([time, 1, batch, units]);
