@@ -2,7 +2,17 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { minMax, standardize } from '../src/data/index.js';
-import { checkGradients, Dataset, learningRateTest, norm, ridge, sequential, Trainer, type TrainerOptions } from '../src/index.js';
+import {
+  checkGradients,
+  Dataset,
+  type EarlyStopping,
+  learningRateTest,
+  norm,
+  ridge,
+  sequential,
+  Trainer,
+  type TrainerOptions,
+} from '../src/index.js';
 import { lsuv, zeros } from '../src/initializers/index.js';
 import { activation, batchNorm, dense, reshape } from '../src/layers/index.js';
 import { contrastive, ctc, triplet } from '../src/losses/index.js';
@@ -466,5 +476,21 @@ describe('an optimizer by itself on many parameters', () => {
       expect(() => step.update(broken)).toThrow(expect.objectContaining({ code: 'NOT_FINITE' }) as Error);
       expect(theta).toEqual(kept);
     }
+  });
+});
+
+describe('early stopping', () => {
+  it('does not judge the first epochs, and goes the way it is told', async () => {
+    const stopped = async (earlyStopping: EarlyStopping<'accuracy'>) => {
+      const recipe = { model: sequential([dense(4, { activation: 'tanh' }), dense(3)]), loss: 'crossEntropy', epochs: 12 } as const;
+      return new Trainer({ ...recipe, metrics: ['accuracy'], earlyStopping }).fit(train, { validation: test });
+    };
+    const upwards = { monitor: 'loss', direction: 'max', patience: 2 } as const;
+    // The loss falls: by that direction the first epoch that is judged is the best.
+    expect(await stopped(upwards)).toMatchObject({ bestEpoch: 0, history: { length: 3 } });
+    expect(await stopped({ ...upwards, warmUp: 5 })).toMatchObject({ bestEpoch: 5, history: { length: 8 } });
+    expect((await stopped({ ...upwards, warmUp: 20 })).history).toHaveLength(12);
+    expect(() => new Trainer({ model: dense(3), loss: 'crossEntropy', earlyStopping: { warmUp: -1 } })).toThrow(/warmUp/);
+    expect(() => new Trainer({ model: dense(3), loss: 'crossEntropy', earlyStopping: { direction: 'up' as never } })).toThrow(/direction/);
   });
 });

@@ -66,6 +66,10 @@ export interface EarlyStopping<Name extends string = string> {
   readonly patience?: number;
   /** What counts as an improvement at least. Default 0. */
   readonly minDelta?: number;
+  /** Which way a score is better. Default: as the metric says. */
+  readonly direction?: 'max' | 'min';
+  /** Epochs at the beginning that are not judged: none of them counts as the best, and none towards `patience`. Default 0. */
+  readonly warmUp?: number;
   /** The weights of the best epoch come back. Default true. */
   readonly restoreBest?: boolean;
   /** Share of the training rows that is held out to be watched, where `fit` gets no `validation`. Default 0.1. */
@@ -322,6 +326,8 @@ const earlyStoppingOptions = optionsOf('Trainer: earlyStopping', {
   monitor: isAnything,
   patience: isInteger({ min: 0 }),
   minDelta: isNumber({ min: 0 }),
+  direction: isOneOf(['max', 'min']),
+  warmUp: isInteger({ min: 0 }),
   restoreBest: isBoolean,
   validationFraction: isNumber({ above: 0, below: 1 }),
 });
@@ -385,10 +391,11 @@ const monitored = (given: EarlyStopping | undefined, metrics: readonly ResolvedM
   if (given === undefined) return null;
   expectOptions('Trainer: earlyStopping', given, earlyStoppingOptions);
   const { monitor = metrics[0]?.name ?? 'loss', patience = 10, minDelta = 0, restoreBest = true, validationFraction = 0.1 } = given;
+  const { direction, warmUp } = given;
   const names = [...metrics.map(({ name }) => name), 'loss'];
   expectArgument('Trainer: earlyStopping', 'monitor', monitor, isOneOf(names));
-  const mode = metricDirection(metrics.find(({ name }) => name === monitor)?.kind ?? 'loss');
-  return { monitor, mode, patience, minDelta, restoreBest, validationFraction };
+  const mode = direction ?? metricDirection(metrics.find(({ name }) => name === monitor)?.kind ?? 'loss');
+  return { monitor, mode, patience, minDelta, restoreBest, validationFraction, ...(warmUp === undefined ? {} : { warmUp }) };
 };
 
 /** Fit specs of a trainer; for validation and tuning. */

@@ -54,8 +54,11 @@ impl Watch {
         })
     }
 
-    /// After an epoch. A value that is not a number is never better.
-    pub fn judge(&mut self, scores: &Scores) -> Judgement {
+    /// After an epoch, counted from 0. A value that is not a number is never better.
+    pub fn judge(&mut self, epoch: usize, scores: &Scores) -> Judgement {
+        if epoch < self.spec.warm_up {
+            return Judgement { best: false, stop: false };
+        }
         let value = scores.get(&self.spec.monitor).unwrap_or(f64::NAN);
         let gain = match self.spec.mode {
             Mode::Max => value - self.best,
@@ -84,6 +87,7 @@ mod tests {
             mode,
             patience,
             min_delta,
+            warm_up: 0,
             restore_best: true,
             validation_fraction: 0.1,
         })
@@ -92,7 +96,7 @@ mod tests {
     fn run(mut watch: Watch, values: &[f64]) -> (Option<usize>, Option<usize>) {
         let mut best = None;
         for (epoch, &value) in values.iter().enumerate() {
-            let judgement = watch.judge(&Scores(vec![("m".into(), value)]));
+            let judgement = watch.judge(epoch, &Scores(vec![("m".into(), value)]));
             if judgement.best {
                 best = Some(epoch);
             }
@@ -110,5 +114,20 @@ mod tests {
         assert_eq!(run(watch(Mode::Min, 2, 0.5), &[3.0, 2.8, 2.6, 1.0]), (Some(0), Some(2)));
         assert_eq!(run(watch(Mode::Max, 3, 0.0), &[f64::NAN, f64::NAN, 0.5, f64::NAN]), (Some(2), None));
         assert_eq!(run(watch(Mode::Max, 2, 0.0), &[f64::NAN, f64::NAN, 0.5]), (None, Some(1)));
+    }
+
+    #[test]
+    fn the_first_epochs_are_not_judged() {
+        let warm = |warm_up: usize| {
+            Watch::new(EarlyStopping {
+                warm_up,
+                ..watch(Mode::Min, 2, 0.0).spec
+            })
+        };
+        let values = [1.0, 3.0, 3.0, 2.0, 2.5, 2.5];
+        assert_eq!(run(warm(0), &values), (Some(0), Some(2)));
+        assert_eq!(run(warm(1), &values), (Some(3), Some(5)));
+        assert_eq!(run(warm(4), &values), (Some(4), None));
+        assert_eq!(run(warm(9), &values), (None, None));
     }
 }

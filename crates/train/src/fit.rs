@@ -251,7 +251,7 @@ impl<'a, T: Real> Fit<'a, T> {
                 .watch
                 .as_mut()
                 .zip(epoch.validation.as_ref())
-                .map(|(watch, scores)| watch.judge(scores));
+                .map(|(watch, scores)| watch.judge(index, scores));
             progress.history.push(epoch);
             if judgement.as_ref().is_some_and(|j| j.best) {
                 progress.best_epoch = Some(index);

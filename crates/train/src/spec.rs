@@ -105,6 +105,9 @@ pub struct EarlyStopping {
     pub patience: usize,
     /// By how much a value must be better to count.
     pub min_delta: f64,
+    /// Epochs at the beginning that are not judged: none of them is the best, and none is waited for.
+    #[serde(default)]
+    pub warm_up: usize,
     /// Whether the weights of the best epoch come back.
     pub restore_best: bool,
     /// The share of the training rows held out where no validation set is given.
