@@ -92,12 +92,13 @@ describe('to resume', () => {
     expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
   });
 
-  it('refuses what another recipe or other rows have left', async () => {
+  it('refuses what another recipe, other rows or another start have left', async () => {
     await fitted(2);
     const refused = { code: 'INVALID_OPTION', place: directory };
     await expect(fitted(2, { resume }, 6)).rejects.toMatchObject(refused);
     await expect(fitted(2, { resume }, 5, iris.take(149))).rejects.toMatchObject(refused);
     await expect(fitted(2, { resume, validation: iris })).rejects.toMatchObject(refused);
+    await expect(fitted(2, { resume, from: await recipe(1).fit(iris) })).rejects.toMatchObject(refused);
     await fitted(2, { resume });
   });
 

@@ -193,8 +193,8 @@ export interface FitOptions<Name extends string = string> {
   readonly checkpoint?: CheckpointOptions;
   /**
    * With `checkpoint`: goes on from the latest, if there is one, to the same bits as if there had been no crash; epochs before it come once
-   * more as events. Only `epochs` may differ from the fit that left it: another recipe or other rows are an error. Default `false`: begins
-   * anew and replaces what is there.
+   * more as events. Only `epochs` may differ from the fit that left it: another recipe, other rows or another `from` are an error.
+   * Default `false`: begins anew and replaces what is there.
    */
   readonly resume?: boolean;
   /**

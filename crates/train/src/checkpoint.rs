@@ -1,7 +1,7 @@
 //! Checkpoints: the state of a fit after an epoch in a file, from which the same fit goes on after a crash, to the same bits.
 //!
 //! A file is `epoch-<epochs>-<fingerprint>.fit`, sealed by a checksum and written whole or not at all. The fingerprint is of the recipe
-//! (but for its number of epochs) and of the rows: what another fit has left is refused, never taken.
+//! (but for its number of epochs), of the rows and of the weights it started from: what another fit has left is refused, never taken.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use nabla_data::Dataset;
 use nabla_error::{Code, Error, Result};
 use nabla_formats::atomic_write::{atomic_write, remove_partial};
-use nabla_kernels::philox::hash_path;
+use nabla_kernels::philox::{hash_path, mix};
 
+use crate::job::Job;
 use crate::spec::FitSpec;
 use crate::stage::Paused;
 
@@ -51,7 +52,7 @@ fn parts(path: &Path) -> Option<(usize, &str)> {
 }
 
 impl<'a> Keeper<'a> {
-    pub fn new(to: &'a Checkpoint, spec: &FitSpec, train: &Dataset, validation: Option<&Dataset>) -> Result<Keeper<'a>> {
+    pub fn new(to: &'a Checkpoint, spec: &FitSpec, job: &Job) -> Result<Keeper<'a>> {
         fs::create_dir_all(&to.directory).map_err(|e| failed("making the folder of checkpoints", &to.directory, &e))?;
         let mut recipe = serde_json::to_value(spec).map_err(|e| Error::internal(format!("a recipe cannot be written: {e}")))?;
         if let Some(fields) = recipe.as_object_mut() {
@@ -59,10 +60,14 @@ impl<'a> Keeper<'a> {
             fields.remove("epochs");
         }
         let of = |data: &Dataset| data.fingerprint();
-        let rows = (of(train)?, validation.map(of).transpose()?.unwrap_or_default());
+        let rows = (of(&job.train)?, job.validation.as_ref().map(of).transpose()?.unwrap_or_default());
+        let start = job.from.iter().flat_map(|from| from.iter()).fold(0, |hash, (name, values)| {
+            let named = mix(hash ^ hash_path(name));
+            values.iter().fold(named, |hash, value| mix(hash ^ value.to_bits()))
+        });
         Ok(Keeper {
             to,
-            fingerprint: format!("{:016x}", hash_path(&format!("{recipe}\n{}\n{}", rows.0, rows.1))),
+            fingerprint: format!("{:016x}", hash_path(&format!("{recipe}\n{}\n{}\n{start:x}", rows.0, rows.1))),
             last: Instant::now(),
             own: Vec::new(),
         })
@@ -107,7 +112,7 @@ impl<'a> Keeper<'a> {
                 .map_or("", |(_, fingerprint)| fingerprint);
             return Err(Error::new(
                 Code::InvalidOption,
-                "the checkpoints there are of a fit with another recipe or other rows",
+                "the checkpoints there are of a fit with another recipe, other rows or another start",
             )
             .at(self.to.directory.display().to_string())
             .expected(format!("the fingerprint {}", self.fingerprint))

@@ -178,7 +178,7 @@ impl<'a, T: Real> Fit<'a, T> {
         let mut scorer = Scorer::new(recipe, &spec.metrics)?;
         let mut examination = Scorer::new(recipe, &spec.metrics)?;
         let mut keeper = match &job.checkpoint {
-            Some(to) => Some(Keeper::new(to, spec, &job.train, job.validation.as_ref())?),
+            Some(to) => Some(Keeper::new(to, spec, job)?),
             None => None,
         };
         let warn = |text: &str| listener(Event::Warning(number, text));
