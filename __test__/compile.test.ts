@@ -1,7 +1,7 @@
 /** Traced functions on real arrays, their gradients, and the operators of Tensor by NumPy's definitions. */
 import { describe, expect, it } from 'vitest';
 import { compile, type Tensor, valueAndGradient } from '../src/index.js';
-import { dense, dropout } from '../src/layers/index.js';
+import { dense, dropout, scan } from '../src/layers/index.js';
 import { native } from '../src/native/index.js';
 
 // −0 is 0 here.
@@ -28,6 +28,25 @@ describe('compile', () => {
     expect(f(Float32Array.of(1)).values).toEqual(Float32Array.of(1 / 3));
     expect(f(Float64Array.of(1)).values).toEqual(Float64Array.of(1 / 3));
     expect(compile((x) => x.divide(3), { precision: 'f64' })(Float32Array.of(1)).values).toEqual(Float64Array.of(1 / 3));
+  });
+
+  it('runs scans and masks, and differentiates them', () => {
+    const x = [[[1], [2], [3]], [[4], [5], [6]]]; // biome-ignore format: rows
+    const counts = [[1, 1, 0], [1, 0, 1]]; // biome-ignore format: rows
+    const run = (x: Tensor, counts: Tensor, decay: Tensor) =>
+      scan(x.withMask(counts), 1, (xₜ, h) => ({ state: h.multiply(decay).add(xₜ) }));
+    const kept = compile(({ x, counts, decay }) => {
+      const { output, state } = run(x, counts, decay);
+      return { output, state, mean: output.mean(1), most: x.withMask(counts).max(1) };
+    })({ x, counts, decay: 0.5 });
+    expect(flat(kept.output)).toEqual([1, 2.5, 0, 4, 0, 8]);
+    expect(flat(kept.state)).toEqual([2.5, 8]);
+    expect(flat(kept.mean)).toEqual([1.75, 6]);
+    expect(flat(kept.most)).toEqual([2, 6]);
+    const { value, gradients } = valueAndGradient(({ x, counts, decay }) => run(x, counts, decay).state.sum())({ x, counts, decay: 0.5 });
+    expect(value).toBe(10.5);
+    expect(flat(gradients.x)).toEqual([0.5, 1, 0, 0.5, 0, 1]);
+    expect(flat(gradients.decay)).toEqual([5]);
   });
 
   it('compiles once for each combination of shapes', () => {

@@ -30,8 +30,8 @@ const scanOptions = optionsOf('layers/scan', { reverse: isBoolean });
 
 /** The steps of [batch, time, …], each [batch, …]: by halves, so that the gradients of n steps meet in log n sums of whole sequences. */
 const stepsOf = (x: Tensor): Tensor[] => {
-  const [, time = 0, ...rest] = x.shape;
-  if (time === 1) return [x.reshape([-1, ...rest])];
+  const [batch = -1, time = 0, ...rest] = x.shape;
+  if (time === 1) return [x.reshape([batch, ...rest])];
   const middle = time >> 1;
   return [...stepsOf(x.slice(1, 0, middle)), ...stepsOf(x.slice(1, middle))];
 };
@@ -40,7 +40,7 @@ const stepsOf = (x: Tensor): Tensor[] => {
 const zeros = (sequence: Tensor, width: number): Tensor => {
   expectArgument('scan', 'the width of the state', width, isInteger({ min: 1 }), scan);
   const trace = traceOf(sequence);
-  return trace.apply('broadcast', [trace.constant(0)], { shape: [-1, width] }, scan);
+  return trace.apply('broadcast', [trace.constant(0)], { shape: [sequence.shape[0]!, width] }, scan);
 };
 
 /** How many scans a trace has. */
@@ -83,7 +83,7 @@ export const scan: {
   expectOptions('scan', options, scanOptions, scan);
   const trace = traceOf(sequence);
   const where = trace.label;
-  const [, time = 0] = sequence.shape;
+  const [batch = -1, time = 0] = sequence.shape;
   if (sequence.rank < 2 || time < 1) {
     throw misfit(where, `scan: ${shapeText(sequence.shape)} is no sequence.`, '[batch, time, …]', shapeText(sequence.shape));
   }
@@ -93,7 +93,7 @@ export const scan: {
   const positions = Array.from({ length: time }, (_, at) => (options.reverse ? time - 1 - at : at));
   const plain = sequence.withMask(undefined);
   const xs = stepsOf(plain);
-  const marks = mask === undefined ? [] : [mask.steps.reshape([-1, time, 1])];
+  const marks = mask === undefined ? [] : [mask.steps.reshape([batch, time, 1])];
   const counted = marks.flatMap(stepsOf);
   const single = initial instanceof Tensor;
   let states = listed(initial).map((state) => state.withMask(undefined));
@@ -109,7 +109,7 @@ export const scan: {
       );
     }
     if (counts === undefined) return after;
-    const share = counts.reshape([-1, ...before.shape.slice(1).map(() => 1)]);
+    const share = counts.reshape([batch, ...before.shape.slice(1).map(() => 1)]);
     return share.multiply(after).add(share.negate().add(1).multiply(before));
   };
   const traced = (x: Tensor, before: readonly Tensor[], counts: Tensor | undefined): readonly Tensor[] => {
@@ -143,9 +143,9 @@ export const scan: {
     states = next;
     outputs[at] = output!;
   });
-  const rows = outputs.map((output) => output.reshape([-1, 1, ...output.shape.slice(1)]));
+  const rows = outputs.map((output) => output.reshape([batch, 1, ...output.shape.slice(1)]));
   const all = marked('all', rows[0]!.concat(rows.slice(1), { axis: 1 }));
   states = states.map((state, i) => marked('final', state, i));
-  const kept = mask === undefined ? all : all.multiply(mask.steps.reshape([-1, time, ...all.shape.slice(2).map(() => 1)]));
+  const kept = mask === undefined ? all : all.multiply(mask.steps.reshape([batch, time, ...all.shape.slice(2).map(() => 1)]));
   return { output: kept.withMask(mask), state: (single ? states[0] : states) as S };
 };

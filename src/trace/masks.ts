@@ -84,7 +84,7 @@ export const maskAfter = (
     const [from = 0, to = 0] = [attributes.from, attributes.to];
     return { steps: first.steps.slice(1, from, to), prefix: first.prefix && from === 0 };
   }
-  if (keepsSteps(operator, inputs, attributes) && shape[0] === -1 && shape[1] === time) {
+  if (keepsSteps(operator, inputs, attributes) && shape[0] === first.steps.shape[0] && shape[1] === time) {
     return others.reduce(
       (both, mask) => (mask.steps === both.steps ? both : { steps: both.steps.multiply(mask.steps), prefix: both.prefix && mask.prefix }),
       first,

@@ -113,7 +113,7 @@ export class Tensor {
     const overTime = list === null || list.some((axis) => axis === 1 || axis + this.rank === 1);
     if (this.#mask === undefined || !overTime) return this.#apply(operator, { axes: list, keepDims }, caller);
     const { steps } = this.#mask;
-    const counted = steps.reshape([-1, steps.shape[1]!, ...this.shape.slice(2).map(() => 1)]);
+    const counted = steps.reshape([steps.shape[0]!, steps.shape[1]!, ...this.shape.slice(2).map(() => 1)]);
     const plain = this.withMask(undefined);
     const reduced = (x: Tensor, by: typeof operator) => x.#apply(by, { axes: list, keepDims }, caller);
     // Padding is 0 in a sum, and below all else in a maximum.
@@ -124,7 +124,7 @@ export class Tensor {
     const count = steps
       .sum(1)
       .multiply(others)
-      .reshape([-1, ...total.shape.slice(1).map(() => 1)]);
+      .reshape([steps.shape[0]!, ...total.shape.slice(1).map(() => 1)]);
     return total.divide(count);
   }
 
