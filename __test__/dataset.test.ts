@@ -255,7 +255,8 @@ describe('preparation alone', () => {
 
   it('takes flat arrays with their width, and gives back what it got', () => {
     const scaler = minMax().fit(Float32Array.of(0, 10, 10, 30), { width: 2 });
-    expect(scaler.transform(Float32Array.of(5, 20))).toEqual(Float64Array.of(0.5, 0.5));
+    expect(scaler.transform(Float32Array.of(5, 20))).toEqual(Float32Array.of(0.5, 0.5));
+    expect(scaler.transform(Float64Array.of(5, 20))).toEqual(Float64Array.of(0.5, 0.5));
     expect(scaler.transform([5, 20])).toEqual([0.5, 0.5]);
     expect(scaler.transform([[5, 20]])).toEqual([[0.5, 0.5]]);
     expect(scaler.inverse([[0.5, 0.5]])).toEqual([[5, 20]]);
