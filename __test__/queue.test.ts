@@ -228,8 +228,9 @@ describe('queue', () => {
         const study = await tune(train, { ...options, executor: queue({ jobs: { add }, data: 'iris' }) });
         expect(plain(study)).toEqual(plain(await tune(train, options)));
         expect(held.length).toBe(2);
-        // Two workers have had it, under the number of its trial.
-        for (const work of held) expect(works.filter((one) => one === work).length).toBe(2);
+        // Another worker has had it, under the number of its trial; both that die may have held the same.
+        const times = (list: readonly string[], work: string): number => list.filter((one) => one === work).length;
+        for (const work of held) expect(times(works, work)).toBe(1 + times(held, work));
         expect(jobs.length).toBe(after === 'gives it out again' ? 24 : 26);
       } finally {
         await Promise.all(workers.map((worker) => worker.terminate()));

@@ -130,9 +130,26 @@ describe('a stored study', () => {
       await expect(run(), changed).rejects.toMatchObject({ code: 'STUDY_CHANGED', message: expect.stringContaining(`other ${changed}`) });
   });
 
+  it('tells choices apart that JSON has no form for', async () => {
+    const run = (values: readonly unknown[]) =>
+      tune(iris, {
+        space: { value: choice(values) },
+        estimator: () => new Trainer({ model: dense(3), loss: 'crossEntropy', epochs: 1 }),
+        objective: 'loss',
+        splitter: kFold({ k: 2 }),
+        trials: 1,
+        storage: at('choices'),
+        refit: false,
+      });
+    await run([1n, () => 1, undefined]);
+    expect((await run([1n, () => 1, undefined])).trials.length).toBe(1);
+    await expect(run([2n, () => 1, undefined])).rejects.toMatchObject({ code: 'STUDY_CHANGED' });
+    await expect(run([1n, () => 2, undefined])).rejects.toMatchObject({ code: 'STUDY_CHANGED' });
+  });
+
   it('keeps the test score rather than computing it again', async () => {
     const { train, test } = iris.split({ ratios: { train: 0.8, test: 0.2 }, stratify: true, seed: 7 });
-    const run = () =>
+    const run = (rows = test) =>
       tune(train, {
         space: { learningRate: logUniform(1e-3, 1e-1) },
         estimator: ({ learningRate }) =>
@@ -141,13 +158,18 @@ describe('a stored study', () => {
         splitter: kFold({ k: 2 }),
         trials: 3,
         storage: at('test'),
-        test,
+        test: rows,
       });
     const first = await run();
     const second = await run();
     expect(second.testScores).toEqual(first.testScores);
     expect(second.fitted.weights()).toEqual(first.fitted.weights());
     expect((await readFile(at('test'), 'utf8')).match(/nabla:test/g)?.length).toBe(1);
+    // Other test rows have scores of their own.
+    const other = test.select(Uint32Array.from([0, 1, 2, 3, 4, 5, 6]));
+    const third = await run(other);
+    expect(third.testScores).toEqual(await third.fitted.evaluate(other));
+    expect(third.testScores).not.toEqual(first.testScores);
   });
 });
 

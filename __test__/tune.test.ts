@@ -232,11 +232,30 @@ describe('tune', () => {
     for await (const trial of run) if (trial.number === 3) run.stop();
     expect((await run).trials.length).toBeGreaterThanOrEqual(4);
     expect((await run).trials.length).toBeLessThan(100);
+    for (const wrong of [-1, 1.5, Number.NaN])
+      await expect((async () => (await run).top(wrong))()).rejects.toMatchObject({ code: 'INVALID_OPTION' });
     const short = await tune(iris, { ...options, timeoutMs: 60 });
     expect(short.trials.length).toBeGreaterThan(0);
     expect(short.trials.length).toBeLessThan(200);
     const reason = new Error('enough');
     await expect(tune(iris, { ...options, signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    // An estimator that never ends and looks at no signal, in a trial and in the refit.
+    const stuck = new AbortController();
+    const stick = (): Promise<number> => {
+      stuck.abort(reason);
+      return new Promise(() => {});
+    };
+    const hangs = { ...options, signal: stuck.signal };
+    await expect(tune(iris, { ...hangs, estimator: () => formula(stick) })).rejects.toBe(reason);
+    const later = new AbortController();
+    let fits = 0;
+    const hangsLater = (): Promise<number> => {
+      if (++fits <= 2) return Promise.resolve(1);
+      later.abort(reason);
+      return new Promise(() => {});
+    };
+    const refitted = { ...options, trials: 1, refit: true, signal: later.signal };
+    await expect(tune(iris, { ...refitted, estimator: () => formula(hangsLater) })).rejects.toBe(reason);
     const controller = new AbortController();
     setTimeout(() => controller.abort(reason), 20);
     await expect(tune(split.train, { space, estimator: recipe, objective: 'loss', trials: 1e5, signal: controller.signal })).rejects.toBe(
@@ -514,6 +533,20 @@ describe('spaces', () => {
         .map(({ params }) => `${params.a}${params.b}`)
         .sort(),
     ).toEqual(['1y', '2x', '2y', '3x', '3y']);
+    const objects = await tune(iris, {
+      space: { a: choice([{ z: 1 }]) },
+      estimator: () => formula(() => 1),
+      objective: 'loss',
+      splitter: holdOut(),
+      trials: 1,
+      refit: false,
+    });
+    expect(String(objects)).toContain('{"z":1}');
+    const promised = (async () => false) as never;
+    await expect(tune(iris, { space: plane, estimator: bowl, objective: 'loss', constraint: promised })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining('expected constraint to give true or false'),
+    });
     const none = { ...plane, a: integer(1, 3) };
     const impossible = tune(iris, { space: none, estimator: bowl, objective: 'loss', sampler: grid(), constraint: () => false });
     await expect(impossible).rejects.toMatchObject({ code: 'INVALID_OPTION', place: 'tune: constraint' });
@@ -563,6 +596,16 @@ describe('what is wrong is said before any work', () => {
       { refit: false, test: iris },
       { tirals: 3 },
       { direction: 'up' },
+      { pruner: random() },
+      { sampler: median() },
+      { executor: random() },
+      {
+        trials: 1,
+        first: [
+          { x: 0, y: 0 },
+          { x: 1, y: 1 },
+        ],
+      },
     ])
       expect([wrong, code(() => tune(iris, { ...options, ...wrong } as never))]).toEqual([wrong, 'INVALID_OPTION']);
     for (const wrong of [

@@ -33,6 +33,23 @@ export const directionOf = (estimator: Estimator, objective: string, given: Dire
   throw invalidOption('tune', 'direction', "to be 'max' or 'min': it is not known of this objective", undefined);
 };
 
+const aborted = (): NablaError => new NablaError({ code: 'ABORTED', message: 'the search was aborted' });
+
+/** What an estimator of one's own promises; an abort does not wait for one that does not look at its signal. */
+const unlessAborted = async <T>(work: PromiseLike<T>, signal: AbortSignal): Promise<T> => {
+  let onAbort = (): void => {};
+  const abort = new Promise<never>((_, reject) => {
+    onAbort = () => reject(aborted());
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work, abort]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+};
+
 /** How a fold is watched. */
 export interface Watch {
   /** Leaves the fit after so many epochs in all, and scores it as it is then. */
@@ -70,7 +87,7 @@ export class Evaluation {
   /** Fits one fold and scores it on the rows it has not seen. */
   fold(view: FoldView, fold: number, watch: Watch = {}): Promise<FoldOutcome> {
     return this.#lanes.run(async (): Promise<FoldOutcome> => {
-      if (this.#aborted) return { error: new NablaError({ code: 'ABORTED', message: 'the search was aborted' }) };
+      if (this.#aborted) return { error: aborted() };
       try {
         const { scores, left } =
           this.#estimator instanceof Trainer ? await this.#native(this.#estimator, fold, watch) : await this.#any(this.#estimator, view);
@@ -118,8 +135,8 @@ export class Evaluation {
   }
 
   async #any(estimator: Estimator, { train, validation }: FoldView): Promise<FoldResult> {
-    const fitted: FittedEstimator = await estimator.fit(train, { threads: 1, signal: this.#signal });
-    return { scores: await fitted.evaluate(validation) };
+    const fitted: FittedEstimator = await unlessAborted(estimator.fit(train, { threads: 1, signal: this.#signal }), this.#signal);
+    return { scores: await unlessAborted(fitted.evaluate(validation), this.#signal) };
   }
 
   abort(): void {
@@ -148,8 +165,9 @@ export const refit = async (
   if (!(only instanceof Trainer)) {
     if (watch.health !== undefined)
       throw invalidOption('tune', 'health', 'to come with a Trainer: other estimators have no steps to look at', watch.health);
-    const fitted = await only.fit(data, { signal: watch.signal, ...(watch.threads === undefined ? {} : { threads: watch.threads }) });
-    return { fitted, testScores: test === undefined ? undefined : await fitted.evaluate(test) };
+    const threads = watch.threads === undefined ? {} : { threads: watch.threads };
+    const fitted = await unlessAborted(only.fit(data, { signal: watch.signal, ...threads }), watch.signal);
+    return { fitted, testScores: test === undefined ? undefined : await unlessAborted(fitted.evaluate(test), watch.signal) };
   }
   const fits = new NativeFits();
   const onAbort = (): void => fits.abort();

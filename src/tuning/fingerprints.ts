@@ -4,6 +4,7 @@ import type { Estimator } from '../trainer/estimator.js';
 import { specOf, Trainer } from '../trainer/trainer.js';
 import type { FoldView } from './evaluation.js';
 import type { Fingerprints } from './journal.js';
+import { choiceText } from './shown-value.js';
 import type { FlatSpace } from './space.js';
 
 const hash = (...parts: readonly (string | Uint8Array)[]): string => {
@@ -29,7 +30,7 @@ export const fingerprintsOf = (
   space: hash(
     JSON.stringify(space.dimensions),
     ...space.dimensions.map(({ kind, count = 0 }, at) =>
-      kind === 'choice' ? JSON.stringify(Array.from({ length: count }, (_, index) => space.shown(at, index))) : '',
+      kind === 'choice' ? choiceText(Array.from({ length: count }, (_, index) => space.shown(at, index))) : '',
     ),
   ),
   splitter: hash(...views.flatMap(({ train, validation }) => [train, validation].map((view) => bytes(nativeOf(view).sourceRows())))),

@@ -4,6 +4,7 @@ import type { Direction } from '../metrics/names.js';
 import { runTask } from '../native/index.js';
 import { meanCurve } from './curves.js';
 import { lives } from './owner.js';
+import { choiceText } from './shown-value.js';
 import type { FlatSpace, Point } from './space.js';
 import type { Trial } from './trial.js';
 
@@ -45,7 +46,7 @@ const distribution = (space: FlatSpace, at: number): string => {
     const choices = Array.from({ length: count }, (_, index) => {
       const value = space.shown(at, index);
       const plain = value === null || ['boolean', 'number', 'string'].includes(typeof value);
-      return plain ? value : (JSON.stringify(value) ?? String(value));
+      return plain ? value : typeof value === 'object' ? choiceText(value) : String(value);
     });
     return JSON.stringify({ name: 'CategoricalDistribution', attributes: { choices } });
   }
@@ -292,16 +293,16 @@ export class Journal {
     ]);
   }
 
-  /** The scores on the test rows, if those hyperparameters were refitted and scored before. */
-  testScores(number: number): Readonly<Record<string, number>> | undefined {
-    const known = this.#attributes['nabla:test'] as { number: number; scores: Record<string, number | null> } | undefined;
-    if (known?.number !== number) return undefined;
+  /** The scores on those test rows (their fingerprint), if those hyperparameters were refitted and scored before. */
+  testScores(number: number, rows: string): Readonly<Record<string, number>> | undefined {
+    const known = this.#attributes['nabla:test'] as { number: number; rows?: string; scores: Record<string, number | null> } | undefined;
+    if (known?.number !== number || known.rows !== rows) return undefined;
     return Object.fromEntries(Object.entries(known.scores).map(([name, value]) => [name, value ?? Number.NaN]));
   }
 
-  async keepTestScores(number: number, scores: Readonly<Record<string, number>>): Promise<void> {
+  async keepTestScores(number: number, rows: string, scores: Readonly<Record<string, number>>): Promise<void> {
     await this.#append([
-      { op_code: op.studyAttribute, worker_id: this.#owner, study_id: 0, user_attr: { 'nabla:test': { number, scores } } },
+      { op_code: op.studyAttribute, worker_id: this.#owner, study_id: 0, user_attr: { 'nabla:test': { number, rows, scores } } },
     ]);
   }
 }

@@ -19,7 +19,7 @@ import { judgedFrom, roundEnd, roundStart } from './rounds.js';
 import { type Group, groupOf, promoted } from './rungs.js';
 import { fitterOf, type PointTrial, type SearchPlan } from './search-plan.js';
 import { leftOf, Shelf } from './shelf.js';
-import type { Point } from './space.js';
+import { isAllowed, type Point } from './space.js';
 import type { Trial } from './trial.js';
 
 /** Points asked for at once where rounds do not limit them. */
@@ -291,13 +291,13 @@ export class Search {
     throw failure ?? unsatisfied();
   }
 
-  /** The scores on the test rows, if they were computed before for that trial. */
-  storedTestScores(number: number): Readonly<Record<string, number>> | undefined {
-    return this.#journal?.testScores(number);
+  /** The scores on those test rows (their fingerprint), if they were computed before for that trial. */
+  storedTestScores(number: number, rows: string): Readonly<Record<string, number>> | undefined {
+    return this.#journal?.testScores(number, rows);
   }
 
-  async keepTestScores(number: number, scores: Readonly<Record<string, number>>): Promise<void> {
-    await this.#journal?.keepTestScores(number, scores);
+  async keepTestScores(number: number, rows: string, scores: Readonly<Record<string, number>>): Promise<void> {
+    await this.#journal?.keepTestScores(number, rows, scores);
     await this.#journal?.settle();
   }
 
@@ -337,7 +337,7 @@ export class Search {
 
   #allowed(point: Point): boolean {
     const { constraint, space } = this.plan;
-    return constraint === undefined || constraint(space.params(point) as never);
+    return constraint === undefined || isAllowed(constraint, space.params(point));
   }
 
   #pointOf(number: number): Point | undefined {

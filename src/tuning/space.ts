@@ -132,6 +132,13 @@ export function expectSpace(where: string, value: unknown, caller?: (...args: ne
   }
 }
 
+/** What a constraint says; it must be true or false, so that a promise is not taken for yes. */
+export const isAllowed = (constraint: (params: never) => unknown, params: unknown): boolean => {
+  const allowed = constraint(params as never);
+  if (typeof allowed !== 'boolean') throw invalidOption('tune', 'constraint', 'to give true or false', allowed);
+  return allowed;
+};
+
 /** One coordinate of a search as the native side knows it. */
 export interface Dimension {
   /** `optimizer.sgd.momentum` */

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { inspect } from 'node:util';
-import { NablaError } from '../errors/index.js';
+import { expectArgument, isInteger, NablaError } from '../errors/index.js';
 import type { Direction } from '../metrics/names.js';
 import { short } from '../text/number.js';
 import { table } from '../text/table.js';
@@ -44,6 +44,7 @@ export class StudyResult {
 
   /** The best trials, best first. */
   top(count = 5): readonly Trial[] {
+    expectArgument('study.top', 'count', count, isInteger({ min: 0 }), this.top);
     const sign = this.direction === 'max' ? -1 : 1;
     const complete = this.trials.filter(({ score }) => score !== undefined);
     return complete.sort((a, b) => sign * ((a.score as number) - (b.score as number)) || a.number - b.number).slice(0, count);

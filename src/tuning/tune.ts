@@ -1,4 +1,4 @@
-import { Dataset, schemaOf } from '../data/dataset.js';
+import { Dataset, nativeOf, schemaOf } from '../data/dataset.js';
 import {
   expectOptions,
   invalidOption,
@@ -27,7 +27,7 @@ import { type Executor, threads as inThreads } from './executor.js';
 import type { Pruner } from './pruner.js';
 import { random, type Sampler, samplerFor } from './sampler.js';
 import { Search } from './search.js';
-import { expectSpace, FlatSpace, type Params, type Space } from './space.js';
+import { expectSpace, FlatSpace, isAllowed, type Params, type Space } from './space.js';
 import { StudyResult } from './study.js';
 import type { Trial } from './trial.js';
 
@@ -120,9 +120,24 @@ export interface TuneOptions<
 }
 
 const hasKind =
-  (words: string) =>
+  (words: string, ...kinds: readonly string[]) =>
   (value: unknown): string | undefined =>
-    typeof value === 'object' && value !== null && 'kind' in value && Object.isFrozen(value) ? undefined : words;
+    typeof value === 'object' && value !== null && 'kind' in value && Object.isFrozen(value) && kinds.includes(String(value.kind))
+      ? undefined
+      : words;
+
+const samplers = [
+  'random',
+  'grid',
+  'sobol',
+  'coarseToFine',
+  'tpe',
+  'gaussianProcess',
+  'populationBased',
+  'tiers',
+] as const satisfies readonly Sampler['kind'][];
+const pruners = ['median', 'successiveHalving', 'hyperband', 'asha'] as const satisfies readonly Pruner['kind'][];
+const executors = ['threads', 'processes', 'queue'] as const satisfies readonly Executor['kind'][];
 
 const tuneOptions = optionsOf('tuning/tune', {
   space: (value) => (typeof value === 'object' && value !== null ? undefined : 'to be an object of hyperparameters'),
@@ -131,9 +146,9 @@ const tuneOptions = optionsOf('tuning/tune', {
   direction: isOneOf(['max', 'min']),
   splitter: (value) =>
     typeof value === 'object' && value !== null && 'split' in value ? undefined : 'to be a splitter such as kFold({ k: 5 })',
-  sampler: hasKind('to be a sampler such as coarseToFine()'),
-  pruner: hasKind('to be a pruner such as median()'),
-  executor: hasKind('to be an executor such as threads()'),
+  sampler: hasKind('to be a sampler such as coarseToFine()', ...samplers),
+  pruner: hasKind('to be a pruner such as median()', ...pruners),
+  executor: hasKind('to be an executor such as threads()', ...executors),
   trials: isInteger({ min: 1, max: 1e6 }),
   first: isListOf((value) => (typeof value === 'object' && value !== null ? undefined : 'to be an object of hyperparameters')),
   constraint: isFunction,
@@ -206,9 +221,10 @@ export const tune = <S extends Space, E extends Estimator, T extends Dataset | u
   if (test !== undefined) expectSameSchema('test', schemaOf(data), schemaOf(test));
   const space = new FlatSpace(options.space);
   const sampler = samplerFor(options.sampler ?? random(), space);
+  if (first.length > trials) throw invalidOption('tune', 'first', `to have ${trials} at most: they count as trials`, first.length, tune);
   const points = first.map((params, index) => {
     const point = space.point(params, `tune: first[${index}]`);
-    if (constraint !== undefined && !constraint(params))
+    if (constraint !== undefined && !isAllowed(constraint as (params: never) => unknown, params))
       throw invalidOption('tune', `first[${index}]`, 'to satisfy the constraint', JSON.stringify(params), tune);
     return point;
   });
@@ -254,13 +270,14 @@ export const tune = <S extends Space, E extends Estimator, T extends Dataset | u
     if (best === undefined) throw search.done.size === 0 ? noTrial() : allFailed(search.done.size, search.firstError);
     if (!refit) return new StudyResult(search, { fitted: undefined, testScores: undefined });
     const { number } = best.trial;
-    const stored = test === undefined ? undefined : search.storedTestScores(number);
+    const rows = test === undefined ? undefined : nativeOf(test).fingerprint();
+    const stored = rows === undefined ? undefined : search.storedTestScores(number, rows);
     const { fitted, testScores } = await fitAgain(search.course(number), data, stored === undefined ? test : undefined, {
       threads: options.threads,
       health,
       signal: search.signal,
     });
-    if (testScores !== undefined) await search.keepTestScores(number, testScores);
+    if (testScores !== undefined && rows !== undefined) await search.keepTestScores(number, rows, testScores);
     return new StudyResult(search, { fitted, testScores: stored ?? testScores });
   };
   const run = new Run<StudyResult, Trial>(
