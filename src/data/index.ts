@@ -27,11 +27,13 @@ export {
   type WindowOptions,
 } from './dataset.js';
 export type { ColumnSummary, Description, LevelCount, TargetSummary } from './description.js';
+export type { CategoryRows, FittedEncoding } from './encoding.js';
 export type { Cell, Columns, Features, NestedRows, NumberArray, ObjectRows } from './features.js';
 export type { ImageFit, ImageOptions, LabelledImage } from './images.js';
 export type { NpzOptions } from './npz.js';
 export {
   type ColumnOptions,
+  type EncodingPreparation,
   type FittedPreparation,
   type ImputeOptions,
   impute,

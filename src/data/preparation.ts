@@ -13,6 +13,7 @@ import {
   optionsOf,
 } from '../errors/index.js';
 import { callNative, type Scaler as NativeScaler } from '../native/index.js';
+import { type CategoryRows, type FittedEncoding, fitEncoding, hasTexts } from './encoding.js';
 import { expectFinite, type FeatureArray, isTypedArray, type NumberArray, readFeatures } from './features.js';
 
 /** Rows of numbers, or a flat row-major array whose width is said beside it. */
@@ -43,6 +44,12 @@ export interface Preparation {
    * @throws {NablaError} `NOT_FINITE` and `INVALID_DATA` with the place
    */
   fit(matrix: MatrixInput, options?: { readonly width?: number }): FittedPreparation;
+}
+
+/** A step that encodes categories. By itself it learns the levels of columns of texts, in sorted order; columns of numbers stay. */
+export interface EncodingPreparation extends Preparation {
+  fit(matrix: MatrixInput, options?: { readonly width?: number }): FittedPreparation;
+  fit(matrix: CategoryRows, options?: { readonly width?: number }): FittedEncoding;
 }
 
 /** Columns a step is for, by name. Default: all. */
@@ -111,13 +118,16 @@ class FittedScaler implements FittedPreparation {
 
 const isWidth = isInteger({ min: 1 });
 
+const ownColumns = (kind: string, columns: unknown): NablaError =>
+  invalidOption(kind, 'columns', 'to be left out: a matrix alone has no column names', columns);
+
 const preparation = (kind: string, options: object): Preparation => {
   const spec = Object.freeze({ kind, ...options });
   return Object.freeze({
     kind,
     spec,
     fit(matrix: MatrixInput, { width }: { readonly width?: number } = {}) {
-      if ('columns' in spec) throw invalidOption(kind, 'columns', 'to be left out: a matrix alone has no column names', spec.columns);
+      if ('columns' in spec) throw ownColumns(kind, spec.columns);
       if (width !== undefined) expectArgument(`${kind}.fit`, 'width', width, isWidth);
       const { values, sampleShape } = readMatrix(matrix, width ?? 1);
       if (sampleShape.length !== 1) {
@@ -251,6 +261,19 @@ export const power = (options: PowerOptions = {}): Preparation => {
   return preparation('power', options);
 };
 
+const encoding = (kind: string, options: OneHotOptions): EncodingPreparation => {
+  const alone = preparation(kind, options);
+  return Object.freeze({
+    ...alone,
+    // The overloads of the interface: texts are encoded, numbers are as for every step.
+    fit(matrix: MatrixInput & CategoryRows, given: { readonly width?: number } = {}): never {
+      if (!hasTexts(matrix)) return alone.fit(matrix, given) as never;
+      if ('columns' in options) throw ownColumns(kind, options.columns);
+      return fitEncoding({ ...options, kind }, matrix, given.width) as never;
+    },
+  });
+};
+
 /** Options of `oneHot`. */
 export interface OneHotOptions extends ColumnOptions {
   /** Leaves out the first level, or the first of two only. Default: all levels have a column. */
@@ -261,16 +284,21 @@ const oneHotOptions = optionsOf('data/oneHot', { columns: isColumns, drop: isOne
 /**
  * A category of m levels becomes m columns of 0 and 1, called `column=level`, in its place. A missing or unseen level is all zeros.
  * scikit-learn's `OneHotEncoder`. Default: all columns of categories.
+ * @example oneHot().fit([['red', 1], ['blue', 2]]).transform([['red', 3]]); // [[0, 1, 3]]: blue, red, the number
  */
-export const oneHot = (options: OneHotOptions = {}): Preparation => {
+export const oneHot = (options: OneHotOptions = {}): EncodingPreparation => {
   expectOptions('oneHot', options, oneHotOptions, oneHot);
-  return preparation('oneHot', options);
+  return encoding('oneHot', options);
 };
 
-/** A category becomes the number of its level, from 0, in the order of the levels. Default: all columns of categories. */
-export const ordinal = (options: ColumnOptions = {}): Preparation => {
+/**
+ * A category becomes the number of its level, from 0, in the order of the levels; a missing one stays missing. scikit-learn's
+ * `OrdinalEncoder`. Default: all columns of categories.
+ * @example ordinal().fit([['red'], ['blue']]).transform([['red']]); // [[1]]
+ */
+export const ordinal = (options: ColumnOptions = {}): EncodingPreparation => {
   expectOptions('ordinal', options, columnOptions, ordinal);
-  return preparation('ordinal', options);
+  return encoding('ordinal', options);
 };
 
 /** Options of `impute`. */
