@@ -255,7 +255,9 @@ fn main() {
             rates: &program.rates,
         };
         let mut least = vec![f64::INFINITY; program.instructions().len()];
-        for _ in 0..=repeats {
+        for repeat in 0..=repeats {
+            // A model's weights stay as they are.
+            let bases = bases.keeping(predicts && repeat > 0);
             let mut before = computed();
             // SAFETY: the memory was made for this program, which nothing else runs.
             unsafe {

@@ -227,6 +227,8 @@ impl Program {
             inputs: &inputs,
             output: self.slot(&i.output, bases, moment.batch),
             scratch: self.slot(&i.scratch, bases, moment.batch),
+            kept: self.slot(&i.kept, bases, moment.batch),
+            is_kept: bases.kept,
             shapes: &i.shapes,
             out_shape: &i.out_shape,
             panels: i.panels,
@@ -331,6 +333,7 @@ pub struct Bases<T> {
     constants: *mut T,
     theta: *mut T,
     gradient: *mut T,
+    kept: bool,
 }
 // SAFETY: plain addresses; whoever runs a program with them promises who uses the memory (`Program::run`).
 unsafe impl<T: Send> Send for Bases<T> {}
@@ -346,6 +349,7 @@ impl<T: Real> Bases<T> {
             constants: memory.constants.as_mut_ptr(),
             theta: theta.as_mut_ptr(),
             gradient: gradient.as_mut_ptr(),
+            kept: false,
         }
     }
 
@@ -356,7 +360,14 @@ impl<T: Real> Bases<T> {
             constants: memory.constants.as_mut_ptr(),
             theta: theta.as_ptr().cast_mut(),
             gradient: std::ptr::null_mut(),
+            kept: false,
         }
+    }
+
+    /// The same, and whether the program has run in this memory before, with the very same weights: then what it makes of weights alone is
+    /// there still (in programs of few rows without gradients), and is not made again. The bits are the same.
+    pub fn keeping(self, kept: bool) -> Self {
+        Self { kept, ..self }
     }
 
     fn start(&self, space: Space) -> *mut T {

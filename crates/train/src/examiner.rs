@@ -50,6 +50,8 @@ pub struct Examiner<T: Real> {
     class_weights: Vec<Place>,
     output: Place,
     noise: Option<Noise>,
+    /// Where the weights lie of which the memory holds what a run has made of them alone.
+    kept: Option<usize>,
 }
 
 /// Keys of the noise of sampled predictions.
@@ -91,6 +93,7 @@ impl<T: Real> Examiner<T> {
             class_weights: Vec::new(),
             output: program.place("output").ok_or_else(missing)?,
             noise: None,
+            kept: None,
             program,
         })
     }
@@ -114,6 +117,8 @@ impl<T: Real> Examiner<T> {
         control: &Control,
         mut each: impl FnMut(&[u32], Option<&[T]>, &[T]) -> Result<()>,
     ) -> Result<()> {
+        // These weights may change before the next call.
+        self.kept = None;
         let bases = Bases::reading(&mut self.memory, theta);
         let width = self.features.len.at(1);
         for rows in feed.rows.chunks(self.program.capacity) {
@@ -163,12 +168,18 @@ impl<T: Real> Examiner<T> {
         Ok(())
     }
 
-    /// These of a feed's rows, on the calling thread.
+    /// For weights that never change while this lives, as a model's.
+    fn bases_of_model(&mut self, theta: &[T]) -> Bases<T> {
+        let kept = self.kept == Some(theta.as_ptr().addr());
+        Bases::reading(&mut self.memory, theta).keeping(kept)
+    }
+
+    /// These of a feed's rows, on the calling thread, by a model's weights: they stay as they are while this lives.
     ///
     /// # Errors
     /// `INVALID_DATA` naming the first cell that is missing.
     pub fn predict_rows(&mut self, theta: &[T], feed: &Feed, range: Range<usize>) -> Result<&[T]> {
-        let bases = Bases::reading(&mut self.memory, theta);
+        let bases = self.bases_of_model(theta);
         let (rows, n) = (&feed.rows[range.clone()], range.len());
         assert!(n <= self.program.capacity, "{n} rows for a program of {}", self.program.capacity);
         // SAFETY: `&mut self`: nobody else uses the memory; the program runs on this thread and is done before the output is read.
@@ -190,6 +201,7 @@ impl<T: Real> Examiner<T> {
                 rates: &[],
             };
             self.program.run(&bases, &moment, &Member::alone());
+            self.kept = Some(theta.as_ptr().addr());
             Ok(bases.read(&self.output, n))
         }
     }
@@ -202,11 +214,11 @@ impl<T: Real> Examiner<T> {
         Ok(scorer.take())
     }
 
-    /// One batch already in hand, on the calling thread: `fill` writes the prepared features, the outputs are read from the result.
+    /// One batch already in hand, on the calling thread, by a model's weights as above: `fill` writes the prepared features, the outputs are read from the result.
     /// With `lengths` rows are sequences of so many steps, else all steps count.
     pub fn predict(&mut self, theta: &[T], rows: usize, lengths: Option<&[u32]>, fill: impl FnOnce(&mut [T])) -> &[T] {
         assert!(rows <= self.program.capacity);
-        let bases = Bases::reading(&mut self.memory, theta);
+        let bases = self.bases_of_model(theta);
         // SAFETY: `&mut self`: nobody else uses the memory; the program runs on this thread and is done before the output is read.
         unsafe {
             fill(bases.write(&self.features, rows, 0..self.features.len.at(rows)));
@@ -225,6 +237,7 @@ impl<T: Real> Examiner<T> {
                 rates: &[],
             };
             self.program.run(&bases, &moment, &Member::alone());
+            self.kept = Some(theta.as_ptr().addr());
             bases.read(&self.output, rows)
         }
     }

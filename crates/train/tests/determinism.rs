@@ -5,12 +5,13 @@ mod networks;
 use std::sync::Arc;
 
 use nabla_data::{Dataset, Matrix, SourceParts};
-use nabla_graph::Graph;
+use nabla_graph::{Builder, Graph, Shape};
 use nabla_kernels::level;
+use nabla_params::Initializer;
 use nabla_train::{Control, Job, Paused, Recipe, fits};
 use networks::{
-    EpochBits, class_data, class_parts, convolutional, history_bits, network, number_data, recipe, sequences, train, uniform, weight_bits,
-    windows,
+    EpochBits, class_data, class_parts, convolutional, dense_layers, finish, history_bits, network, number_data, recipe, sequences, train,
+    uniform, weight_bits, windows,
 };
 use serde_json::{Value, json};
 
@@ -198,6 +199,46 @@ fn fits_side_by_side_equal_fits_one_by_one() {
                 "fold {k}, {threads} threads"
             );
             assert_eq!(found.scores, alone.scores, "fold {k}, {threads} threads");
+        }
+    }
+}
+
+/// A prediction of few rows keeps what it makes of a convolution's kernels; scores while training, by weights that change, do not.
+#[test]
+fn kept_kernels_are_those_of_the_weights() {
+    let mut b = Builder::default();
+    let x = b.input("features", Shape::batched(&[288])).unwrap();
+    let x = b.apply_named("reshape", &[x], json!({ "shape": [-1, 6, 6, 8] })).unwrap();
+    let initializer = Initializer::XavierUniform { gain: 1.0 };
+    let w = b.parameter("conv/kernel", &[3, 3, 8, 12], initializer, true, true).unwrap();
+    let x = b.apply_named("conv", &[x, w], Value::Null).unwrap();
+    let x = b.apply_named("relu", &[x], Value::Null).unwrap();
+    let x = b.apply_named("reshape", &[x], json!({ "shape": [-1, 192] })).unwrap();
+    let prediction = dense_layers(&mut b, x, &[192, 3], &[], 0.0);
+    let graph = finish(b, prediction, "crossEntropy");
+    let (data, held_out) = (class_data(24, 288, 3), class_data(5, 288, 3));
+    let mut job = Job::new(data.clone());
+    job.validation = Some(held_out.clone());
+    let fitted = |epochs: usize| train(&recipe(&graph, json!({ "epochs": epochs })), &job, 1).model;
+    let (early, late) = (fitted(1), fitted(3));
+    for (model, epoch) in [(&early, 0), (&late, 0), (&late, 2)] {
+        let by_itself = if epoch == 0 { &early } else { &late };
+        let scores = by_itself.evaluate(&held_out, None, 1).unwrap();
+        assert_eq!(model.history[epoch].validation, Some(scores), "epoch {epoch}");
+    }
+    let all = [&early, &late].map(|model| model.predict(&data, 1).unwrap());
+    assert_ne!(all[0], all[1]);
+    let features = match class_parts(24, 288, 3).features {
+        Matrix::F32(x) => x.iter().map(|&v| f64::from(v)).collect::<Vec<f64>>(),
+        Matrix::F64(x) => x,
+        _ => unreachable!("class_parts are numbers"),
+    };
+    // In turns, so that one model's programs would show in the other's.
+    for row in 0..24 {
+        for (model, all) in [&early, &late].into_iter().zip(&all) {
+            let mut out = [0.0; 3];
+            model.predict_rows(&features[288 * row..288 * (row + 1)], None, &mut out).unwrap();
+            assert_eq!(out, all[3 * row..3 * (row + 1)], "row {row}");
         }
     }
 }

@@ -207,6 +207,10 @@ impl Op for Conv {
             .map_or(0, |g| g.either(false, g.forward_scratch(), || g.winograd_scratch(false)))
     }
 
+    fn kept(&self, x: &[&Shape]) -> usize {
+        self.forward(x[0], x[1]).map_or(0, |g| g.winograd_kept())
+    }
+
     fn work(&self, x: &[&Shape], _y: &Shape, batch: usize) -> usize {
         self.forward(x[0], x[1]).map_or(0, |g| g.work(x[0].0[0].at(batch)))
     }
@@ -415,6 +419,10 @@ impl Op for ConvLinear {
 
     fn scratch(&self, x: &[&Shape], batch: usize) -> usize {
         self.conv.scratch(&x[..2], batch)
+    }
+
+    fn kept(&self, x: &[&Shape]) -> usize {
+        self.conv.kept(&x[..2])
     }
 
     fn work(&self, x: &[&Shape], y: &Shape, batch: usize) -> usize {

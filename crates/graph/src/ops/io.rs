@@ -47,6 +47,9 @@ pub struct Io<'a, T> {
     pub(crate) inputs: &'a [Slot<T>],
     pub(crate) output: Slot<T>,
     pub(crate) scratch: Slot<T>,
+    /// What is made of the weights alone (empty where it is not kept), and whether an earlier run made it of these.
+    pub(crate) kept: Slot<T>,
+    pub(crate) is_kept: bool,
     pub(crate) shapes: &'a [Shape],
     pub(crate) out_shape: &'a Shape,
     /// Whether each input lies in 16-wide panels, bit by bit.
@@ -148,6 +151,18 @@ impl<'a, T> Io<'a, T> {
     #[inline]
     pub fn scratch_start(&self) -> *mut T {
         self.scratch.start
+    }
+
+    /// Memory that no other instruction writes, for what [`Op::kept`](super::Op::kept) asked for; none if the program keeps nothing.
+    #[inline]
+    pub fn kept_start(&self) -> Option<*mut T> {
+        (self.kept.len > 0).then_some(self.kept.start)
+    }
+
+    /// Whether an earlier run left there what this one would write.
+    #[inline]
+    pub fn is_kept(&self) -> bool {
+        self.is_kept && self.kept.len > 0
     }
 
     /// This member's contiguous part of so many units.

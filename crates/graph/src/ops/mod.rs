@@ -111,6 +111,12 @@ pub trait Op: Clone + Debug + PartialEq + Sized {
         0
     }
 
+    /// Elements that it makes of its second input alone: where that is a weight, a program of few rows may keep them from one prediction to
+    /// the next.
+    fn kept(&self, _x: &[&Shape]) -> usize {
+        0
+    }
+
     /// Its cost in floating-point operations at full speed: decides whether threads share it.
     fn work(&self, x: &[&Shape], y: &Shape, batch: usize) -> usize;
 
@@ -378,6 +384,14 @@ macro_rules! registry {
                 match self {
                     Operator::Source(_) | Operator::Constant(_) => 0,
                     $(Operator::$variant(op) => op.scratch(x, batch)),*
+                }
+            }
+
+            /// Elements made of the second input alone.
+            pub fn kept(&self, x: &[&Shape]) -> usize {
+                match self {
+                    Operator::Source(_) | Operator::Constant(_) => 0,
+                    $(Operator::$variant(op) => op.kept(x)),*
                 }
             }
 

@@ -94,6 +94,15 @@ impl Geometry {
         layout.shared() + slots() * layout.slot()
     }
 
+    /// Elements of the kernel's points.
+    pub(super) fn winograd_kept(&self) -> usize {
+        if self.is_winograd(false) {
+            POINTS * Layout::new(self.channels, self.filters).point
+        } else {
+            0
+        }
+    }
+
     /// y = activation(conv(x, w) + bias).
     pub(super) fn winograd_forward<T: Real>(&self, io: &Io<T>, bias: Option<&[T]>, activation: Activation) {
         self.winograd(io, &self.windows(0), &self.kernel(0), bias, activation);
@@ -105,11 +114,10 @@ impl Geometry {
         self.winograd(io, &phase.windows, &phase.kernel, None, Activation::Identity);
     }
 
-    fn winograd<T: Real>(&self, io: &Io<T>, windows: &Windows, kernel: &Kernel, bias: Option<&[T]>, activation: Activation) {
-        let (x, w) = (io.input(0), io.input(1));
+    /// The kernel's points; members have met after it.
+    fn transform<T: Real>(io: &Io<T>, kernel: &Kernel, layout: &Layout, points: *mut T) {
+        let w = io.input(1);
         let (rows, columns) = (kernel.rows.0, kernel.columns.0);
-        let layout = Layout::new(rows, columns);
-        let points = io.scratch_start().wrapping_add(layout.packed);
         // A kernel whose taps come in order is read where it lies, as far as its columns fill panels.
         let in_order = kernel.columns.1 == 1
             && kernel.tap_stride == rows * kernel.rows.1
@@ -117,7 +125,7 @@ impl Geometry {
         for panel in io.part(columns.div_ceil(PANEL)) {
             let len = 9 * rows * PANEL;
             let to = points.wrapping_add(panel * rows * PANEL);
-            // SAFETY: w holds all taps; scratch has room for the panels and their points, and members take disjoint panels.
+            // SAFETY: w holds all taps; scratch has room for the panels, and it or what is kept for their points; members take disjoint panels.
             unsafe {
                 if in_order && (panel + 1) * PANEL <= columns {
                     let from = w.as_ptr().add(kernel.from + panel * PANEL);
@@ -130,6 +138,16 @@ impl Geometry {
             }
         }
         io.barrier();
+    }
+
+    fn winograd<T: Real>(&self, io: &Io<T>, windows: &Windows, kernel: &Kernel, bias: Option<&[T]>, activation: Activation) {
+        let x = io.input(0);
+        let (rows, columns) = (kernel.rows.0, kernel.columns.0);
+        let layout = Layout::new(rows, columns);
+        let points = io.kept_start().unwrap_or_else(|| io.scratch_start().wrapping_add(layout.packed));
+        if !io.is_kept() {
+            Self::transform(io, kernel, &layout, points);
+        }
         let [_, a1, a2] = windows.axes;
         let counts = [a1.positions.div_ceil(TILE), a2.positions.div_ceil(TILE)];
         let sources = Tiles {
