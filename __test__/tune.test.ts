@@ -241,12 +241,16 @@ describe('tune', () => {
     await expect(tune(iris, { ...options, signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
     // An estimator that never ends and looks at no signal, in a trial and in the refit.
     const stuck = new AbortController();
+    let sticking = 0;
     const stick = (): Promise<number> => {
-      stuck.abort(reason);
+      if (++sticking === 20) stuck.abort(reason);
       return new Promise(() => {});
     };
     const hangs = { ...options, signal: stuck.signal };
-    await expect(tune(iris, { ...hangs, estimator: () => formula(stick) })).rejects.toBe(reason);
+    const warned: string[] = [];
+    const onWarning = ({ name }: Error): unknown => warned.push(name);
+    process.on('warning', onWarning);
+    await expect(tune(iris, { ...hangs, threads: 20, estimator: () => formula(stick) })).rejects.toBe(reason);
     const later = new AbortController();
     let fits = 0;
     const hangsLater = (): Promise<number> => {
@@ -256,6 +260,8 @@ describe('tune', () => {
     };
     const refitted = { ...options, trials: 1, refit: true, signal: later.signal };
     await expect(tune(iris, { ...refitted, estimator: () => formula(hangsLater) })).rejects.toBe(reason);
+    process.off('warning', onWarning);
+    expect(warned).toEqual([]);
     const controller = new AbortController();
     setTimeout(() => controller.abort(reason), 20);
     await expect(tune(split.train, { space, estimator: recipe, objective: 'loss', trials: 1e5, signal: controller.signal })).rejects.toBe(

@@ -15,7 +15,11 @@ childProcess.fork = (...args) => {
   const child = fork(...args);
   children.push(child);
   child.on('message', (told) => {
-    epochs += told.epochs ?? 0;
+    epochs += told?.epochs ?? 0;
+  });
+  // What a preloaded instrument might say on the same channel.
+  child.once('spawn', () => {
+    for (const strange of ['hello', null, { type: 'dependency' }]) child.emit('message', strange);
   });
   return child;
 };

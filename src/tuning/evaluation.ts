@@ -35,7 +35,7 @@ export const directionOf = (estimator: Estimator, objective: string, given: Dire
 
 const aborted = (): NablaError => new NablaError({ code: 'ABORTED', message: 'the search was aborted' });
 
-/** What an estimator of one's own promises; an abort does not wait for one that does not look at its signal. */
+/** What an estimator of one's own promises, or the abort. */
 const unlessAborted = async <T>(work: PromiseLike<T>, signal: AbortSignal): Promise<T> => {
   let onAbort = (): void => {};
   const abort = new Promise<never>((_, reject) => {
@@ -68,6 +68,9 @@ export interface Watch {
 export class Evaluation {
   readonly #running = new Set<{ stop(): void; abort(): void }>();
   #aborted = false;
+  /** Rejects at an abort, which does not wait for an estimator of one's own that does not look at its signal. */
+  readonly #abortion: Promise<never>;
+  #end: (error: NablaError) => void = () => {};
   readonly #lanes: Lanes;
   readonly #fitter: Fitter;
   readonly #schema: Schema;
@@ -82,6 +85,10 @@ export class Evaluation {
     this.#estimator = estimator;
     this.#objective = objective;
     this.#signal = signal;
+    this.#abortion = new Promise((_, reject) => {
+      this.#end = reject;
+    });
+    this.#abortion.catch(() => {});
   }
 
   /** Fits one fold and scores it on the rows it has not seen. */
@@ -135,12 +142,14 @@ export class Evaluation {
   }
 
   async #any(estimator: Estimator, { train, validation }: FoldView): Promise<FoldResult> {
-    const fitted: FittedEstimator = await unlessAborted(estimator.fit(train, { threads: 1, signal: this.#signal }), this.#signal);
-    return { scores: await unlessAborted(fitted.evaluate(validation), this.#signal) };
+    const unlessAborted = <T>(work: PromiseLike<T>): Promise<T> => Promise.race([work, this.#abortion]);
+    const fitted: FittedEstimator = await unlessAborted(estimator.fit(train, { threads: 1, signal: this.#signal }));
+    return { scores: await unlessAborted(fitted.evaluate(validation)) };
   }
 
   abort(): void {
     this.#aborted = true;
+    this.#end(aborted());
     for (const fits of this.#running) fits.abort();
   }
 }

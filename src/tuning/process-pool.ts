@@ -84,11 +84,13 @@ export const inProcesses = (data: Dataset, views: readonly FoldView[], memory?: 
         child.off('message', onMessage).off('exit', onExit);
         if (child.connected) idle.push(child);
       };
-      const onMessage = (told: FromChild): void => {
-        if (told.kind === 'epoch') {
+      // What is preloaded into every process (loaders, instruments) may use the same channel.
+      const onMessage = (told: FromChild | null | undefined): void => {
+        if (told?.kind === 'epoch') {
           onEpoch(epochFrom(told.epoch));
           return;
         }
+        if (told?.kind !== 'scores' && told?.kind !== 'error') return;
         done();
         if (told.kind === 'scores') resolve({ scores: told.scores, left: told.left });
         else reject(new NablaError(told.error));
