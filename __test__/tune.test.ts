@@ -29,7 +29,7 @@ import {
   uniform,
 } from 'nabla/tuning';
 import { holdOut, kFold, nestedCrossValidate } from 'nabla/validation';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { native } from '../src/native/index.js';
 
 let iris: Dataset;
@@ -247,9 +247,7 @@ describe('tune', () => {
       return new Promise(() => {});
     };
     const hangs = { ...options, signal: stuck.signal };
-    const warned: string[] = [];
-    const onWarning = ({ name }: Error): unknown => warned.push(name);
-    process.on('warning', onWarning);
+    const warned = vi.spyOn(process, 'emitWarning');
     await expect(tune(iris, { ...hangs, threads: 20, estimator: () => formula(stick) })).rejects.toBe(reason);
     const later = new AbortController();
     let fits = 0;
@@ -260,8 +258,8 @@ describe('tune', () => {
     };
     const refitted = { ...options, trials: 1, refit: true, signal: later.signal };
     await expect(tune(iris, { ...refitted, estimator: () => formula(hangsLater) })).rejects.toBe(reason);
-    process.off('warning', onWarning);
-    expect(warned).toEqual([]);
+    expect(warned).not.toHaveBeenCalled();
+    warned.mockRestore();
     const controller = new AbortController();
     setTimeout(() => controller.abort(reason), 20);
     await expect(tune(split.train, { space, estimator: recipe, objective: 'loss', trials: 1e5, signal: controller.signal })).rejects.toBe(
