@@ -78,7 +78,7 @@ pub struct Instruction {
 const SHARED_WORK: usize = 40_000;
 
 /// A program of at most so many rows keeps what operators make of weights alone: with more rows it is little beside their own work.
-const KEPT_ROWS: usize = 8;
+pub const KEPT_ROWS: usize = 16;
 /// Elements that a program keeps at most (2 MB in f32): what leaves the second-level cache is made anew as quickly as it is read.
 const KEPT: usize = 1 << 19;
 

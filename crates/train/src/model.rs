@@ -7,6 +7,7 @@ use nabla_data::pipeline::Prepared;
 use nabla_data::prepare::Fitted;
 use nabla_data::{Dataset, Schema, TargetSchema};
 use nabla_error::{Code, Error, Result, memory};
+use nabla_graph::plan::KEPT_ROWS;
 use nabla_kernels::denormals::flush_to_zero;
 use nabla_kernels::team::Team;
 use nabla_kernels::{Aligned, Real, reduce};
@@ -106,7 +107,7 @@ fn is_embedding(loss: &serde_json::Value) -> bool {
 }
 
 /// Rows of small calls: a program of this capacity keeps one row's memory in the first cache level.
-const SMALL: usize = 16;
+const SMALL: usize = KEPT_ROWS;
 
 impl Model {
     pub(crate) fn new(
