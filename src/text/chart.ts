@@ -2,15 +2,21 @@
 export const escaped = (text: string): string =>
   text.replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c] as string);
 
-/** Round numbers that span a range. */
+/** Round numbers that span a range: about `count`, and never one or two alone where a finer step gives more. */
 export const niceTicks = (low: number, high: number, count = 5): number[] => {
   if (!(high > low)) return [low];
   const raw = (high - low) / count;
   const power = 10 ** Math.floor(Math.log10(raw));
-  const step = ([1, 2, 5, 10].find((m) => m * power >= raw) ?? 10) * power;
-  const ticks: number[] = [];
-  for (let tick = Math.ceil(low / step) * step; tick <= high + step * 1e-9; tick += step) ticks.push(Number(tick.toPrecision(12)));
-  return ticks;
+  const steps = [0.5, 1, 2, 5, 10];
+  const widest = steps.findIndex((m, i) => i > 0 && m * power >= raw);
+  const ticksOf = (step: number): number[] => {
+    const ticks: number[] = [];
+    for (let tick = Math.ceil(low / step) * step; tick <= high + step * 1e-9; tick += step) ticks.push(Number(tick.toPrecision(12)));
+    return ticks;
+  };
+  const at = widest < 0 ? steps.length - 1 : widest;
+  const ticks = ticksOf((steps[at] as number) * power);
+  return ticks.length > 2 ? ticks : ticksOf((steps[at - 1] as number) * power);
 };
 
 /** Numbers as a picture needs them. */
