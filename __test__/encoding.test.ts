@@ -1,4 +1,4 @@
-/** Encoders by themselves: texts to numbers and back; expected values are those of scikit-learn's `OneHotEncoder` and `OrdinalEncoder`. */
+/** Encoders by themselves: texts to numbers and back; expected values are by the definition, levels in sorted order as scikit-learn has them. */
 import { Dataset, sequential, Trainer } from 'nabla';
 import { type CategoryRows, oneHot, ordinal } from 'nabla/data';
 import { dense } from 'nabla/layers';

@@ -2,7 +2,7 @@
 //!
 //! [`append`] is compare-and-append under the operating system's lock on the file, which the system frees when its owner dies: it appends
 //! only if the file still ends where the caller has read to, else it gives the caller what has come since. A line without its end was torn
-//! by a crash; it is never read, and the next append cuts it off.
+//! by a crash; it is never read, and the next append cuts it off, unless the whole file is one line that does not begin as ours do.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -11,6 +11,9 @@ use std::path::Path;
 use nabla_error::{Code, Error, Result};
 
 use crate::io_error;
+
+/// So many bytes in which all lines of a journal are alike: `{"op_code"`.
+const ALIKE: u64 = 10;
 
 /// What the file holds from where the caller had read to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +53,21 @@ pub fn append(path: &Path, at: u64, lines: &str, sync: bool) -> Result<Tail> {
     if !tail.text.is_empty() {
         return Ok(tail);
     }
-    if file.metadata().map_err(failed)?.len() > at {
+    let torn = file.metadata().map_err(failed)?.len() - at;
+    if torn > 0 {
+        // With whole lines before it, it is of this journal. Alone it may be anything: a note, a key, what someone needs.
+        if at == 0 {
+            let mut start = vec![0; torn.min(ALIKE) as usize];
+            file.seek(SeekFrom::Start(0)).map_err(failed)?;
+            file.read_exact(&mut start).map_err(failed)?;
+            if !lines.as_bytes().starts_with(&start) && start.iter().any(|&byte| byte != 0) {
+                return Err(
+                    Error::new(Code::DataFormat, "the file is no journal: it is one line without an end")
+                        .at(path.display().to_string())
+                        .hint("Give the study a path of its own; nothing was written."),
+                );
+            }
+        }
         file.set_len(at).map_err(failed)?;
     }
     if let Err(error) = file.write_all(lines.as_bytes()) {
@@ -130,14 +147,32 @@ mod tests {
     fn survives_a_crash_at_any_byte() {
         let path = path("torn");
         let text = "{\"one\":1}\n{\"two\":\"zwölf\"}\n{\"three\":3}\n";
+        let more = "{\"one\":1} and more\n";
         for cut in 0..text.len() {
             fs::write(&path, &text.as_bytes()[..cut]).unwrap();
             let whole = text.as_bytes()[..cut].iter().rposition(|&b| b == b'\n').map_or(0, |i| i + 1);
             let tail = read(&path, 0).unwrap();
             assert_eq!(tail.text, text[..whole]);
-            assert!(append(&path, tail.end, "more\n", false).unwrap().appended);
-            assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}more\n", &text[..whole]));
+            assert!(append(&path, tail.end, more, false).unwrap().appended);
+            assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}{more}", &text[..whole]));
         }
+        fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn leaves_a_file_that_is_no_journal_as_it_is() {
+        let path = path("foreign");
+        for foreign in ["note", "{\"key\":\"a secret of someone\"}", "{\"op_cods", "\0\0x"] {
+            fs::write(&path, foreign).unwrap();
+            let error = append(&path, 0, "{\"op_code\":0}\n", false).unwrap_err();
+            assert_eq!(
+                (error.code, fs::read_to_string(&path).unwrap().as_str()),
+                (Code::DataFormat, foreign)
+            );
+        }
+        // Zeros are what a file system leaves of a line that the power took.
+        fs::write(&path, "\0\0\0").unwrap();
+        assert!(append(&path, 0, "{\"op_code\":0}\n", false).unwrap().appended);
         fs::remove_file(path).unwrap();
     }
 
