@@ -33,7 +33,8 @@ fn area(curve: &Curve) -> f64 {
         sum += (tp - before) / positive * (tp / (tp + fp));
         before = *tp;
     }
-    sum
+    // Shares that add up to one may do so with a last bit too many. NaN stays.
+    if sum > 1.0 { 1.0 } else { sum }
 }
 
 impl Rule for AveragePrecision {
